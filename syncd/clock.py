@@ -81,6 +81,17 @@ def _boot_id() -> str:
         return ""
 
 
+def since_boot(clock: Clock) -> float:
+    """Return seconds that nobody can set and that count while the machine sleeps, where it can tell."""
+    uptime = clock.uptime()
+    return uptime.seconds if uptime.boot else clock.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Let `seconds` pass in a thread that may wait; never on the event loop."""
+    time.sleep(seconds)
+
+
 async def sleep_or_stop(clock: Clock, seconds: float, stop: asyncio.Event) -> None:
     """Let `seconds` pass, or less when `stop` is set meanwhile."""
     sleeping = asyncio.ensure_future(clock.sleep(seconds))

@@ -104,8 +104,14 @@ class StoppedError(SyncdError):
     exit_code = 130
 
 
+class LostLeaseError(StoppedError):
+    """Another machine has, or may have, taken the portal over: the pass ends, and nothing is settled on a guess."""
+
+    exit_code = 6
+
+
 class StateLockedError(SyncdError):
-    """Another syncd holds this state."""
+    """Another syncd holds this state, or the lease of a portal."""
 
     exit_code = 6
 
@@ -125,6 +131,12 @@ class StateUnavailableError(StateError):
     exit_code = 7
 
 
+class StateUnreachableError(StateUnavailableError):
+    """The database that holds the ledger cannot be reached; the same call may work later."""
+
+    exit_code = 3
+
+
 class OutOfMemoryError(SyncdError):
     """There was no memory left for a pass or a command. What had been written down before stays."""
 
@@ -135,6 +147,13 @@ class OutOfMemoryError(SyncdError):
             "the memory that syncd may use was not enough; nothing was sent that is not written down",
             "let it have more (MemoryMax in its unit), or divide a large source among several syncs",
         )
+
+
+def held_elsewhere(portal: str, holder: str) -> StateLockedError:
+    """Return the error for work on a portal that another machine may write to; `holder` follows "is"."""
+    return StateLockedError(
+        f"portal {portal} is {holder}", f"do it there, or have it given back with `syncd lease release {portal}`"
+    )
 
 
 def without_frames(error: E) -> E:

@@ -19,6 +19,10 @@ PASS_CRASHED: Final = "pass.crashed"
 """A pass met a defect of syncd (error, with the traceback); the other syncs go on. `sync`"""
 PASS_BACKED_OFF: Final = "pass.backed_off"
 """A pass failed and is retried at `next` (warning). `sync` `failures` `next`"""
+PASS_CUT_OFF: Final = "pass.cut_off"
+"""A pass ended unsettled, because another machine may write to its portal now; that one goes on (warning). `sync`
+`reason`
+"""
 SOURCE_UNREADABLE: Final = "source.unreadable"
 """A pass ended because its source could not be read (warning). `sync` `reason`"""
 
@@ -37,6 +41,8 @@ LEDGER_DOUBTED: Final = "ledger.doubted"
 """The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
 (warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
 """
+LEDGER_AWAITED: Final = "ledger.awaited"
+"""The database that holds the ledger cannot be reached, and the start tries again (warning). `reason` `seconds`"""
 LEDGER_SHARED: Final = "ledger.shared"
 """The state has runs of these syncs from another config that is still there (warning). `path` `config` `other` `syncs`
 """
@@ -53,6 +59,8 @@ SECTION_RENAMED: Final = "section.renamed"
 """A person has renamed a section, which is used further (warning, once). `sync` `calendar` `before` `after`"""
 SECTIONS_CREATED: Final = "sections.created"
 """A pass has created missing sections (info). `sync` `wanted` `refused`"""
+SECTIONS_REMOVED: Final = "sections.removed"
+"""A purge has removed empty sections that syncd had made (info). `sync` `removed` `left`"""
 INTENTS_RECOVERED: Final = "intents.recovered"
 """The outcomes of changes left open by a crash or a lost answer are known (info). `sync` `intents` `created` `updated`
 `deleted` `planned_anew` `refused`
@@ -109,8 +117,44 @@ DAEMON_STOPPED: Final = "daemon.stopped"
 """Every pass has settled (info)."""
 DAEMON_STALLED: Final = "daemon.stalled"
 """A pass or the scheduler makes no progress, so systemd gets no sign of life (error). `what`"""
+LEASE_TAKEN: Final = "lease.taken"
+"""This machine writes to a portal from now on (info). `portal` `epoch`, and `orderly`: False if whoever had it before
+did not give it back
+"""
+LEASE_GIVEN_BACK: Final = "lease.given_back"
+"""This machine no longer writes to a portal, so that another one may (info). `portal`"""
+LEASE_LOST: Final = "lease.lost"
+"""The lease of a portal could not be kept; whatever was under way was cut off unsettled (error). `portal` `reason`"""
+LEASES_UNREACHABLE: Final = "leases.unreachable"
+"""The database cannot be asked who holds what; what is held ends in time unless it answers (warning). `reason`"""
+LEASES_REACHED: Final = "leases.reached"
+"""The database answers again (info)."""
 PORTAL_MOVED: Final = "portal.moved"
 """The portal was renamed and is spoken to at its new address `to` (warning, once). `origin` `to`"""
+TOKENS_RENEWED: Final = "tokens.renewed"
+"""The access token of an application had expired and was renewed (info). `portal`"""
+SPARE_USED: Final = "spare.used"
+"""The tokens in use could not be renewed any more, so the spare ones are in use now and there are no others (warning).
+`portal`
+"""
+HINTS_BOUND: Final = "hints.bound"
+"""The portal tells of people's edits from now on, but not of the events in `unknown` (info). `portal` `unknown`
+`reserves`
+"""
+HINTS_UNREADABLE: Final = "hints.unreadable"
+"""So many `rows` of what the portal tells cannot be understood and are passed over (warning). `portal` `rows`"""
+HINTS_STOPPED: Final = "hints.stopped"
+"""The portal cannot be asked what people have changed, so that only reading it tells (warning). `portal` `reason`"""
+HINTS_CRASHED: Final = "hints.crashed"
+"""Asking the portal what people have changed met a defect of syncd (error, with the traceback). `portal`"""
+HINTS_RESUMED: Final = "hints.resumed"
+"""The portal tells again what people have changed (info). `portal`"""
+EDITS_HEARD: Final = "edits.heard"
+"""People have changed events of a sync, and a pass is to decide on them (info). `portal` `sync` `edits`"""
+APPLICATION_INSTALLED: Final = "application.installed"
+"""A portal has installed the application and brought its tokens (info). `portal`"""
+INSTALLATION_REFUSED: Final = "installation.refused"
+"""The tokens that an installation brought were not kept, for they are no use here (warning). `portal` `reason`"""
 PORTAL_STOPPED: Final = "portal.stopped"
 """A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
 PORTAL_RESUMED: Final = "portal.resumed"

@@ -44,6 +44,28 @@ def webhook_address(text: str) -> WebhookAddress:
     Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
     that begins with the name of the address and does not repeat it.
     """
+    origin, netloc, path = _of_a_portal(text, "https://HOST/rest/USER/CODE/, without anything added")
+    found = _WEBHOOK_PATH.fullmatch(path)
+    if found is None:
+        raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
+    return WebhookAddress(origin=origin, netloc=netloc, path=found["before"], code=found["code"])
+
+
+def portal_origin(text: str) -> tuple[str, str]:
+    """Read the address of a portal, `https://HOST` with nothing behind it; return its origin, and its host and port.
+
+    Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
+    that begins with the name of the address.
+    """
+    form = "https://HOST, without anything behind it"
+    origin, netloc, path = _of_a_portal(text, form)
+    if path.strip("/"):
+        raise ValueError(f"must be just {form}")
+    return origin, netloc
+
+
+def _of_a_portal(text: str, form: str) -> tuple[str, str, str]:
+    """Return the origin of an address of a portal, its host and port, and its path; raises ValueError, as above."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port
@@ -52,15 +74,12 @@ def webhook_address(text: str) -> WebhookAddress:
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("must begin with https:// and the portal's host")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be just https://HOST/rest/USER/CODE/, without anything added")
+        raise ValueError(f"must be just {form}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must use https: plain http is allowed only to this machine")
-    found = _WEBHOOK_PATH.fullmatch(parts.path)
-    if found is None:
-        raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     netloc = host if port is None else f"{host}:{port}"
-    return WebhookAddress(origin=f"{parts.scheme}://{netloc}", netloc=netloc, path=found["before"], code=found["code"])
+    return f"{parts.scheme}://{netloc}", netloc, parts.path
 
 
 def is_loopback(host: str) -> bool:
@@ -69,6 +88,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keeps_secrets(url: str) -> bool:
+    """Return True if what is sent to `url` is encrypted, or stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
 
 
 def same_owner(host: str, other: str) -> bool:

@@ -54,17 +54,23 @@ class Scrubber:
         for secret in secrets:
             self.add(secret)
 
-    def add(self, secret: str) -> None:
+    def add(self, secret: str) -> Callable[[], None]:
         """Hide `secret` from now on, also as it is written in addresses, JSON, HTML and Python.
+
+        Return what hides it no longer, for secrets that another one takes the place of every hour.
 
         Of an address the parts are hidden that are passwords in themselves: the code of a webhook, what stands before
         the "@", long codes in path and query. Secrets shorter than four characters are not hidden: they occur in
         ordinary words.
         """
         wanted = {form for part in _parts(secret.strip()) for form in _forms(part)}
-        kept = {form for form in wanted if len(form) >= _SHORTEST_SECRET}
+        kept = {form for form in wanted if len(form) >= _SHORTEST_SECRET} - set(self._secrets)
+        self._hide({*self._secrets, *kept})
+        return lambda: self._hide({one for one in self._secrets if one not in kept})
+
+    def _hide(self, secrets: set[str]) -> None:
         # Longest first, or a secret within another one would leave the rest of that visible.
-        self._secrets = tuple(sorted({*self._secrets, *kept}, key=len, reverse=True))
+        self._secrets = tuple(sorted(secrets, key=len, reverse=True))
         self._unmistakable = tuple(one for one in self._secrets if not _FIELD_NAME.fullmatch(one))
 
     def text(self, text: str) -> str:

@@ -14,7 +14,9 @@ WORKERS = "3"
 
 LONG = (
     "bench",
+    "cli/test_waiting_bar.py",
     "crm/test_scale.py",
+    "cycle/test_far_dates.py",
     "cycle/test_kill.py",
     "cycle/test_machine.py",
     "cycle/test_never_recovers.py",
@@ -22,15 +24,25 @@ LONG = (
     "cycle/test_series.py",
     "cycle/test_series_edits.py",
     "cycle/test_series_time.py",
+    "cycle/test_wrong_answers.py",
     "model/test_recurrence_memory.py",
     "model/test_recurrence_probes.py",
     "model/test_recurrence_property.py",
     "model/test_recurrence_rfc.py",
+    "model/test_series_records.py",
+    "portal/probe/test_cut_off.py",
     "portal/test_bad_answers.py",
     "portal/test_exchange.py",
     "portal/test_forecast.py",
     "portal/test_pace.py",
     "portal/test_push.py",
+    "portal/test_turns.py",
+    "service/test_flat.py",
+    "service/test_two_machines.py",
+    "source/google/test_series.py",
+    "source/graph/test_same_series.py",
+    "source/json/test_proof.py",
+    "target/test_notices.py",
 )
 """Run without coverage: seasons, migrations and crashes that repeat the same lines thousands of times.
 

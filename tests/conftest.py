@@ -16,6 +16,8 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
+from syncd.config.database import Database
+
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
@@ -43,6 +45,26 @@ def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aiorespo
     monkeypatch.setattr(aioresponses.core, "stream_reader_factory", _reader)
     with aioresponses.aioresponses() as mocked:
         yield mocked
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """The address of a PostgreSQL that the whole session shares; without one, the tests that ask for it are skipped."""
+    from tests.support.postgres import one_server  # noqa: PLC0415 - few tests need its driver
+
+    own = tmp_path_factory.getbasetemp()
+    with one_server((own.parent if worker_id != "master" else own) / "postgres", worker_id) as address:
+        yield address
+
+
+@pytest.fixture
+def database(postgres_server: str, worker_id: str) -> Iterator[Database]:
+    """A schema of its own in a real database."""
+    from tests.support.postgres import dropped, new_database  # noqa: PLC0415 - likewise
+
+    made = new_database(postgres_server, worker_id)
+    yield made
+    dropped(made)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.net import is_loopback, is_renaming, same_owner, webhook_address
+from syncd.net import is_loopback, is_renaming, keeps_secrets, same_owner, webhook_address
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,25 @@ def test_only_the_vendor_s_cloud_renames_a_portal(host: str, other: str, renamed
 )  # fmt: skip
 def test_only_loopback_addresses_are_this_machine(host: str, here: bool) -> None:
     assert is_loopback(host) is here
+
+
+@pytest.mark.parametrize(
+    ("url", "keeps"),
+    [
+        ("https://example.com/x", True),
+        ("http://127.0.0.1:8080/x", True),
+        ("http://[::1]/", True),
+        ("http://example.com/x", False),
+        ("http://127.0.0.1.example.com/", False),
+        ("ftp://127.0.0.1/", False),
+        ("https:///x", False),
+        ("https://[", False),
+        ("https://example.com:99999/", False),
+        ("", False),
+    ],
+)
+def test_a_secret_may_be_sent_encrypted_or_within_this_machine(url: str, keeps: bool) -> None:
+    assert keeps_secrets(url) is keeps
 
 
 def test_a_webhook_is_taken_apart_and_its_repr_hides_the_code() -> None:

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from syncd.clock import Clock
 from syncd.config import Config, PortalConfig, TargetConfig
+from syncd.config.learn import Learn
 from syncd.errors import ConfigError, PortalUnusableError
 from syncd.source.base import OwnEvents, PortalBacked
 from syncd.state.ledger import Ledger
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from syncd.cycle.sync import Pass, Sync
     from syncd.portal.client import Portal
 
-Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], "AbstractAsyncContextManager[Portal]"]
+Connect = Callable[[PortalConfig, Ledger, Clock, Learn], "AbstractAsyncContextManager[Portal]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class App:
         ledger: Ledger,
         *,
         clock: Clock,
-        learn_secret: Callable[[str], None],
+        learn_secret: Learn,
         connect: Connect | None = None,
     ) -> None:
         self.config = config
@@ -56,6 +57,8 @@ class App:
         self._connect = connect
         self._connections: dict[str, _Connection] = {}
         self._syncs: Mapping[str, Sync] = {}
+        # A portal may come or go while a new config is taken over.
+        self._exchanging = asyncio.Lock()
         # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
         # would wait for its turn among all of them.
         self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
@@ -91,6 +94,13 @@ class App:
     def portal_of(self, name: str) -> Portal:
         """Return the client of the portal that the sync `name` writes to."""
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
+
+    def ties(self) -> list[tuple[str, ...]]:
+        """Return each portal, and those that one sync reads and writes together."""
+        ties: list[tuple[str, ...]] = [(portal.name,) for portal in self.config.portals]
+        return ties + [
+            (sync.portal, source) for sync in self.config.syncs if (source := _source_portal(self._syncs[sync.name]))
+        ]
 
     def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
         """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight.
@@ -129,6 +139,10 @@ class App:
 
         Portals whose settings are the same keep their client, and with it what it knows of the portal's limits.
         """
+        async with self._exchanging:
+            await self._take_over(config, syncs)
+
+    async def _take_over(self, config: Config, syncs: Mapping[str, Sync]) -> None:
         assert self._connect is not None
         gone = self._gone(config)
         made: dict[str, _Connection] = {}
@@ -147,10 +161,47 @@ class App:
         self._connections = {name: one for name, one in self._connections.items() if name not in gone} | made
         self.config, self._syncs = config, syncs
         self.ledger.keep_runs = config.keep_runs
+        self.ledger.serve({sync.name: sync.portal for sync in config.syncs})
         for sync in syncs.values():
             self._bind(sync)
         for one in old:
             await one.closing.aclose()
+
+    async def disconnect(self, name: str) -> None:
+        """Close the client of the portal `name`, which notes how much of its limits is used; nobody may use it now.
+
+        A portal that the config no longer has is passed over, here and in `reconnect`.
+        """
+        async with self._exchanging:
+            await self._disconnect(name)
+
+    async def _disconnect(self, name: str) -> None:
+        if (one := self._connections.get(name)) is not None:
+            self._connections = {**self._connections, name: replace(one, closing=AsyncExitStack())}
+            await one.closing.aclose()
+
+    async def reconnect(self, name: str) -> None:
+        """Give the portal `name` a client that goes by the lease that is held now, or by none; raises StateError.
+
+        It begins with what the ledger remembers of the portal's limits: another machine may have used them.
+        """
+        assert self._connect is not None
+        async with self._exchanging:
+            await self._disconnect(name)
+            if name not in self._connections:
+                return
+            closing, config = AsyncExitStack(), self._connections[name].config
+            portal = await closing.enter_async_context(
+                self._connect(config, self.ledger, self.clock, self._learn_secret)
+            )
+            if not self.ledger.shared or self.ledger.tenure(name) is not None:
+                await self._teach(portal)
+            self._connections = {
+                **self._connections,
+                name: _Connection(config=config, portal=portal, closing=closing),
+            }
+            for sync in self._syncs.values():
+                self._bind(sync)
 
     async def _teach(self, portal: Portal) -> None:
         """Tell a client what a probe has found out about its portal, if one ever asked."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.application import App
+from syncd.app.application_check import events_told, tokens_told
+from syncd.app.check_database import database_findings
 from syncd.app.known import consequences, facts_of, in_short, wrong_zone
 from syncd.config import SyncConfig
 from syncd.cycle.directories import kept_directory
@@ -81,7 +83,8 @@ async def check_all(
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
-    yield _state(app.config.state, kept=app.config.state == app.config.earlier_state)
+    for one in await _state(app):
+        yield one
     snapshots: dict[str, Snapshot] = {}
     for sync in chosen:
         try:
@@ -112,7 +115,17 @@ def _asked(app: App, chosen: Sequence[Sync], *, everything: bool) -> tuple[str, 
     return tuple(portal.name for portal in app.config.portals if everything or portal.name in used)
 
 
-def _state(path: Path, *, kept: bool) -> Check:
+async def _state(app: App) -> list[Check]:
+    config = app.config
+    if config.database is None:
+        return [_state_file(config.state, kept=config.state == config.earlier_state)]
+    found = await database_findings(config.database, app.clock)
+    return [
+        Check(name="state", ok=one.ok, detail=one.detail, remedy=one.remedy, exit_code=one.exit_code) for one in found
+    ]
+
+
+def _state_file(path: Path, *, kept: bool) -> Check:
     parent = next(folder for folder in path.parents if folder.exists())
     probe = path if path.exists() else parent
     # A state that exists is opened for reading only: a daemon may be writing to it just now.
@@ -177,10 +190,16 @@ async def _portal(
         # Scopes first: every webhook may ask for its own, so a refusal here means the webhook itself.
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield _address(name, portal)
-        yield _scopes(name, scopes, wanted)
+        yield _scopes(name, portal, scopes, wanted)
+        if portal.application is not None:
+            for told in (
+                tokens_told(portal.application, app.clock.now()),
+                await events_told(app.config, portal, portal.application),
+            ):
+                yield Check(name=name, ok=not told.remedy, detail=told.detail, remedy=told.remedy)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
-        remedy = error.remedy or "give the webhook the missing permission"
+        remedy = error.remedy or f"give the {portal.caller} the missing permission"
         yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
@@ -225,16 +244,19 @@ def _address(name: str, portal: Portal) -> Check:
     """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
     if portal.moved_to is None:
         return Check(name=name, ok=True, detail=f"{portal.origin} answers")
-    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into webhook"
+    key = "webhook" if portal.application is None else "address"
+    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into {key}"
     return Check(name=name, ok=True, detail=detail)
 
 
-def _scopes(name: str, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
+def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
     missing = [one[0] for one in wanted if not scopes & set(one)]
-    detail = f"the webhook may: {', '.join(sorted(scopes)) or 'nothing'}"
+    detail = f"the {portal.caller} may: {', '.join(sorted(scopes)) or 'nothing'}"
     if missing:
-        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}",
-                     remedy="add the permissions to the inbound webhook")  # fmt: skip
+        remedy = "add the permissions to the inbound webhook"
+        if portal.application is not None:
+            remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
+        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
     return Check(name=name, ok=True, detail=detail)
 
 
@@ -272,8 +294,10 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         wanted = sync.target.sought(kept.entries, directory)
         directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
+        is_about_types = isinstance(error, CommandRefusedError) and error.code in ("NOT_FOUND", "INVALID_ARG_VALUE")
+        usual = f"give the {portal.caller} the permission crm, and its user the right to read the CRM"
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
-                    remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip
+                    remedy=error.remedy if is_about_types else usual)  # fmt: skip
         return
     calendars = sorted(sync.target.places(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
@@ -285,7 +309,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
-                    remedy="use the webhook of an administrator, who may read them all")  # fmt: skip
+                    remedy="let syncd work as an administrator, who may read them all")  # fmt: skip
     known = await kept_directory(run)
     directory = directory.following(known, sync.target.section_name) if known is not None else directory
     for told in _renamed_sections(sync, directory):
@@ -358,7 +382,7 @@ def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     if guessed and not _switch_together(zone, caller, now):
         depending = "times of the other season" if sync.target.on_cards else "days on which the portal's clocks change"
         detail += (
-            f"; the webhook's user lives in {caller}, whose clock changes differently: {depending} "
+            f"; syncd's user lives in {caller}, whose clock changes differently: {depending} "
             "depend on this guess, so name it with server_timezone in [portals.X]"
         )
     return Check(name=f"zone {sync.name}", ok=True, detail=detail)

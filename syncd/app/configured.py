@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,9 +11,12 @@ import structlog
 from msgspec.structs import replace
 
 from syncd import events
+from syncd.clock import Clock
 from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
+from syncd.config.state_place import stands
 from syncd.errors import ConfigError
+from syncd.state.base import IsShared, PortalClaim
 from syncd.state.ledger import Ledger
 from syncd.state.owner import is_used_by
 
@@ -46,23 +51,61 @@ def _still_used(config: Config | Outline, names: Sequence[str]) -> Path | None:
     return earlier if earlier is not None and is_used_by(earlier, config.path, names) else None
 
 
-async def claim(config: Config, ledger: Ledger, now: float) -> None:
+async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
-    ConfigError if they only share the default: each would take the other's events for its own and put them right.
+    ConfigError if they only share the default: each would take the other's events for its own and put them right. A
+    database is shared on purpose, by machines on which the same path is another file: there it is raised if a portal of
+    `config` is known by another name, or another portal by the same, and if a state file was left behind.
     """
+    if isinstance(ledger.thread, IsShared):
+        await _refuse_left_behind(config, ledger)
+        portals = await _portals_of(config, ledger, clock)
+        await ledger.thread.claim_portals(portals, _known_as(config), socket.gethostname())
+        return
     names = [sync.name for sync in config.syncs]
     others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
     if others:
         name, path = next(iter(others.items()))
         if not config.state_given:
             raise ConfigError(
-                f"{config.path}: its state {ledger.path} belongs to {path}, which has a sync {name!r} too",
+                f"{config.path}: its state {ledger.shown} belongs to {path}, which has a sync {name!r} too",
                 "give one of the two a `state` of its own, or the sync another name",
             )
-        _log.warning(events.LEDGER_SHARED, path=str(ledger.path), config=str(config.path), other=path, syncs=[*others])
-    await ledger.note_owner(names, config.path, now)
+        _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
+    await ledger.note_owner(names, config.path, clock.now())
+
+
+async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
+    """Raise ConfigError if the database is new to the syncs of `config`, and the state file it had before is not.
+
+    Everything would be made again that the file knows of, as far as it cannot be taken over.
+    """
+    names = [sync.name for sync in config.syncs]
+    if await ledger.knows_any(names) or not stands(config.state) or not is_used_by(config.state, config.path, names):
+        return
+    raise ConfigError(
+        f"{config.path}: state_url leads to a database that knows none of its syncs, but their state is in"
+        f" {config.state}",
+        "take state_url out once and give `syncd state move --to ...`; or move that file away",
+    )
+
+
+async def _portals_of(config: Config, ledger: Ledger, clock: Clock) -> list[PortalClaim]:
+    """Return the portals that `config` works with. The number of one is known once it has authorised an application."""
+    from syncd.app.authorising import member_of  # noqa: PLC0415 - what only looks at the state calls no portal
+
+    return [
+        PortalClaim(name=one.name, origin=one.host, member_id=await member_of(one, ledger, clock))
+        for one in config.portals
+        if not one.unusable
+    ]
+
+
+def _known_as(config: Config) -> Path:
+    """Return the path that `config` is known by."""
+    return Path(os.path.realpath(config.path))
 
 
 def _is_another(path: str, config: Path) -> bool:

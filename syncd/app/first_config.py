@@ -20,7 +20,7 @@ class FirstConfig:
     """What goes into a first config; None or empty if it is not known.
 
     `section` names the calendar to write to. `people` and `groups` are lines about the portal, `unresolved` are owners
-    in the schedule that it does not know.
+    in the schedule that it does not know. `account` are the keys of a source that is an account at a vendor.
     """
 
     webhook: str | None
@@ -37,6 +37,7 @@ class FirstConfig:
     groups: tuple[str, ...]
     has_crm: bool = True
     has_totals: bool = False
+    account: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def has_owner(self) -> bool:
@@ -47,7 +48,7 @@ class FirstConfig:
     def owner(self) -> str:
         """The name that stands for the owner in a template, "" if the schedule says nothing of owners."""
         if self.guess is None:
-            return ""
+            return "owner" if self.account else ""
         return self.guess.owner or next((field for field, _, _ in self.guess.columns if field == "owner"), "")
 
     @property
@@ -103,9 +104,14 @@ def _sync(first: FirstConfig) -> Iterator[str]:
 def _source(first: FirstConfig) -> Iterator[str]:
     found = first.guess
     yield "[sync.source]"
-    yield _key("type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics")
+    if first.account:
+        yield from (_key(name, value, said) for name, value, said in first.account)
+        return
+    yield _key(
+        "type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics, json, sql"
+    )
     place = first.source or "schedule.csv"
-    is_address = re.match(r"\w+://", place) is not None
+    is_address = re.match(r"[\w+]+://", place) is not None
     yield _key("url" if is_address else "path", place, "" if first.source else "a stand-in: your schedule")
     if found is not None and found.grid is not None:
         yield from (_key(name, value, said) for name, value, said in found.keys)

@@ -29,14 +29,21 @@ from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, read_directory, server_zone
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
-from syncd.source.guess import Guess, guess
+from syncd.source.google.recognised import first_keys
+from syncd.source.graph import graph_first
+from syncd.source.guess import Guess, guess, guess_query
+from syncd.source.json.json_guess import ONE_C
+from syncd.source.json.paging import with_query
+from syncd.source.sql.sql_guess import database_name, guess_table_of, is_database, placed
 from syncd.source.table.row_reader import is_note
-from syncd.source.web.access import WebOptions, read_access
+from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"
 _REMEDY = ("path in [sync.source]", "the path after --source")
+_MEETINGS = "meetings"
+"""The name of a sync from an account at a vendor: the name of a file of credentials says nothing of what is read."""
 _SHOWN = 200
 """How many owners of the schedule are looked up: enough to see whether they are people or groups."""
 _LONGEST_SECTION = 100
@@ -65,15 +72,16 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     errors of the portal's client.
     """
     address = _checked(webhook) if webhook is not None else None
-    found = await _look(source, clock) if source is not None else None
+    account = await _account(source, folder) if source is not None else ()
+    found = await _look(source, clock) if source is not None and not account else None
     directory, may_crm = await _ask(address, clock) if address is not None else (None, True)
     owners = found.samples.get("owner", ()) if found is not None else ()
     by_groups = found is not None and found.by_groups
     zone, zone_said = _zone(found, directory)
     first = FirstConfig(
         webhook=address,
-        name=_name(source),
-        section=_stem(source)[:_LONGEST_SECTION] or _name(source),
+        name=_MEETINGS if account else _name(source),
+        section=_MEETINGS.title() if account else _stem(source)[:_LONGEST_SECTION] or _name(source),
         source=_placed(source, folder),
         guess=found,
         zone=zone,
@@ -81,6 +89,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         calendar=_calendar(owners, directory, by_groups=by_groups),
         unresolved=_unresolved(owners, directory, by_groups=by_groups),
         has_crm=may_crm,
+        account=account,
         caller=directory.caller.id if directory is not None else None,
         people=tuple(f"{user.id}: {user.full_name} <{user.email}>" for user in directory.users if user.active)
         if directory is not None
@@ -89,7 +98,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     )
     text = compose(first)
     config = _proved(text, folder)
-    snapshot = await _read(config, clock) if source is not None else None
+    snapshot = await _read(config, clock) if source is not None and not account else None
     if snapshot is not None and any(one.kind == "rejected" and is_note(one.title) for one in snapshot.problems):
         text = compose(replace(first, has_totals=True))
         snapshot = await _read(_proved(text, folder), clock)
@@ -104,11 +113,31 @@ def _checked(webhook: str) -> str:
         raise ConfigError(f"--webhook {error}") from None
 
 
+async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
+    """Return the keys of a source at Google or Microsoft if `source` is a file that logs in there."""
+    if _ADDRESS.match(source) or not source.lower().endswith((".json", ".pem")):
+        return ()
+    try:
+        content = (await asyncio.to_thread(read_file, source, Path())).content
+    except SourceError as error:
+        raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
+    place = _placed(source, folder) or source
+    if source.lower().endswith(".pem"):
+        return graph_first.first_keys(content, place) or ()
+    keys = first_keys(content, place)
+    return (("type", "google", ""), *keys) if keys is not None else ()
+
+
 async def _look(source: str, clock: Clock) -> Guess:
     if _ADDRESS.match(source):
         access = read_access(WebOptions(url=source), Path(), where="--source", environ={})
+        if ONE_C in access.url:
+            return await _look_at_1c(access, clock)
         return guess(access.shown, await fetch_once(access, clock), _today(clock))
-    if re.match(r"\w+://", source):
+    if is_database(source):
+        table = await asyncio.to_thread(guess_table_of, source)
+        return guess_query(table.query, table.titles, table.rows)
+    if re.match(r"[\w+]+://", source):
         raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
     try:
         content = await asyncio.to_thread(_content, source)
@@ -116,6 +145,17 @@ async def _look(source: str, clock: Clock) -> Guess:
         # There is no config yet whose path could be checked.
         raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
     return guess(source, content, _today(clock))
+
+
+async def _look_at_1c(access: Access, clock: Clock) -> Guess:
+    """Return what the first records of an object of 1C seem to be: it says nothing in JSON unless it is asked to."""
+    asked = replace(access, url=with_query(access.url, {"$format": "json", "$top": 500}))
+    found = guess(access.shown, await fetch_once(asked, clock), _today(clock))
+    preset = ("preset", "1c", "the address is one of 1C's OData")
+    keys = (preset, *(key for key in found.keys if key[0] != "records"))
+    # The number of a document has as many digits as a phone.
+    columns = tuple(one for one in found.columns if (one[0], one[1]) != ("contact_phone", "Number"))
+    return replace(found, keys=keys, columns=columns)
 
 
 def _today(clock: Clock) -> date:
@@ -129,13 +169,13 @@ def _content(source: str) -> bytes:
         return read_file(source, Path()).content
     try:
         # One file is enough to guess from; the others of a directory have the same form.
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".xlsx"))
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".json", ".xlsx"))
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
     if inside:
         return read_file(str(inside[0]), Path()).content
     raise SourceError(
-        f"{source} holds no csv, ics or xlsx file", "name a file after --source, or one of another ending"
+        f"{source} holds no csv, ics, json or xlsx file", "name a file after --source, or one of another ending"
     )
 
 
@@ -163,6 +203,8 @@ async def _ask(webhook: str, clock: Clock) -> tuple[Directory, bool]:
 
 def _placed(source: str | None, folder: Path) -> str | None:
     """Return the source as a config in `folder` has to name it."""
+    if source is not None and is_database(source):
+        return placed(source, folder)
     if source is None or _ADDRESS.match(source) or Path(source).is_absolute():
         return source
     return os.path.relpath(Path(source).absolute(), folder.absolute())
@@ -179,6 +221,8 @@ def _stem(source: str | None) -> str:
     # The last part of a feed's address is often a secret token, which must not become a name.
     if source is None or _ADDRESS.match(source):
         return ""
+    if is_database(source):
+        return database_name(source)
     return re.split(r"[/\\]", source.rstrip("/"))[-1].rpartition(".")[0].strip()
 
 
@@ -246,6 +290,13 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
             f'{first.client} is mapped, so the entries become meetings on the cards of clients (type = "activity"); '
             'if they belong into calendars, write calendar = "user", owner and section instead'
         )
+    keys = {name for name, _, _ in first.account}
+    if "private_key_file" in keys:
+        doubts.append("tenant and client_id are stand-ins: they stand in the application's registration in Entra ID")
+    if keys & {"key_file", "private_key_file"}:
+        doubts.append("users.csv is a stand-in: write down whose calendars are read, one address a line")
+    if "client_secret_file" in keys:
+        doubts.append(f"nobody has agreed yet: run `syncd source authorize {first.name}`, then `syncd check`")
     if not first.has_owner and not first.client:
         doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
     return tuple(doubts)

@@ -11,6 +11,7 @@ from syncd.model.zones import same
 from syncd.portal.client import Portal
 from syncd.portal.probe.facts import Facts, facts_from
 from syncd.state.ledger import Ledger
+from syncd.target.fields import NAME_LIMIT
 
 NEVER = "never probed; `syncd portal probe` finds out in a minute how it behaves, before the first real write"
 
@@ -41,11 +42,14 @@ def consequences(facts: Facts | None, syncs: Iterable[SyncConfig]) -> Iterator[s
             "its text filter is on: titles and places with words such as «create event» or «select … from» are shown "
             f"with blanks in them (it acts on {families})"
         )
+    kept = facts.value("name_length")
+    if isinstance(kept, int) and kept < NAME_LIMIT:
+        yield f"it keeps {kept} characters of a title: longer ones are cut by it, anywhere in a word"
     if facts.text("batch_counter") == "batch":
         yield "it counts the operating time of all commands in batches together, and so do forecasts"
     for sync in syncs:
         if sync.fields.host is not None and facts.text("host_rule") == "docs":
-            yield f"it makes the webhook's user the organiser of every meeting, so `host` of {sync.name} has no effect"
+            yield f"it makes syncd's user the organiser of every meeting, so `host` of {sync.name} has no effect"
         if sync.fields.crm and facts.value("crm_fields") is False:
             yield f"it is too old to link events to the CRM, so `crm` of {sync.name} has no effect"
 

@@ -17,11 +17,12 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
 from syncd.model.entry import Problem
-from syncd.model.item import PLACE_KINDS, Change, Key
+from syncd.model.item import KIND_PATTERN, Change, Key
+from syncd.model.names import counted
 from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
-_ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOTALL)
+_ITEM_PART = re.compile(rf"\|{KIND_PATTERN}/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 """How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""
@@ -34,19 +35,30 @@ _STATUSES = {"skipped": "unchanged"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a reading back says about entries: how many should stand there, do so, do not, and never came that far."""
+    """What a reading back says about entries: how many should stand there, do so, do not, and never came that far.
+
+    `items` are the events or activities that should stand there for them.
+    """
 
     total: int
     confirmed: int
     differ: int
     rejected: int
     held: int
+    items: int = 0
+    on_cards: bool = False
 
     def __str__(self) -> str:
         held = f"; {self.held:,} held" if self.held else ""
         return (
             f"{self.confirmed:,} of {self.total:,} confirmed; {self.differ:,} differ; {self.rejected:,} rejected{held}"
         )
+
+    def told(self, more: str) -> str:
+        """Return the verdict and `more`, with what is counted: a pass counts events, and a series may be several."""
+        noun = ("activity", "activities") if self.on_cards else ("event", "events")
+        stand = f" (in {counted(self.items, *noun)})" if self.items != self.total else ""
+        return f"entries read back: {self}{more}{stand}"
 
 
 def verdict(result: PassResult) -> Verdict:
@@ -60,6 +72,8 @@ def verdict(result: PassResult) -> Verdict:
         total=len(due),
         confirmed=confirmed,
         differ=len(due) - confirmed,
+        items=sum(map(len, due.values())),
+        on_cards=any(key.place.on_card for keys in due.values() for key in keys),
         rejected=counts.get("rejected", 0),
         held=counts.get("held", 0) + counts.get("conflict", 0),
     )

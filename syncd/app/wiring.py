@@ -17,10 +17,13 @@ import structlog
 
 from syncd import events
 from syncd.app.application import App, Connect
+from syncd.app.authorising import open_application
 from syncd.app.configured import claim, read_config
+from syncd.app.database_feeds import DatabaseFeeds
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
+from syncd.config.learn import Learn
 from syncd.cycle.series_index import index_name
 from syncd.cycle.sync import Sync
 from syncd.errors import ConfigError, PortalUnusableError, SyncdError
@@ -29,7 +32,8 @@ from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.transport import AiohttpTransport, Transport, Webhook
+from syncd.portal.line.transport import AiohttpTransport, Permit, Transport, Webhook
+from syncd.portal.oauth.application import Application
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked
@@ -41,40 +45,55 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def make_portal(
-    config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
-) -> AsyncIterator[Portal]:
-    """Open the client of one portal, with what the ledger remembers of its operating budget."""
-    webhook = config.webhook.reveal()
-    if not config.unusable:
-        learn_secret(webhook)  # again in its full form
-    credential = Webhook(address=webhook)
+async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> AsyncIterator[Portal]:
+    """Open the client of one portal, with what the ledger remembers of its operating budget.
+
+    Where several machines share the ledger, it goes by the lease that is held now. Without one it may only read and
+    send messages, and keeps nothing.
+    """
+    tenure = ledger.tenure(config.name)
+    keeps = not ledger.shared or tenure is not None
+    credential = await _credential(config, ledger, clock, learn_secret)
     async with Portal(
         name=config.name,
         credential=credential,
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,
-        transport=_transport(config, credential),
-        state=await ledger.of_portal(config.name).budget(),
+        transport=_transport(config, credential, tenure),
+        state=await ledger.of_portal(config.name).budget() if keeps else None,
+        permit=tenure,
+        after_another=tenure is not None and not tenure.orderly,
     ) as portal:
         try:
             yield portal
+            if not ledger.readonly and portal.application is not None and portal.usage().requests:
+                await portal.application.tend()
         finally:
-            if not ledger.readonly and portal.usage().requests:
+            if keeps and not ledger.readonly and portal.usage().requests and (tenure is None or tenure.valid()):
                 with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
                     await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
 
 
-def _transport(config: PortalConfig, credential: Webhook) -> Transport:
+async def _credential(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> Webhook | Application:
+    """Return who calls the portal: a webhook, or an application with its tokens from the ledger."""
+    if config.app is not None:
+        return await open_application(config, config.app, ledger, clock, learn_secret)
+    webhook = config.webhook.reveal()
+    if not config.unusable:
+        learn_secret(webhook)  # again in its full form
+    return Webhook(address=webhook)
+
+
+def _transport(config: PortalConfig, credential: Webhook | Application, permit: Permit | None) -> Transport:
     """Return what carries the requests to the portal that `config` names."""
     if config.unusable:
         return _Unusable(config.unusable)
     if config.tls is None:
-        return AiohttpTransport(credential)
+        return AiohttpTransport(credential, permit=permit)
     from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
 
-    return AiohttpTransport(credential, tls=make_context(config.tls))
+    return AiohttpTransport(credential, tls=make_context(config.tls), permit=permit)
 
 
 class _Unusable:
@@ -95,7 +114,7 @@ async def open_app(
     path: Path,
     *,
     readonly: bool,
-    learn_secret: Callable[[str], None],
+    learn_secret: Learn,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     connect: Connect = make_portal,
@@ -111,21 +130,26 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at(), thorough=True)
+        ledger = await Ledger.open_readonly(config.ledger, booted_at=clock.booted_at(), thorough=True)
     else:
         ledger = await Ledger.open(
-            config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
+            config.ledger, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
         )
+        if config.database is not None:
+            await _sharing(ledger, config, clock)
     ledger.thread.clean = clean
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
-        log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
+        log(events.LEDGER_DOUBTED, path=ledger.shown, reason=ledger.doubt.reason)
     if config.state == config.earlier_state:
         _log.info(events.STATE_KEPT, path=str(config.state))
+    for sync in syncs.values():
+        if isinstance(sync.feeds, DatabaseFeeds):
+            sync.feeds.bind(ledger)
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         if not readonly:
-            await claim(config, ledger, clock.now())
+            await claim(config, ledger, clock)
         await app.take_over(config, syncs)
         yield app
     finally:
@@ -133,12 +157,24 @@ async def open_app(
         await ledger.close()
 
 
-def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Sync]:
+async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
+    """Begin to hold leases in the database of `ledger`, which is closed if that cannot be."""
+    try:
+        await ledger.share(config.lease, clock)
+    except BaseException:
+        await ledger.close()
+        raise
+
+
+def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger | None = None) -> dict[str, Sync]:
     """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
 
-    `writable` lets feeds from the web be kept for the next process, beside the state.
+    `writable` lets feeds from the web be kept for the next process, beside the state or in its database: that of
+    `ledger`, if it is open already.
     """
-    feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
+    feeds = _feeds(config, writable=writable)
+    if isinstance(feeds, DatabaseFeeds) and ledger is not None:
+        feeds.bind(ledger)
     index = _index(config, writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
@@ -149,6 +185,12 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
     return syncs
+
+
+def _feeds(config: Config, *, writable: bool) -> FeedCache:
+    if config.database is not None:
+        return DatabaseFeeds(writable=writable)
+    return DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
 
 
 def _index(config: Config, *, writable: bool) -> DirectoryCache:
@@ -180,6 +222,7 @@ def make_sync(
         window_given=sync.window_given,
         uids=sync.uids,
         verify_every=sync.verify_every,
+        verify_unheard=sync.verify_unheard,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
         portal_zone=config.portal(sync.portal).server_timezone,

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Sequence[str], scrubber: Scrubber) -> int:
-    from syncd.cli.parser import build_parser
+    from syncd.cli.parser import build_parser, parsed
 
     parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line goes on
@@ -46,7 +46,7 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
 
         complete(parser)
     try:
-        arguments = parser.parse_args(given)
+        arguments = parsed(parser, given)
     except SystemExit as stopped:
         if stopped.code and "--json" in given:  # a script that reads the document has to find one
             print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 
 from syncd.cli import progress
 from syncd.cli.files import content, writing
-from syncd.cli.question import agreed
+from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
 from syncd.errors import ConfigError, StoppedError, SyncdError
 from syncd.portal.client import Progress
@@ -23,6 +23,7 @@ from syncd.service.protocol import (
     VERSION,
     Answer,
     Ask,
+    AskLine,
     Ended,
     Failed,
     FromDaemon,
@@ -130,6 +131,10 @@ class _Client:
                 stream.flush()
             case Moved():
                 self._bar.move(message)
+            case AskLine(question=question):
+                self._bar.end()
+                typed = await asked(question, self._stop)
+                self._daemon.writer.write(line(Answer(yes=typed is not None, text=typed or "")))
             case Ask(question=question):
                 self._bar.end()
                 yes = await agreed(question, self._stop)

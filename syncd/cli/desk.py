@@ -1,6 +1,6 @@
 """Where a command works: whom it asks, where its results go, and what else must not run meanwhile.
 
-The five commands that change something are written once, for any desk: at `OwnDesk` they run in the process that was
+A command that needs the state for itself is written once, for any desk: at `OwnDesk` it runs in the process that was
 called; at `cli/served.py: ServedDesk` in the daemon, for a client at the other end of its control socket.
 """
 
@@ -21,7 +21,8 @@ from syncd.app.application import App
 from syncd.cli import show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
-from syncd.cli.question import agreed
+from syncd.cli.question import agreed, asked
+from syncd.errors import StateError
 from syncd.model.json_values import Json
 from syncd.service.schedule import SyncState
 
@@ -33,38 +34,6 @@ if TYPE_CHECKING:  # only commands that make passes load what makes them
 R = TypeVar("R")
 
 
-class Running(Protocol):
-    """What a command may ask of the daemon that it runs in."""
-
-    def poke(self, name: str, by: str) -> None:
-        """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        ...
-
-    async def pause(self, name: str) -> None:
-        """Leave the sync `name` alone until it is resumed; raises ConfigError for an unknown one."""
-        ...
-
-    async def resume(self, name: str) -> None:
-        """Let the passes of the sync `name` start again; raises ConfigError for an unknown one."""
-        ...
-
-    def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands, by name."""
-        ...
-
-    async def alone(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[R]],
-        stop: asyncio.Event,
-        *,
-        waits: Callable[[], None],
-        at_once: bool = False,
-    ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`."""
-        ...
-
-
 class Desk(Protocol):
     """What a command may ask of the place it runs at. `stop` is set when whoever called wants it to end."""
 
@@ -73,11 +42,6 @@ class Desk(Protocol):
     @property
     def app(self) -> App:
         """What the config asks for."""
-        ...
-
-    @property
-    def service(self) -> Running | None:
-        """The daemon that this runs in, None if no daemon runs."""
         ...
 
     def console(self) -> Console:
@@ -106,6 +70,10 @@ class Desk(Protocol):
         """Ask a person yes or no; no answer counts as no."""
         ...
 
+    async def asked(self, question: str) -> str | None:
+        """Ask a person for a line of text; None is no answer."""
+        ...
+
     def content(self, path: Path) -> bytes:
         """Return the content of the caller's file; raises ConfigError if it cannot be read."""
         ...
@@ -122,6 +90,22 @@ class Desk(Protocol):
         """See to it that what is about to be taken back is not done again by the next pass."""
         ...
 
+    def states(self) -> Mapping[str, SyncState] | None:
+        """Return how the daemon that this runs in has every sync, by name; None if it runs in none."""
+        ...
+
+    def poke(self, name: str) -> None:
+        """Have the daemon make a pass now; raises StateError if this runs in none, ConfigError for a paused sync."""
+        ...
+
+    async def pause(self, name: str) -> None:
+        """Leave a sync alone until it is resumed, also over restarts."""
+        ...
+
+    async def resume(self, name: str) -> None:
+        """Let the passes of a sync start again."""
+        ...
+
 
 class OwnDesk:
     """The desk of the process that was called: its own terminal and files, and the state for itself alone."""
@@ -129,7 +113,6 @@ class OwnDesk:
     def __init__(self, app: App, stop: asyncio.Event) -> None:
         self.app = app
         self.stop = stop
-        self.service: Running | None = None
 
     def console(self) -> Console:
         """Return the console of stdout."""
@@ -159,6 +142,10 @@ class OwnDesk:
         """Ask on stderr, and read the answer from stdin."""
         return await agreed(question, self.stop)
 
+    async def asked(self, question: str) -> str | None:
+        """Ask on stderr, and read a line from stdin."""
+        return await asked(question, self.stop)
+
     def content(self, path: Path) -> bytes:
         """Return the content of a file."""
         return content(path)
@@ -177,6 +164,23 @@ class OwnDesk:
     async def pausing(self, name: str) -> None:
         """Do nothing: no daemon makes a next pass."""
 
+    def states(self) -> None:
+        """Return None: no daemon is known here."""
+
+    def poke(self, name: str) -> None:
+        """Raise StateError: nobody is there who could make a pass."""
+        raise StateError(
+            f"no daemon runs with {self.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
+        )
+
+    async def pause(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).note_paused(self.app.clock.now())
+
+    async def resume(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).forget_paused()
+
 
 async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
     """Return the names of the syncs that a command line means; those that are paused only if it names them."""
@@ -192,6 +196,7 @@ async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
 Work = Callable[[argparse.Namespace, Desk], Awaitable[int]]
 # Names in place of functions, because importing every command would slow down each of them.
 _WORKS = {
+    "authorize": ("authorize", "authorize"),
     "history": ("history", "history"),
     "migrate": ("migrate", "migrate"),
     "pause": ("steer", "pause"),

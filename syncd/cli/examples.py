@@ -19,6 +19,7 @@ EXAMPLES = {
     "report": ("syncd report --since 7d --format html > week.html", "syncd report --format csv"),
     "history": ("syncd history shifts", "syncd history --run 17"),
     "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
+    "lease": ("syncd lease list", "syncd lease release main"),
     "retry": ("syncd retry", "syncd retry shifts"),
     "poke": ("syncd poke shifts",),
     "pause": ("syncd pause shifts",),
@@ -28,6 +29,7 @@ EXAMPLES = {
         "syncd portal sections --calendar group --owner 'Class 5b'",
         "syncd portal owners --unresolved shifts > owners.csv",
         "syncd portal probe --json > portal-facts.json",
+        "syncd portal authorize main",
     ),
     "sandbox": (
         "syncd sandbox",
@@ -36,6 +38,7 @@ EXAMPLES = {
         "syncd sandbox --like portal-facts.json",
     ),
     "service": ("sudo /opt/syncd/bin/syncd service install",),
+    "source": ("syncd source authorize meetings",),
     "completion": (
         "syncd completion bash > /etc/bash_completion.d/syncd",
         "syncd completion zsh > /usr/local/share/zsh/site-functions/_syncd",

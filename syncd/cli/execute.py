@@ -64,11 +64,13 @@ Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 
 # Names in place of functions, because importing every command would slow down each of them.
 _COMMANDS = {
+    "authorize": ("shared", "shared"),  # of `portal`
     "check": ("check", "check"),
     "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
     "history": ("shared", "shared"),
     "init": ("init", "init"),
+    "lease": ("lease", "lease"),
     "migrate": ("shared", "shared"),
     "pause": ("shared", "shared"),
     "plan": ("passes", "plan"),
@@ -82,6 +84,7 @@ _COMMANDS = {
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
     "service": ("service", "service"),
+    "source": ("source", "source"),
     "state": ("state_file", "state"),
     "status": ("shared", "shared"),
     "sync": ("shared", "shared"),
@@ -123,10 +126,19 @@ def worst(codes: Iterable[int]) -> int:
 
 
 def config_path(arguments: argparse.Namespace) -> Path:
-    """Return the config file to use; raises ConfigError if there is none."""
-    from syncd.config import find_config
+    """Return the config file to use; raises ConfigError if there is none.
 
-    return find_config(arguments.config, os.environ, Path.cwd())
+    Says so, once, where $SYNCD_CONFIG names a file that is not there: whoever set it expects no other to be used.
+    """
+    from syncd.config import find_config
+    from syncd.log import ranked
+
+    found, named = find_config(arguments.config, os.environ, Path.cwd()), os.environ.get("SYNCD_CONFIG")
+    if arguments.config is None and named and found != Path(named):
+        said = f"syncd: $SYNCD_CONFIG names {shown(named)}, which is not there; {shown(str(found))} is used"
+        print(ranked(said, "warning", sys.stderr), file=sys.stderr)
+    arguments.config = found  # who asks for a daemon first, and works by himself then, looks for it twice
+    return found
 
 
 def _print_error(error: SyncdError, *, as_json: bool) -> None:

@@ -12,7 +12,10 @@ from syncd.app.application import App
 from syncd.app.configured import read_config
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
+from syncd.errors import ConfigError, held_elsewhere
+from syncd.model.lease import described, units
 from syncd.scrub import Scrubber
+from syncd.state.leases import Leases
 from syncd.state.ledger import Ledger
 
 
@@ -33,8 +36,73 @@ async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
     """Open config and ledger only, to look at them: neither sources nor portals are made ready."""
     scrubber: Scrubber = arguments.scrubber
     config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
-    ledger = await Ledger.open_readonly(config.state)
+    ledger = await Ledger.open_readonly(config.ledger)
     try:
         yield App(config, ledger, clock=SystemClock(), learn_secret=scrubber.add)
     finally:
         await ledger.close()
+
+
+@asynccontextmanager
+async def sharing(arguments: argparse.Namespace) -> AsyncIterator[tuple[App, Leases]]:
+    """Open config and ledger like `looked`, to have a say in who holds what; raises ConfigError for a state file."""
+    scrubber: Scrubber = arguments.scrubber
+    config, clock = read_config(config_path(arguments), os.environ, scrubber.add, looks=True), SystemClock()
+    if config.database is None:
+        raise no_leases(config.path)
+    ledger = await Ledger.open(config.ledger, now=clock.now())
+    try:
+        leases = await ledger.share(config.lease, clock)
+        try:
+            yield App(config, ledger, clock=clock, learn_secret=scrubber.add), leases
+        finally:
+            await leases.close()
+    finally:
+        await ledger.close()
+
+
+def no_leases(path: Path) -> ConfigError:
+    """Return the error for a command about leases under a config whose state is a file."""
+    return ConfigError(
+        f"{path}: the state is a file, which one machine has for itself",
+        "leases are for a state in PostgreSQL (`state_url`)",
+    )
+
+
+async def hold(arguments: argparse.Namespace, app: App) -> None:
+    """Take the leases of the portals that a command is about; raises StateLockedError that names who has one.
+
+    They are given back when the ledger is closed. A ledger in a file needs none.
+    """
+    if (leases := app.ledger.leases) is None:
+        return
+    for portal in await _concerned(arguments, app):
+        tenure = await leases.take(portal)
+        if tenure is None:
+            await leases.look()
+            raise held_elsewhere(portal, described(leases.board.lease(portal)))
+        for sync in app.config.syncs:
+            if sync.portal == portal:
+                await app.ledger.of(sync.name).end_left_runs(app.clock.now())
+        await app.reconnect(portal)
+
+
+async def _concerned(arguments: argparse.Namespace, app: App) -> list[str]:
+    """Return the portals that a command reads or writes, in the order of their names."""
+    match arguments.command:  # about one portal, whether or not a sync writes to it
+        case "probe":
+            return [app.portal(arguments.portal).name]
+        case "authorize":
+            return [app.config.authorised(arguments.portal).name]
+    names: list[str] = list(getattr(arguments, "names", None) or ())
+    if arguments.command == "undo":
+        run = await app.ledger.run(arguments.run_id)
+        names = [run.sync] if run is not None and run.sync in app.config.chosen(()) else []
+        if not names:
+            return []  # which the command tells
+    if arguments.command == "purge":
+        names = [arguments.name]
+    chosen = {sync.name for sync in app.syncs(names, portal=getattr(arguments, "portal", None))}
+    wanted = {sync.portal for sync in app.config.syncs if sync.name in chosen}
+    together = units(app.ties())
+    return sorted({portal for one in together.values() if wanted.intersection(one) for portal in one})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
 
+_RUNS = 20
+"""How many runs of each sync `history` shows."""
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
 
@@ -21,15 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
-    demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
-    demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
-
-    init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
-    init.add_argument("--source", metavar="FILE|URL", help="the schedule: csv, xlsx or ics, a file or an address")
-    init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
-    init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
-
+    _add_first_steps(commands)
     check = commands.add_parser("check", help="find everything that would stop a sync, one line each")
     _names(check)
     check.add_argument("--offline", action="store_true", help="do not ask the portals")
@@ -55,19 +50,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_state(commands)
     _add_steering(commands)
+    _add_leases(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
-    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"),
-                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
-    portal.add_argument("--unresolved", metavar="SYNC",
-                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
-    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
-    _json(portal)
-
+    _add_portal(commands)
+    _add_source(commands)
     _add_sandbox(commands)
     _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
@@ -76,6 +62,60 @@ def build_parser() -> argparse.ArgumentParser:
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
         _of_every_command(command.add_argument_group("options of every command"))
     return parser
+
+
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Return what a command line says; options that contradict each other are a usage error like any other."""
+    found = parser.parse_args(words)
+    match found.command:
+        case "report":
+            if found.json and found.format not in (None, "json"):
+                parser.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+            found.format = found.format or ("json" if found.json else "csv")
+        case "history":
+            if found.run_id is not None and found.last is not None:
+                parser.error("--last has no effect with --run, which shows one run: leave out one of them")
+            found.last = found.last or _RUNS
+    return found
+
+
+def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that need no config yet."""
+    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
+    demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
+    demo.add_argument("--app", action="store_true", help="call the portal by an application in place of a webhook")
+    demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
+
+    init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
+    init.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="the schedule: csv, xlsx, ics or json, a file or an address, or a database; or what logs in to Google (a"
+        " key or client in json) or Microsoft 365 (a key with its certificate in pem)",
+    )
+    init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
+    init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
+
+
+def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command that looks at a portal, or has an application authorised."""
+    portal = commands.add_parser(
+        "portal", help="list what the portal has, ask how it behaves, or authorize an application"
+    )
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe", "authorize"))
+    portal.add_argument("name", nargs="?", metavar="NAME", help="`authorize` the application of this [portals.NAME]")
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument(
+        "--yes", action="store_true", help="`probe` does not ask; `authorize` takes no second set of tokens"
+    )
+    portal.add_argument("--force", action="store_true", help="`authorize` takes another portal than before")
+    _json(portal)
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
@@ -96,23 +136,35 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history = commands.add_parser("history", help="show the last runs, or what one run changed")
     _names(history)
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
-    history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
+    history.add_argument("--last", type=_count, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
     report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
     _names(report)
     report.add_argument(
         "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
     )
-    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    report.add_argument("--format", choices=("csv", "json", "html"), help="default: csv")
     _json(report)
 
 
+def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what is done for a sync's source."""
+    source = commands.add_parser("source", help="let a sync read somebody's calendars at Google or Microsoft")
+    what = source.add_subparsers(dest="what", metavar="WHAT", required=True)
+    authorize = what.add_parser("authorize", help="agree in a browser, and keep the token in the source's token_file")
+    authorize.add_argument("name", metavar="NAME", help="the sync whose source it is")
+    authorize.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to keep the token instead; an earlier one there is replaced"
+    )
+    _of_every_command(authorize.add_argument_group("options of every command"))
+
+
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands about the state file itself."""
+    """Add the commands about the state itself."""
     state = commands.add_parser(
         "state",
-        help="back up the state file, or look whether it is sound",
-        epilog="Both work beside a running daemon, and print one JSON document with --json.",
+        help="back up or move the state, or look whether it is sound",
+        epilog="backup and check work beside a running daemon. All print one JSON document with --json.",
     )
     what = state.add_subparsers(dest="what", metavar="WHAT", required=True)
     backup = what.add_parser("backup", help="copy the state to a file, also while the daemon works with it")
@@ -120,7 +172,31 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(backup)
     check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
     _json(check)
-    for one in (backup, check):
+    move = what.add_parser(
+        "move",
+        help="move the state into a PostgreSQL database, or back into a file; the old one refuses afterwards",
+        epilog="A password is best left to ~/.pgpass; file:PATH, env:NAME and credential:NAME lead to an address.",
+    )
+    move.add_argument("--to", required=True, metavar="URL|PATH", help="postgresql://USER@HOST/DATABASE, or a file")
+    move.add_argument("--schema", default="syncd", metavar="NAME", help="the schema in the database; default: syncd")
+    _json(move)
+    for one in (backup, check, move):
+        _of_every_command(one.add_argument_group("options of every command"))
+
+
+def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about which of several machines writes to which portal."""
+    lease = commands.add_parser(
+        "lease",
+        help="show which machine holds which portal, or have one given back",
+        epilog="Both are for a state in PostgreSQL that several machines share; `list` prints a document with --json.",
+    )
+    what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
+    listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")
+    _json(listing)
+    release = what.add_parser("release", help="have a portal given back, so that another machine takes it")
+    release.add_argument("portal", metavar="PORTAL", help="which [portals.NAME]")
+    for one in (listing, release):
         _of_every_command(one.add_argument_group("options of every command"))
 
 
@@ -131,7 +207,7 @@ def _force(command: argparse.ArgumentParser) -> None:
 def _reading(command: argparse.ArgumentParser) -> None:
     """Add what asks for more reading than a pass needs."""
     command.add_argument("--verify", action="store_true", help="read the portal's events first")
-    command.add_argument("--fresh", action="store_true", help="parse the source even if nothing seems to have changed")
+    command.add_argument("--fresh", action="store_true", help="read all of the source, even if it seems to be the same")
 
 
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""Asks a person yes or no; a signal ends the waiting for the answer."""
+"""Asks a person yes or no, or for a line; a signal ends the waiting for the answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ async def agreed(question: str, stop: asyncio.Event) -> bool:
     """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer counts as no."""
     # On stderr, because stdout may be a file.
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = await _line(stop)
+    answer = await typed(stop)
     if answer is None:
         print("\nno answer, so nothing was sent (--yes goes on without asking)", file=sys.stderr)
         return False
@@ -20,7 +20,13 @@ async def agreed(question: str, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _line(stop: asyncio.Event) -> str | None:
+async def asked(question: str, stop: asyncio.Event) -> str | None:
+    """Ask `question` on stderr and return the answer, one line on stdin; None if there is none."""
+    print(f"{question}: ", end="", file=sys.stderr, flush=True)
+    return await typed(stop)
+
+
+async def typed(stop: asyncio.Event) -> str | None:
     """Return the next line of stdin, None at its end or if `stop` is set first."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()

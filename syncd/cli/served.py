@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TextIO, TypeVar, cast
 
 from rich.console import Console
 
 from syncd.app import report
 from syncd.app.application import App
 from syncd.cli import progress, show
-from syncd.cli.desk import Running, work_of
+from syncd.cli.desk import work_of
 from syncd.cli.outlet import Outlet
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
@@ -25,13 +25,17 @@ from syncd.portal.client import Portal
 from syncd.scrub import Scrubber
 from syncd.service.control import Caller
 from syncd.service.protocol import Moved, Part, Request, Text
+from syncd.service.schedule import SyncState
+
+if TYPE_CHECKING:  # the service carries these commands out, so it is loaded already
+    from syncd.service.host import Service
 
 R = TypeVar("R")
 _MOVES_EVERY_S = 0.2
 _PART = 65_536
 
 
-async def carry(app: App, service: Running, request: Request, caller: Caller, scrubber: Scrubber) -> int:
+async def carry(app: App, service: Service, request: Request, caller: Caller, scrubber: Scrubber) -> int:
     """Carry out `request` in the daemon and return its exit code; raises SyncdError as the command does."""
     desk = ServedDesk(app, service, request, caller, scrubber)
     try:
@@ -72,10 +76,9 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
 class ServedDesk:
     """What `Desk` says, for the client that `caller` is."""
 
-    def __init__(self, app: App, service: Running, request: Request, caller: Caller, scrubber: Scrubber) -> None:
+    def __init__(self, app: App, service: Service, request: Request, caller: Caller, scrubber: Scrubber) -> None:
         self.app = app
         self.stop = caller.stop
-        self.service: Running | None = service
         self._service = service
         self._caller = caller
         self._request = request
@@ -134,6 +137,11 @@ class ServedDesk:
         self.flush()
         return await self._caller.ask(question, self.app.clock)
 
+    async def asked(self, question: str) -> str | None:
+        """Have the client ask for a line; it has five minutes."""
+        self.flush()
+        return await self._caller.ask_text(question, self.app.clock)
+
     def content(self, path: Path) -> bytes:
         """Return the content of the pinned plan that came with the request."""
         assert self._request.plan is not None
@@ -158,6 +166,22 @@ class ServedDesk:
         """Pause the sync, or the daemon's next pass would do again what is about to be taken back."""
         await self._service.pause(name)
         self.note(f"{name} is paused, or its next pass would do it all again; `syncd resume {name}` lets it go on")
+
+    def states(self) -> Mapping[str, SyncState]:
+        """Return how the daemon has every sync."""
+        return self._service.states()
+
+    def poke(self, name: str) -> None:
+        """Have the daemon make a pass now."""
+        self._service.poke(name, by="command")
+
+    async def pause(self, name: str) -> None:
+        """Pause a sync in the daemon."""
+        await self._service.pause(name)
+
+    async def resume(self, name: str) -> None:
+        """Resume a sync in the daemon."""
+        await self._service.resume(name)
 
     def flush(self) -> None:
         """Send what is left of a line."""

@@ -2,6 +2,7 @@
 
 from syncd.config.config_values import (
     AlertsConfig,
+    AppConfig,
     CardConfig,
     Config,
     FieldsConfig,
@@ -22,6 +23,7 @@ from syncd.model.colors import COLORS
 __all__ = [
     "COLORS",
     "AlertsConfig",
+    "AppConfig",
     "CardConfig",
     "Config",
     "FieldsConfig",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
+from syncd.config.build_app import build_app
+from syncd.config.build_extra import build_extra, refuse_misplaced
 from syncd.config.build_fields import build_fields
 from syncd.config.build_service import build_when
 from syncd.config.build_target import build_target
 from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.config_values import (
+    AppConfig,
     LimitsConfig,
     PortalConfig,
     SourceConfig,
@@ -22,11 +25,12 @@ from syncd.config.config_values import (
     TlsFiles,
 )
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret
+from syncd.config.secrets import FORMS, Secret, SecretMissingError, check_webhook, read_secret, secret_forms
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
     SOURCE_KEYS,
+    AppTable,
     FilterTable,
     LimitsTable,
     OnHostChange,
@@ -41,6 +45,10 @@ from syncd.model.zones import countries
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _MOST_PER_BATCH = 50
+_VERIFY = "6h"
+_VERIFY_WATCHED = "24h"
+"""Where the portal tells of edits itself, reading it is only the proof that no hint was lost."""
+_FORMS_OF_WEBHOOK = tuple(f"webhook{form}" for form in FORMS if form)
 
 
 def build_portal(
@@ -52,14 +60,16 @@ def build_portal(
     environ: Mapping[str, str],
     alone: bool = True,
 ) -> tuple[PortalConfig, str, Path | None]:
-    """Return `[portals.NAME]`, the key that gives its webhook, and the file that was read from, if any.
+    """Return `[portals.NAME]`, the key that gives its secret, and the file that was read from, if any.
 
     Unless it is `alone` in the config, a secret that is not there makes only this portal unusable.
     """
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
-    forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
-    given = next((key for key, value in forms.items() if value is not None), "webhook")
+    if portal.app is not None:
+        return _app_portal(file, name, portal, portal.app, base=base, environ=environ, alone=alone)
+    given, forms = secret_forms(portal, "webhook")
+    given = given or "webhook"
     # Which of the four keys is wrong is known only after reading, so an error names the one that is given.
     unusable, key, holder = "", given, None
     with file.at(*path, given):
@@ -71,18 +81,53 @@ def build_portal(
                 raise
             unusable = str(file.error((*path, given), str(error)))
             webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: leads nowhere
-    limits = _limits(file, portal.limits, (*path, "limits"))
-    built = PortalConfig(
+    return _portal(file, name, portal, base, webhook=webhook, host=host, unusable=unusable), key, holder
+
+
+def _app_portal(
+    file: ConfigFile,
+    name: str,
+    portal: PortalTable,
+    table: AppTable,
+    *,
+    base: Path,
+    environ: Mapping[str, str],
+    alone: bool,
+) -> tuple[PortalConfig, str, Path | None]:
+    """Return a portal that an application calls, as `build_portal` does."""
+    path = ("portals", name)
+    rival = next((key for key in ("webhook", *_FORMS_OF_WEBHOOK) if getattr(portal, key) is not None), None)
+    if rival is not None:
+        raise file.error(
+            (*path, rival), "and app exclude each other", "keep one of them: an application needs no webhook"
+        )
+    app, host, holder, unusable = build_app(file, table, (*path, "app"), base=base, environ=environ, alone=alone)
+    return _portal(file, name, portal, base, app=app, host=host, unusable=unusable), "app", holder
+
+
+def _portal(
+    file: ConfigFile,
+    name: str,
+    portal: PortalTable,
+    base: Path,
+    *,
+    host: str,
+    unusable: str,
+    webhook: Secret = Secret(""),  # noqa: B008 - never changed
+    app: AppConfig | None = None,
+) -> PortalConfig:
+    path = ("portals", name)
+    return PortalConfig(
         name=name,
         webhook=webhook,
+        app=app,
         host=host,
         tariff=portal.tariff,
+        limits=_limits(file, portal.limits, (*path, "limits")),
         server_timezone=_timezone(file, portal.server_timezone, *path, "server_timezone"),
         unusable=unusable,
-        limits=limits,
         tls=_tls(file, portal, base, path),
     )
-    return built, key, holder
 
 
 def _tls(file: ConfigFile, portal: PortalTable, base: Path, path: KeyPath) -> TlsFiles | None:
@@ -124,21 +169,32 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
 
 
 def build_sync(
-    file: ConfigFile, index: int, table: Mapping[str, Any], *, base: Path, portals: Sequence[str]
+    file: ConfigFile,
+    index: int,
+    table: Mapping[str, Any],
+    *,
+    base: Path,
+    portals: Sequence[str],
+    watched: Collection[str] = (),
 ) -> SyncConfig:
-    """Return the `[[sync]]` number `index` (from 0)."""
+    """Return the `[[sync]]` number `index` (from 0); `watched` are the portals that tell of edits themselves."""
     path = ("sync", index)
     sync = file.convert(table, SyncTable, *path)
     if not _NAME.fullmatch(sync.name):
         raise file.error((*path, "name"), f'must consist of a-z, 0-9 and "-" only, not "{sync.name}"')
     if sync.removed_after < 1:
         raise file.error((*path, "removed_after"), f"must be at least 1, not {sync.removed_after}")
+    portal = file.portal(sync.portal, portals, (*path, "portal"))
+    every = sync.verify_every or (_VERIFY_WATCHED if portal in watched else _VERIFY)
+    refuse_misplaced(file, sync, path)
+    extra = build_extra(file, sync.fields.extra, (*path, "fields", "extra"))
     return SyncConfig(
         name=sync.name,
         where=f"{file.where(*path)} {sync.name}",
-        portal=file.portal(sync.portal, portals, (*path, "portal")),
+        portal=portal,
         when=build_when(file, sync, table, path),
-        verify_every=file.period(sync.verify_every, *path, "verify_every"),
+        verify_every=file.period(every, *path, "verify_every"),
+        verify_unheard=parse_duration(_VERIFY) if sync.verify_every is None and portal in watched else None,
         timezone=_timezone(file, sync.timezone, *path, "timezone"),
         country=_country(file, sync.country, *path, "country"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),
@@ -153,9 +209,9 @@ def build_sync(
         adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
         marker=sync.marker,
         uids=sync.uids,
-        source=_source(file, sync.source, base, (*path, "source"), portals),
+        source=_source(file, sync, base, (*path, "source"), portals),
         target=build_target(file, sync.target, sync.name, (*path, "target"), base=base),
-        fields=build_fields(file, sync.fields, (*path, "fields")),
+        fields=build_fields(file, sync.fields, (*path, "fields"), extra),
         filter=_filter(file, sync.filter, (*path, "filter")),
     )
 
@@ -191,9 +247,8 @@ def _country(file: ConfigFile, code: str | None, *path: str | int) -> str:
     return code or ""
 
 
-def _source(
-    file: ConfigFile, options: Mapping[str, Any], base: Path, path: KeyPath, portals: Sequence[str]
-) -> SourceConfig:
+def _source(file: ConfigFile, sync: SyncTable, base: Path, path: KeyPath, portals: Sequence[str]) -> SourceConfig:
+    options: Mapping[str, Any] = sync.source
     kind = options.get("type")
     if not isinstance(kind, str):
         raise file.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
@@ -205,6 +260,8 @@ def _source(
         file.refuse_unknown(grid if isinstance(grid, dict) else {}, GRID_KEYS, (*path, "grid"))
     if kind == "bitrix24" and isinstance(options.get("portal"), str):
         file.portal(options["portal"], portals, (*path, "portal"))
+    if sync.fields.files not in (None, "none"):
+        options = {**options, "attachments": True}  # which no config can say itself
     return SourceConfig(options=options, base=base, where=file.where(*path))
 
 

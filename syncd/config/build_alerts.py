@@ -12,7 +12,6 @@ import msgspec
 
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import AlertsConfig, SmtpConfig, TellingConfig
-from syncd.config.secrets import Secret, read_secret
 from syncd.config.tables import AlertsTable, PortalAlertsTable, Security, SmtpTable
 from syncd.config.toml_lines import KeyPath
 from syncd.net import is_loopback
@@ -125,16 +124,18 @@ def _smtp(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[st
         raise file.error((*path, "host"), f'must be the name of a server, not "{table.host}"', "its port is a key")
     if table.port is not None and not 0 < table.port <= _HIGHEST_PORT:
         raise file.error((*path, "port"), f"must be 1 to {_HIGHEST_PORT}, not {table.port}")
-    password = _password(file, table, base=base, environ=environ)
+    password = file.secret(table, "password", path, base=base, environ=environ)
     if (password is None) != (table.username is None):
         raise file.error(path, "needs both username and password, or neither")
     if password is not None and table.security == "none" and not is_loopback(host):
         raise file.error(
             (*path, "security"), 'is "none", so the password would travel in the clear', 'use "starttls" or "tls"'
         )
-    ca_file = None if table.ca_file is None else base / Path(table.ca_file).expanduser()
-    if ca_file is not None and not ca_file.is_file():
-        raise file.error((*path, "ca_file"), f"names {ca_file}, which is no file")
+    if table.ca_file is not None:
+        # Few configs have one, and what loads it takes time that every command would spend.
+        from syncd.config.certificates import trust  # noqa: PLC0415
+
+        trust(table.ca_file, base, file.where(*path, "ca_file"))
     return SmtpConfig(
         host=host,
         port=_PORTS[table.security] if table.port is None else table.port,
@@ -142,14 +143,5 @@ def _smtp(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[st
         sender=_address(file, table.sender, (*path, "sender")),
         username=table.username,
         password=password,
-        ca_file=ca_file,
+        ca_file=None if table.ca_file is None else base / Path(table.ca_file).expanduser(),
     )
-
-
-def _password(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[str, str]) -> Secret | None:
-    forms = {key: value for key, value in msgspec.structs.asdict(table).items() if key.startswith("password")}
-    given = next((key for key, value in forms.items() if value is not None), None)
-    if given is None:
-        return None
-    with file.at("alerts", "smtp", given):
-        return read_secret("password", forms, base=base, environ=environ)[1]

@@ -18,17 +18,22 @@ from syncd.model.template import Template
 
 _ACCESSIBILITY: Final = ("busy", "quest", "free", "absent")
 _IMPORTANCE: Final = ("high", "normal", "low")
-_CRM: Final = re.compile(r"(?:L|D|C|CO|T[0-9a-f]{1,8})_[1-9]\d*")
+_CRM: Final = re.compile(r"(?:L|D|C|CO|Q|SI|T[0-9a-f]{1,8})_[1-9]\d*")
 _CRM_REMEDY: Final = (
-    'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "T86_5" (other types), '
-    'or templates such as "{contact}"'
+    'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "SI_5" (invoice), '
+    '"T86_5" (other types), or templates such as "{contact}"'
 )
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
+_LARGEST_FILE_BYTES: Final = 50_000_000
 _COLOR_REMEDY: Final = f"names: {', '.join(COLORS)}"
 _HAS_OPERATOR: Final = re.compile(r"[=~]")
 
 
-def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsConfig:
-    """Return the config of the fields; raises ConfigError naming file, line and key."""
+Extra = tuple[tuple[str, str | Template], ...]
+
+
+def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath, extra: Extra) -> FieldsConfig:
+    """Return the config of the fields, `extra` among them; raises ConfigError naming file, line and key."""
     return FieldsConfig(
         name=file.template(table.name, *path, "name"),
         untitled=table.untitled.strip(),
@@ -46,8 +51,31 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         meeting=_meeting(file, table, (*path, "meeting")),
         outside_guests=table.outside_guests,
         invite=table.invite,
+        markup=table.markup or "bbcode",
+        extra=extra,
+        files=table.files or "none",
+        file_hosts=_file_hosts(file, table, path),
+        files_max_bytes=_files_max_bytes(file, table, path),
         crm=_crm(file, table.crm, (*path, "crm")),
     )
+
+
+def _file_hosts(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:
+    """Return the hosts that links may lead to; raises ConfigError for what is no host, and where links need them."""
+    if table.files == "links" and not table.file_hosts:
+        raise file.error((*path, "file_hosts"), 'is missing, with files = "links"', "name the hosts they may lead to")
+    if table.file_hosts and table.files != "links":
+        raise file.error((*path, "file_hosts"), 'has no effect without files = "links"', "remove it")
+    for number, host in enumerate(table.file_hosts):
+        if _HOST.fullmatch(host) is None:
+            raise file.error((*path, "file_hosts", number), f'has "{host}", which is no name of a host')
+    return frozenset(host.lower().removesuffix(".") for host in table.file_hosts)
+
+
+def _files_max_bytes(file: ConfigFile, table: FieldsTable, path: KeyPath) -> int:
+    if not 0 < table.files_max_bytes <= _LARGEST_FILE_BYTES:
+        raise file.error((*path, "files_max_bytes"), f"must be from 1 to {_LARGEST_FILE_BYTES}")
+    return table.files_max_bytes
 
 
 def _meeting(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, read_secret
-from syncd.config.tables import HttpTable, SyncTable
+from syncd.config.secrets import Secret
+from syncd.config.tables import HttpTable, LeaseTable, SyncTable
 from syncd.config.toml_lines import KeyPath
+from syncd.model.lease import LeaseTerms
 from syncd.net import is_loopback
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _CRON_FIELDS = 5
 _SHORTEST_TOKEN = 16
+_LONGEST_LEASE_S = 3600.0
 _LONGEST_SETTLE = timedelta(hours=1)
 
 
@@ -40,6 +40,27 @@ def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path
         settle=settle,
         stale_after=None if sync.stale_after is None else file.period(sync.stale_after, *path, "stale_after"),
     )
+
+
+def build_lease(file: ConfigFile, table: LeaseTable | None, *, shared: bool) -> LeaseTerms:
+    """Return the terms of `[lease]`, or the usual ones; `shared`: the state may be shared by several machines."""
+    if table is None:
+        return LeaseTerms()
+    if not shared:
+        raise file.error(("lease",), "is for a state in PostgreSQL", "add state_url, or leave [lease] out")
+    seconds = {
+        key: file.parsed(parse_duration, getattr(table, key), "lease", key).total_seconds()
+        for key in ("ttl", "renew", "margin")
+    }
+    for key, value in seconds.items():
+        if value < 1:
+            raise file.error(("lease", key), f'must be at least "1s", not "{getattr(table, key)}"')
+    if seconds["ttl"] > _LONGEST_LEASE_S:
+        raise file.error(("lease", "ttl"), f'must be at most "1h", not "{table.ttl}": for so long nobody takes over')
+    try:
+        return LeaseTerms(ttl_s=seconds["ttl"], renew_s=seconds["renew"], margin_s=seconds["margin"])
+    except ValueError as error:
+        raise file.error(("lease",), str(error), 'as in ttl = "15s", renew = "5s", margin = "3s"') from None
 
 
 def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
@@ -73,21 +94,36 @@ def build_http(file: ConfigFile, table: HttpTable | None, environ: Mapping[str, 
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
         raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
     names = tuple(_host_name(file, name, number) for number, name in enumerate(table.hosts))
-    token = _token(file, table, environ)
-    return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names, token=token)
+    folder = file.path.absolute().parent
+    token = file.secret(table, "token", ("http",), base=folder, environ=environ, check=_is_long)
+    public_url, name = _public_url(file, table)
+    names = (*names, *([name] if name and name not in names else []))
+    return HttpConfig(
+        host=host, port=port, public=not is_loopback(host), names=names, token=token, public_url=public_url
+    )
 
 
-def _token(file: ConfigFile, table: HttpTable, environ: Mapping[str, str]) -> Secret | None:
-    """Return the secret of those who may start passes by POST, None if nobody may."""
-    forms = {name: value for name, value in msgspec.structs.asdict(table).items() if name.startswith("token")}
-    given = next((name for name, value in forms.items() if value is not None), None)
-    if given is None:
-        return None
-    with file.at("http", given):
-        _, secret, _ = read_secret("token", forms, base=file.path.absolute().parent, environ=environ)
-        if len(secret.reveal()) < _SHORTEST_TOKEN:
-            raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a good one")
-    return secret
+def _public_url(file: ConfigFile, table: HttpTable) -> tuple[str | None, str]:
+    """Return the address at which portals reach the daemon, with a slash at the end, and its bare name."""
+    if table.public_url is None:
+        return None, ""
+    path, remedy = ("http", "public_url"), 'as in "https://syncd.example.com", the address of the proxy before it'
+    try:
+        parts = urlsplit(table.public_url.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise file.error(path, "is no address", remedy) from None
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+        raise file.error(path, "is no address of a server", remedy)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise file.error(path, "must be https: a portal calls no other", remedy)
+    name = host.lower() if _HOST_NAME.fullmatch(host) and not is_loopback(host) else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/", name
+
+
+def _is_long(token: Secret) -> None:
+    if len(token.reveal()) < _SHORTEST_TOKEN:
+        raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a good one")
 
 
 def _host_name(file: ConfigFile, name: str, number: int) -> str:

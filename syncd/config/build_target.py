@@ -21,11 +21,13 @@ _LARGEST_TABLE_BYTES: Final = 5_000_000
 _MISREAD: Final = re.compile(
     r"\w*(?:[A-Za-z][А-яЁё]|[А-яЁё][A-Za-z]|\b[а-яё][А-ЯЁ]{2}|[\x00\ufffdЂЃЉЊЌЋЏђѓљњќћџЈЅѕ®©¤§¶·µ±])\w*"
 )
+_FIRST_DYNAMIC: Final = 128  # PORTAL.md 6.1
+_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _COMMON: Final = ("type", "owners", "owners_file", "on_unresolved", "fallback_owner")
-_CARDS: Final = ("contact", "owner_type", "responsible")
+_CARDS: Final = ("contact", "owner_type", "owner_field", "responsible")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "calendar": (*_COMMON, "calendar", "owner", "section"),
-    "activity": (*_COMMON, *_CARDS, "activity", "completed"),
+    "activity": (*_COMMON, *_CARDS, "activity", "completed", "direction", "origin_version"),
     "todo": (*_COMMON, *_CARDS, "deadline", "ping", "color_id"),
 }
 
@@ -123,22 +125,59 @@ def _card(file: ConfigFile, table: TargetTable, path: KeyPath, owners: Mapping[s
         remedy = 'whose card? For example "{contact_phone}", "{contact_email}" or an id'
         raise file.error((*path, "contact"), "is missing", remedy)
     activity = file.one_of(table.activity or "meeting", get_args(ActivityKind), *path, "activity")
-    owner_type = file.one_of(table.owner_type or "contact", get_args(OwnerType), *path, "owner_type")
     deadline = file.one_of(table.deadline or "start", ("start", "end"), *path, "deadline")
     return CardConfig(
         type=cast(Literal["activity", "todo"], table.type),
         activity=cast(ActivityKind, activity),
         contact=file.template(table.contact, *path, "contact"),
-        owner_type=cast(OwnerType, owner_type),
+        owner_type=_owner_type(file, table.owner_type, *path, "owner_type"),
+        owner_field=_owner_field(file, table.owner_field, *path, "owner_field"),
         responsible=file.optional_template(table.responsible, *path, "responsible"),
         owners=owners,
         on_unresolved=table.on_unresolved,
         fallback_owner=table.fallback_owner,
         completed=_completed(file, table.completed or "past", *path, "completed"),
+        direction=_direction(file, table, activity, *path, "direction"),
+        origin_version=file.optional_template(table.origin_version, *path, "origin_version"),
         deadline=cast(Literal["start", "end"], deadline),
         ping=None if table.ping is None else file.reminders(table.ping, (*path, "ping")),
         color_id=file.optional_template(table.color_id, *path, "color_id"),
     )
+
+
+def _owner_type(file: ConfigFile, given: str | int | None, *path: str | int) -> str:
+    """Return whose cards are meant: a type that every portal has by its name, a dynamic one by its number."""
+    if given is None:
+        return "contact"
+    text = str(given)
+    if not text.isdecimal():
+        return file.one_of(text, get_args(OwnerType), *path)
+    number = int(text)
+    if number < _FIRST_DYNAMIC:
+        remedy = f"use a name ({', '.join(get_args(OwnerType))}), or the number of a type of your own from 128 on"
+        raise file.error(path, f"is {number}, which is no type of one's own", remedy)
+    return str(number)
+
+
+def _owner_field(file: ConfigFile, name: str | None, *path: str | int) -> str:
+    if name is None:
+        return ""
+    if _FIELD_NAME.fullmatch(name) is None:
+        raise file.error(path, f'is "{name}", which is no name of a field', 'such as "ufCrm5_1700000000" or "title"')
+    return name
+
+
+def _direction(
+    file: ConfigFile, table: TargetTable, activity: str, *path: str | int
+) -> Literal["outgoing", "incoming"] | Template:
+    if table.direction is None:
+        return "outgoing"
+    if activity == "meeting":
+        raise file.error(path, 'has no meaning for meetings (activity = "call")', "remove it")
+    template = file.template(table.direction, *path)
+    if template.constant is None:
+        return template
+    return cast(Literal["outgoing", "incoming"], file.one_of(template.constant, ("outgoing", "incoming"), *path))
 
 
 def _completed(file: ConfigFile, text: str, *path: str | int) -> Literal["past", "never"] | Template:

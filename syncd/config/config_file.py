@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 import msgspec
 
 from syncd.config.durations import parse_duration
+from syncd.config.secrets import Secret, read_secret, secret_forms
 from syncd.config.tables import Table
 from syncd.config.toml_lines import KeyPath, TomlLines
 from syncd.errors import ConfigError
@@ -81,6 +82,25 @@ class ConfigFile:
         """Return `parse(text)`; its ValueError becomes a ConfigError about the key at `path`."""
         with self.at(*path):
             return parse(text)
+
+    def secret(
+        self,
+        table: Table,
+        name: str,
+        path: KeyPath,
+        *,
+        base: Path,
+        environ: Mapping[str, str],
+        check: Callable[[Secret], None] = lambda _: None,
+    ) -> Secret | None:
+        """Return the secret `name` of the table at `path`, None if no key gives it; `check` raises ValueError."""
+        given, forms = secret_forms(table, name)
+        if given is None:
+            return None
+        with self.at(*path, given):
+            _, secret, _ = read_secret(name, forms, base=base, environ=environ)
+            check(secret)
+        return secret
 
     def period(self, text: str, *path: str | int) -> timedelta:
         """Return the duration `text`, which must not be zero."""

@@ -10,18 +10,21 @@ from typing import Any, Literal
 
 import msgspec
 
+from syncd.config.database import Database
 from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Events,
+    Files,
     Invite,
     Marker,
+    Markup,
     OnConflict,
     OnHostChange,
     OnRemoved,
     OnUnresolved,
     OutsideGuests,
-    OwnerType,
     Security,
     Tariff,
     Uids,
@@ -29,6 +32,7 @@ from syncd.config.tables import (
 from syncd.errors import ConfigError
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.lease import LeaseTerms
 from syncd.model.names import nearest
 from syncd.model.plan import Adopt
 from syncd.model.template import Template
@@ -70,21 +74,44 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
-class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
+class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`app` of a portal: the application that calls it. `address` is the portal's origin, `server` that of OAuth.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed. `unusable` is why it has no webhook, empty
-    if it has one. `tls` are the files that `make_context` takes, None for the usual authorities and no certificate.
+    `token_key` is what its tokens are encrypted with in the state, None if they are not. `events` says how people's
+    edits are heard of, and `events_every` how often the portal is asked for them.
+    """
+
+    address: str
+    client_id: str
+    client_secret: Secret
+    token_key: Secret | None = None
+    server: str
+    events: Events
+    events_every: timedelta
+
+
+class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[portals.NAME]`; `host` is the portal's host and port, fit for messages.
+
+    Either a `webhook` or an `app` calls it; the webhook of the latter is empty. `server_timezone` is the portal's own
+    zone, None if it has to be guessed. `unusable` is why it has no secret to call it with, empty if it has one. `tls`
+    are the files that `make_context` takes, None for the usual authorities and no certificate.
     """
 
     name: str
-    webhook: Secret
+    webhook: Secret = Secret("")
+    app: AppConfig | None = None
     host: str
     tariff: Tariff
     server_timezone: str | None = None
     unusable: str = ""
     limits: LimitsConfig
     tls: TlsFiles | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Return True if the portal itself tells of people's edits."""
+        return self.app is not None and self.app.events != "off"
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,19 +146,23 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
 class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sync.target]` of the types activity and todo.
 
-    `activity` and `completed` are for activities, `deadline`, `ping` (minutes, None: as remind) and `color_id` for
-    to-dos. `responsible` None is the one responsible for the client.
+    `activity`, `completed`, `direction` and `origin_version` are for activities; `deadline`, `ping` (minutes, None: as
+    remind) and `color_id` for to-dos. `owner_type` is a name, or the number of a dynamic type; with `owner_field`,
+    `contact` is the value of that field. `responsible` None is the one responsible for the client.
     """
 
     type: Literal["activity", "todo"]
     activity: ActivityKind
     contact: Template
-    owner_type: OwnerType
+    owner_type: str
+    owner_field: str
     responsible: Template | None
     owners: Mapping[str, int | str]
     on_unresolved: OnUnresolved
     fallback_owner: int | str | None
     completed: Literal["past", "never"] | Template
+    direction: Literal["outgoing", "incoming"] | Template
+    origin_version: Template | None
     deadline: Literal["start", "end"]
     ping: tuple[int, ...] | None
     color_id: Template | None
@@ -160,6 +191,11 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     attendees: Literal["source", "none"] | tuple[str, ...]
     host: Template | None
     meeting: frozenset[str]
+    markup: Markup
+    extra: tuple[tuple[str, str | Template], ...]
+    files: Files
+    file_hosts: frozenset[str]
+    files_max_bytes: int
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]
@@ -183,6 +219,8 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
+    `public_url` is where portals and browsers reach it from outside, with a slash at the end, None if they cannot.
+
     `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
     `token` may start passes by POST; None: nobody may.
     """
@@ -192,6 +230,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     public: bool
     names: tuple[str, ...] = ()
     token: Secret | None = None
+    public_url: str | None = None
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,13 +273,17 @@ class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it.
+
+    `verify_unheard` is how often the portal is read while nobody hears of its events; None: as always.
+    """
 
     name: str
     where: str
     portal: str
     when: WhenConfig
     verify_every: timedelta
+    verify_unheard: timedelta | None = None
     timezone: str | None
     country: str
     past: timedelta
@@ -277,7 +320,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     `digest` differs whenever the text of one of its files does, or which files there are.
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
-    a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
+    a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
+    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
+    `lease` are the terms by which several machines share the portals then.
     `control` is the daemon's socket for commands, None where it is in its usual place.
     """
 
@@ -285,6 +330,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     state_given: bool = True
     earlier_state: Path | None = None
+    database: Database | None = None
     control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
@@ -295,7 +341,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig | None = None
     portal_alerts: Mapping[str, AlertsConfig] = {}
     telling: TellingConfig = TellingConfig()
+    lease: LeaseTerms = LeaseTerms()
     digest: str = ""
+
+    @property
+    def ledger(self) -> Path | Database:
+        """Where the ledger is: in a file, or in a database."""
+        return self.database or self.state
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""
@@ -303,6 +355,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if portal.name == name:
                 return portal
         raise KeyError(name)
+
+    def authorised(self, name: str | None) -> PortalConfig:
+        """Return the portal to be authorised: `name`, or without one the only that has an application.
+
+        Raises ConfigError if there is none, or if several are meant.
+        """
+        meant = [one for one in self.portals if one.name == name or (not name and one.app is not None)]
+        if len(meant) != 1:
+            names = ", ".join(one.name for one in self.portals if one.app is not None) or "none has an app"
+            raise ConfigError(f"which portal? {names}", "syncd portal authorize NAME")
+        return meant[0]
 
     def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
         """Return the names of the syncs that `names` and `portal` mean, in the config's order; no names mean all.

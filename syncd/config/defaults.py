@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from syncd.config.secrets import FORMS
 
-_SECRETS: Final = ("webhook", "username", "password", "token")
+_SECRETS: Final = ("username", "password", "token", "client_secret", "token_key")
 _RIVALS: Final = (
     ("every", "cron"),
     ("path", *(f"url{form}" for form in FORMS)),
     ("end", "end_time", "duration"),
     ("owners", "owners_file"),
+    (*(f"webhook{form}" for form in FORMS), "app"),
     *(tuple(f"{name}{form}" for form in FORMS) for name in _SECRETS),
 )
 """Keys that say the same in different ways: one that is given takes the place of all the others of its kind."""

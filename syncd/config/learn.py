@@ -7,17 +7,21 @@ secret itself. Nothing is checked and nothing raised here.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from syncd.config.database import secrets_in
 from syncd.config.secrets import FORMS
 
-Learn = Callable[[str], None]
-"""Is told each secret."""
+Learn = Callable[[str], object]
+"""Is told each secret; what it returns, if it can be called, forgets the secret again."""
 
 _PLUGIN_SECRET = re.compile(r"(?:^|_)(?:password|passwd|secret|token|key|auth|cookie|webhook|url|dsn)$", re.IGNORECASE)
+_SECRET_WITHIN = re.compile(r"(?:^|_)(?:password|secret|token|key)$", re.IGNORECASE)
+"""In a document of a vendor addresses are no secrets: they are everybody's."""
 _OPEN = ("client_key", "ca_key")
 """Keys that name a file and are no secret though they sound like one."""
 _FOLLOWED_BY_SECRET = re.compile(r"-u|--user|--?(?:oauth2-bearer|password|passwd|pass|token|secret|key|api-?key)")
@@ -33,10 +37,20 @@ def learn_document(document: Mapping[str, object], *, base: Path, environ: Mappi
     for table in (*_tables(document.get("portals")), *_tables([default.get("portal")])):
         for name in _secrets_of(table):
             forms.learn(table, name, learn)
+        for app in _tables([table.get("app")]):
+            for name in _secrets_of(app):
+                forms.learn(app, name, learn)
         _learn_alerts(table.get("alerts"), forms, learn)
     for table in (*_tables(document.get("sync")), *_tables([default.get("sync")])):
         for source in _tables([table.get("source")]):
             _learn_source(source, forms, learn)
+    for form in FORMS:
+        if isinstance(value := document.get(f"state_url{form}"), str):
+            found = forms.found(value, form)
+            for one in secrets_in(found):
+                learn(one)
+            if form and found == value:  # it leads nowhere, so it may be the secret itself
+                learn(value)
     for http in _tables([document.get("http")]):
         forms.learn(http, "token", learn)
     _learn_alerts(document.get("alerts"), forms, learn)
@@ -62,7 +76,10 @@ class _Forms:
         for form in FORMS:
             value = table.get(name + form)
             if isinstance(value, str):
-                learn(self.found(value, form))
+                found = self.found(value, form)
+                learn(found)
+                for one in _within(found):
+                    learn(one)
 
     def found(self, value: str, form: str) -> str:
         """Return what `value` leads to; itself where it leads nowhere, because then it may be the secret."""
@@ -89,12 +106,28 @@ def _content(folder: Path, name: str) -> str:
         return name
 
 
+def _within(secret: str) -> Iterator[str]:
+    """Yield the secrets in one that is a JSON document, such as a vendor's file of credentials."""
+    if not secret.lstrip().startswith("{"):
+        return
+    try:
+        document = json.loads(secret)
+    except (ValueError, RecursionError):
+        return
+    for table in (document, *_tables(document)):
+        yield from (value for name, value in table.items() if isinstance(value, str) and _SECRET_WITHIN.search(name))
+
+
 def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> None:
     for name in _secrets_of(source):
         forms.learn(source, name, learn)
     headers = source.get("headers")
     for value in headers.values() if isinstance(headers, dict) else ():
         if isinstance(value, str):
+            learn(value)
+    params = source.get("params")
+    for name, value in params.items() if isinstance(params, dict) else ():
+        if isinstance(value, str) and _PLUGIN_SECRET.search(name):
             learn(value)
     found: dict[str, str] = {}
     for name in ("url", "username", "password"):
@@ -147,13 +180,17 @@ def _stem(key: str) -> str:
 
 
 def _login(address: str) -> tuple[str, ...]:
-    """Return what lets somebody in of an address with user and password."""
+    """Return what lets somebody in of an address with user and password, or with a password among its parameters."""
     try:
         split = urlsplit(address)
         user, password = unquote(split.username or ""), unquote(split.password or "")
+        parameters = parse_qsl(split.query)
     except ValueError:
         return ()
-    return (password, _basic(user, password)) if password else ()
+    # Those of a database: ?password=..., and ?odbc_connect=DRIVER=...;PWD=....
+    pairs = [*parameters, *(one.partition("=")[::2] for _, value in parameters for one in value.split(";"))]
+    hidden = [value for name, value in pairs if value and (_PLUGIN_SECRET.search(name) or name.upper() == "PWD")]
+    return (*hidden, *((password, _basic(user, password)) if password else ()))
 
 
 def _basic(user: str, password: str) -> str:

@@ -17,16 +17,19 @@ from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
 from syncd.config.build_alerts import build_alerting
-from syncd.config.build_service import build_http
+from syncd.config.build_database import build_database
+from syncd.config.build_service import build_http, build_lease
 from syncd.config.config_file import ConfigFile
-from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
+from syncd.config.config_values import Config, HttpConfig, Outline, PortalConfig, SyncConfig
+from syncd.config.database import Database
 from syncd.config.defaults import with_defaults
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
-from syncd.config.secrets import readable_by_others
+from syncd.config.secrets import FORMS, readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
 from syncd.config.tables import (
+    ACCOUNT_SECRETS,
     SOURCE_SECRETS,
     ConfigTable,
     DefaultsTable,
@@ -90,11 +93,12 @@ def load_config(
     warnings: list[str] = []
     portals = _portals(parts, environ, warnings, needed=not looks)
     names = [portal.name for portal in portals]
+    watched = {portal.name for portal in portals if portal.watched}
     syncs: list[SyncConfig] = []
     for part in parts:
         base = part.file.path.absolute().parent
         for index, each in enumerate(part.sync):
-            sync = build_sync(part.file, index, each, base=base, portals=names)
+            sync = build_sync(part.file, index, each, base=base, portals=names, watched=watched)
             _refuse_twin(part.file, index, sync, syncs)
             refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
@@ -107,22 +111,27 @@ def load_config(
         environ=environ,
         portals=names,
     )
+    database = _database(main.file, table, environ)
+    http = build_http(main.file, table.http, environ)
+    _require_public_url(parts, portals, http)
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
         state=state,
-        state_given=table.state is not None,
-        earlier_state=earlier,
+        state_given=table.state is not None or database is not None,
+        earlier_state=earlier if database is None else None,
+        database=database,
         control=_control(main.file, table.control),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
-        http=build_http(main.file, table.http, environ),
+        http=http,
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
+        lease=build_lease(main.file, table.lease, shared=database is not None),
         digest=_digest(parts),
     )
 
@@ -135,6 +144,7 @@ def load_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = l
     learner = partial(learn_document, environ=environ, learn=learn_secret)
     main, table = _file(path, ConfigTable, learner)
     state, earlier = _state(main.file, table.state, environ)
+    earlier = None if _url_forms(table) else earlier
     parts = (main, *_included(main, table.include, learner)) if earlier is not None else (main,)
     names = (each.get("name") for part in parts for each in part.sync)
     return Outline(
@@ -292,8 +302,18 @@ def _portal(
     # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
-        warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
+        what = "a webhook" if portal.app is None else "the secret of an application"
+        warnings.append(f"{holder} holds {what} and can be read by every user of this machine: chmod o= {holder}")
     return portal
+
+
+def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig], http: HttpConfig | None) -> None:
+    """Raise ConfigError for a portal that is to call the daemon and could not."""
+    called = {one.name for one in portals if one.app is not None and one.app.events == "online"}
+    if called and (http is None or http.public_url is None):
+        part, name = next((part, name) for part in parts for name in part.portals if name in called)
+        remedy = 'set public_url of [http], or events = "offline", which needs none'
+        raise part.file.error(("portals", name, "app", "events"), "needs an address that the portal can call", remedy)
 
 
 def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:
@@ -309,9 +329,10 @@ def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, Portal
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     """Return a warning for each file that others can read and that holds a password or token of the source."""
     options = sync.source.options
-    named = [options[f"{secret}_file"] for secret in SOURCE_SECRETS if isinstance(options.get(f"{secret}_file"), str)]
+    secrets = {*SOURCE_SECRETS, *ACCOUNT_SECRETS}
+    named = [options[f"{secret}_file"] for secret in sorted(secrets) if isinstance(options.get(f"{secret}_file"), str)]
     holders = [base / Path(name).expanduser() for name in named]
-    if "password" in options or "token" in options:
+    if not options.keys().isdisjoint(("password", *ACCOUNT_SECRETS)):
         holders.append(path)
     return [
         f"{holder} holds a secret of sync {sync.name} and can be read by every user of this machine: chmod o= {holder}"
@@ -342,6 +363,20 @@ def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> t
         return file.path.absolute().parent / Path(state).expanduser(), None
     place, earlier = default_state(file.path, environ), earlier_state(environ)
     return place, earlier if earlier != place and stands(earlier) and not stands(place) else None
+
+
+def _url_forms(table: ConfigTable) -> dict[str, str]:
+    """Return the forms of `state_url` that a config gives."""
+    forms = {f"state_url{form}": getattr(table, f"state_url{form}") for form in FORMS}
+    return {key: value for key, value in forms.items() if value is not None}
+
+
+def _database(file: ConfigFile, table: ConfigTable, environ: Mapping[str, str]) -> Database | None:
+    forms = _url_forms(table)
+    if forms and table.state is not None:
+        key = next(iter(forms))
+        raise file.error((key,), "and state exclude each other", "keep the one where the state is to stand")
+    return build_database(file, forms, table.state_schema, environ)
 
 
 def _control(file: ConfigFile, control: str | None) -> Path | None:

@@ -5,6 +5,7 @@ No message here repeats what was read, as a secret may stand where another value
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -75,6 +76,29 @@ def read_secret(
     if not text.strip():
         raise ValueError("leads to an empty secret")
     return key, Secret(text.strip()), file  # editors end a file with a newline
+
+
+def secret_forms(table: object, name: str) -> tuple[str | None, Mapping[str, str | None]]:
+    """Return which key of `table` gives the secret `name`, None if none does, and all its keys as `read_secret` reads.
+
+    Of several the first is returned; `read_secret` refuses them.
+    """
+    forms: dict[str, str | None] = {name + form: getattr(table, name + form) for form in FORMS}
+    return next((key for key, value in forms.items() if value is not None), None), forms
+
+
+def write_secret(file: Path, content: str) -> None:
+    """Write a secret that only its owner may read, in place of what was there; blocking, raises OSError."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as written:
+            written.write(content)
+        beside.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def _expanded(text: str) -> Path:

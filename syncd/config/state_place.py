@@ -3,7 +3,7 @@
     /etc/syncd/...    /var/lib/syncd/syncd.db, which is what systemd's StateDirectory=syncd gives the service
     anywhere else     the XDG state directory of the config's owner, in a file named after the config and its path
 
-Versions before 0.2 took the place from who ran them. A file that stands there is used on, unless the config has a new
+Version 0.1 took the place from who ran them. A file that stands there is used on, unless the config has a new
 one already.
 """
 
@@ -31,7 +31,7 @@ def default_state(config: Path, environ: Mapping[str, str]) -> Path:
 
 
 def earlier_state(environ: Mapping[str, str]) -> Path:
-    """Return where versions before 0.2 kept the state of every config: what depends on who runs syncd."""
+    """Return where version 0.1 kept the state of every config: what depends on who runs syncd."""
     # systemd names the service's directory; it may be a list, of which the first is meant.
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "syncd.db"

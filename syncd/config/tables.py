@@ -12,8 +12,10 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
-ActivityKind = Literal["meeting", "call"]
-OwnerType = Literal["contact", "company", "lead", "deal"]
+Files = Literal["none", "inline", "links"]
+Markup = Literal["bbcode", "html"]
+ActivityKind = Literal["meeting", "call", "custom"]
+OwnerType = Literal["contact", "company", "lead", "deal", "quote", "invoice"]
 Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
@@ -21,6 +23,7 @@ OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 Security = Literal["starttls", "tls", "none"]
 OnHostChange = Literal["report", "recreate"]
+Events = Literal["offline", "online", "off"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +69,24 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     settle: Number | None = None
 
 
+class AppTable(Table, frozen=True, kw_only=True):
+    """`app` of a portal: a local application in place of a webhook."""
+
+    address: str
+    client_id: str
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+    client_secret_env: str | None = None
+    client_secret_credential: str | None = None
+    token_key: str | None = None
+    token_key_file: str | None = None
+    token_key_env: str | None = None
+    token_key_credential: str | None = None
+    server: str | None = None
+    events: Events = "offline"
+    events_every: str = "15s"
+
+
 class PortalTable(Table, frozen=True, kw_only=True):
     """`[portals.X]`."""
 
@@ -73,6 +94,7 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_file: str | None = None
     webhook_env: str | None = None
     webhook_credential: str | None = None
+    app: AppTable | None = None
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
@@ -102,9 +124,12 @@ class TargetTable(Table, frozen=True, kw_only=True):
     fallback_owner: str | int | None = None
     activity: str | None = None
     contact: str | int | None = None
-    owner_type: str | None = None
+    owner_type: str | int | None = None
+    owner_field: str | None = None
     responsible: str | int | None = None
     completed: str | None = None
+    direction: str | None = None
+    origin_version: str | int | None = None
     deadline: str | None = None
     ping: list[str] | None = None
     color_id: str | int | None = None
@@ -138,6 +163,11 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     outside_guests: OutsideGuests = "drop"
     invite: Invite = "notice"
     meeting: MeetingTable = MeetingTable()
+    markup: Markup | None = None
+    extra: dict[str, Any] = {}
+    files: Files | None = None
+    file_hosts: list[str] = []
+    files_max_bytes: int = 5_000_000
     crm: list[str] | str = []
 
 
@@ -161,7 +191,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     watch: bool = True
     settle: str = "2s"
     stale_after: str | None = None
-    verify_every: str = "6h"
+    verify_every: str | None = None
     timezone: str | None = None
     country: str | None = None
     window: WindowTable = WindowTable()
@@ -182,6 +212,7 @@ class HttpTable(Table, frozen=True, kw_only=True):
     """`[http]`."""
 
     listen: str
+    public_url: str | None = None
     hosts: list[str] = []
     token: str | None = None
     token_file: str | None = None
@@ -198,6 +229,14 @@ class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     held: int | None = None
 
 
+class LeaseTable(Table, frozen=True, kw_only=True):
+    """`[lease]`: how several machines share the portals."""
+
+    ttl: str = "15s"
+    renew: str = "5s"
+    margin: str = "3s"
+
+
 class DefaultsTable(Table, frozen=True, kw_only=True):
     """`[defaults]`: what each sync and each portal of the file, and of those it includes, starts with."""
 
@@ -209,11 +248,17 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
+    state_url: str | None = None
+    state_url_file: str | None = None
+    state_url_env: str | None = None
+    state_url_credential: str | None = None
+    state_schema: str = "syncd"
     control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False
     include: list[str] = []
     http: HttpTable | None = None
+    lease: LeaseTable | None = None
     alerts: AlertsTable | None = None
     defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}
@@ -230,9 +275,18 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
+ACCOUNT_SECRETS = ("key", "token", "client_secret", "private_key")
+"""Those of sources of accounts."""
+_FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
-    *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
+    *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
+)
+_ACCOUNT_KEYS = (
+    "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones",
+)  # fmt: skip
+_LOGIN_KEYS = tuple(
+    secret + form for secret in ("url", "username", "password") for form in ("", "_file", "_env", "_credential")
 )
 _LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
@@ -240,7 +294,25 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
+    "google": (
+        *(secret + form for secret in ("key", "token", "client_secret") for form in _FORMS),
+        *("subject", "admin", "event_types", "url", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *("type", *_ACCOUNT_KEYS),
+    ),
+    "graph": (
+        *("type", "tenant", "client_id", "url", "authority", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *(secret + form for secret in ("client_secret", "private_key", "token") for form in _FORMS),
+        *_ACCOUNT_KEYS,
+    ),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
+    "json": (
+        *(*_FILE_KEYS, "encoding", "records", "columns", "next", "total", "count", "params", "preset"),
+        *("dates", *_LENGTH_KEYS),
+    ),
+    "sql": (
+        *("type", *_LOGIN_KEYS, "query", "query_file", "columns", "dates", *_LENGTH_KEYS),
+        *("timeout", "total_timeout", "max_rows", "max_bytes", "isolation"),
+    ),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Mapping
 
 KeyPath = tuple[str | int, ...]
 
@@ -34,17 +35,25 @@ class TomlLines:
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self._arrays: dict[KeyPath, int] = {}
         self._lines: dict[KeyPath, int] = {}
-        self._scan()
+        self._is_scanned = False
 
     def line_of(self, path: KeyPath) -> int:
         """Return the line of `path`, or of the nearest thing around it that has one."""
-        while path and path not in self._lines:
+        lines = self._scanned()
+        while path and path not in lines:
             path = path[:-1]
-        return self._lines.get(path, 1)
+        return lines.get(path, 1)
 
     def holds(self, path: KeyPath) -> bool:
         """Return True if the text gives `path` itself."""
-        return path in self._lines
+        return path in self._scanned()
+
+    def _scanned(self) -> Mapping[KeyPath, int]:
+        """Return the lines, worked out when they are first asked for: what only looks for the state never does."""
+        if not self._is_scanned:
+            self._is_scanned = True
+            self._scan()
+        return self._lines
 
     def _scan(self) -> None:
         table: KeyPath = ()

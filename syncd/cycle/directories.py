@@ -18,9 +18,10 @@ from syncd.errors import EntryError
 from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
+from syncd.model.made_sections import MadeSection
 from syncd.portal.client import Job
 from syncd.portal.line.remedies import meaning_of
-from syncd.portal.line.wire import Done, Refused, Reply, Unknown
+from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, read_directory
 from syncd.portal.people.section_rights import with_calendars
@@ -44,7 +45,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     now = run.clock.now()
     known, run.directory_mark = await _kept(run)
     kept = None
-    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.verify_every.total_seconds():
+    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
         kept = known if known.groups or not run.sync.target.wants_groups else None
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
@@ -182,13 +183,17 @@ async def ensure_sections(
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
                 troubled.setdefault(place, f"section {name!r} was created, but the portal changed its name: use its id")
+        # What nobody answered and what stands there now, although it did not before, is ours all the same.
+        unanswered = [one for one, outcome in zip(missing, outcomes, strict=True) if isinstance(outcome, Unknown)]
+        found = {one: section for one in unanswered if (section := _id_of(directory, *one)) is not None}
+        await note_made(run, found)
         _log.info(events.SECTIONS_CREATED, sync=run.name, wanted=len(missing), refused=len(troubled))
     return directory, troubled
 
 
 async def _create(run: Pass, sections: Sequence[tuple[Place, str]]) -> tuple[Reply | None, ...]:
     """Send the creates of `sections` and return their outcomes in the same order, None for what was not sent."""
-    journal = _SectionsJournal(run)
+    journal = _SectionsJournal(run, sections)
     jobs = [
         Job(id=number, command=run.sync.target.section_command(place, name), repeatable=False)
         for number, (place, name) in enumerate(sections)
@@ -198,14 +203,15 @@ async def _create(run: Pass, sections: Sequence[tuple[Place, str]]) -> tuple[Rep
 
 
 class _SectionsJournal:
-    """Keeps the outcomes of section creates, and notes how many may still be at work.
+    """Keeps the outcomes of section creates, and notes how many may still be at work and which sections were made.
 
     Whoever takes over after a crash waits until those must have ended, and then finds what they made by name.
     """
 
-    def __init__(self, run: Pass) -> None:
+    def __init__(self, run: Pass, sections: Sequence[tuple[Place, str]]) -> None:
         self.outcomes: dict[int, Reply] = {}
         self._run = run
+        self._sections = sections
         self._under_way: set[int] = set()
         self._clocks: tuple[ClockNote, ...] = ()
 
@@ -219,12 +225,21 @@ class _SectionsJournal:
         self.outcomes.update((job.id, outcome) for job, outcome in outcomes)
         self._under_way -= {job.id for job, one in outcomes if not isinstance(one, Unknown) or one.ended}
         await self._note()
+        created = {job.id: created_id(one) for job, one in outcomes if isinstance(one, Done)}
+        await note_made(self._run, {self._sections[number]: one for number, one in created.items() if one is not None})
 
     async def _note(self) -> None:
         ledger, now = self._run.portal_ledger, self._run.clock.now()
         if self._under_way:
             self._clocks = noted(self._clocks, self._run.portal.moment())
         await ledger.note_sections_under_way(len(self._under_way), now, self._clocks)
+
+
+async def note_made(run: Pass, sections: Mapping[tuple[Place, str], int]) -> None:
+    """Write down the ids of sections that the sync has made: a purge may remove them."""
+    made = [MadeSection(id=one, place=place, name=name, sync=run.name) for (place, name), one in sections.items()]
+    if made:
+        await run.portal_ledger.note_sections(run.portal.origin, made, run.clock.now())
 
 
 async def _awaited(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
@@ -263,6 +278,14 @@ async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple
     directory = _followed(run, read, directory)
     await store(run, directory)
     return directory
+
+
+def _id_of(directory: Directory, place: Place, name: str) -> int | None:
+    try:
+        section = directory.section(place, name) if directory.knows(place) else None
+    except EntryError:
+        return None
+    return section.id if section is not None else None
 
 
 def _exists(directory: Directory, place: Place, name: str, troubled: dict[Place, str]) -> bool:

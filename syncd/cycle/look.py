@@ -96,6 +96,34 @@ async def observe_touched(run: Pass, links: Sequence[Link]) -> Observation:
     return replace(seen, events=own, whole=False, unread=ids - own.keys() - seen.gone - seen.alien)
 
 
+async def changed_since(run: Pass, links: Sequence[Link]) -> frozenset[int]:
+    """Return the remote ids of those of `links` whose events somebody saved or deleted since our last save.
+
+    Raises the client's errors.
+    """
+    seen = await observe_touched(run, links)
+    return frozenset(link.remote_id for link in links if _is_changed(seen, link))
+
+
+async def observe_hinted(run: Pass, links: Sequence[Link]) -> Observation | None:
+    """Read the events of those of `links` that the pass has hints about, None if there are none; raises likewise."""
+    hinted = [link for link in links if link.remote_id in run.hints]
+    return await observe_touched(run, hinted) if hinted else None
+
+
+def whose(hints: Mapping[int, int], directory: Directory) -> dict[int, str]:
+    """Return by remote id the name of the user who changed the event, "" for nobody known."""
+    names = {user.id: user.full_name for user in directory.users}
+    return {one: names.get(user) or (f"user {user}" if user else "") for one, user in hints.items()}
+
+
+def _is_changed(seen: Observation, link: Link) -> bool:
+    if seen.lost(link):
+        return True
+    event = seen.of(link)
+    return event is not None and (event.version is None or event.version != link.version)
+
+
 async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
     """Read the items of `keys` and compare them with what was sent; those of `deleted` must be gone.
 

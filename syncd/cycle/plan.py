@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
-from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
+from syncd.cycle.look import (
+    joined,
+    observe,
+    observe_elsewhere,
+    observe_hinted,
+    observe_touched,
+    whose,
+    without_siblings,
+)
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
@@ -160,7 +168,7 @@ class Prepared:
     def directory_lasts(self) -> Iterator[float]:
         """Yield when the directory has to be read again, by its age and by whom and which rights it lacks."""
         read_at = self.directory.read_at
-        yield read_at + self.run.sync.verify_every.total_seconds()
+        yield read_at + self.run.sync.directory_every.total_seconds()
         troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
         if troubled and is_lacking(self.run, self.kept.entries, self.directory):
             yield read_at + UNRESOLVED_AGE_S
@@ -174,13 +182,15 @@ class Prepared:
 async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything, here or in the portal.
 
-    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source parsed even if
-    nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to another portal.
+    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source read whole, and
+    parsed even if nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to
+    another portal.
     """
     run.notes = await run.ledger.notes()
+    run.heard_at = await run.portal_ledger.heard_at()
     await check_home(run)
     verify = verify or run.verify_due()
-    reading = await read_source(run, fresh=fresh or verify)
+    reading = await read_source(run, fresh=fresh or verify, whole=fresh)
     prepared = await prepare(run, reading, verify=verify, keep=False)
     return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
 
@@ -199,14 +209,15 @@ class SourceReading:
     directory: Directory | None = None
 
 
-async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
+async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
     """Read the source; raises SourceError when that is not possible at all.
 
     Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
-    because it can take as long as a slow server likes, and must keep no other sync waiting.
+    because it can take as long as a slow server likes, and must keep no other sync waiting. With `whole` a source that
+    would ask for changes asks for everything.
     """
     now = run.clock.now()
-    fetched = await run.sync.fetch(now)
+    fetched = await run.sync.fetch(now, whole=whole)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
@@ -335,6 +346,10 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+    elif run.hints:
+        observation = await observe_hinted(run, links)
+    if observation is not None and run.hints:
+        observation = replace(observation, by=whose(run.hints, directory))
     policy = run.sync.policy
     if observation is not None and run.notes.restored is not None and not policy.adopt:
         # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing

@@ -59,12 +59,11 @@ async def push(
             directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
-    sendable = _sendable(run, changes, directory, troubled)
-    highest = 0
-    if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
-        # What is not newer than this existed before the creates are sent: recovery must not take it for one of them.
-        highest = max((*await run.claimed(creates), *observed), default=0)
-        await run.ledger.note_floor(highest, run.clock.now())
+    changes, unmade = await run.sync.target.fetched(changes, run.stop.is_set)
+    if run.stop.is_set():
+        return False
+    sendable = _sendable(run, changes, directory, troubled, unmade)
+    highest = await _noted_floor(run, [change.key for change, _, _ in sendable if change.op == "create"], observed)
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run,
@@ -89,26 +88,45 @@ async def push(
         await journal.save_budget()
     if run.stop.is_set():
         return False
-    if run.fates.refused:
-        # The portal refused something that the kept directory says is possible.
+    if run.fates.refused.keys() - {changes[one].key for one in unmade}:
+        # The portal refused something that the kept directory says is possible. What never reached it tells nothing.
         await run.portal_ledger.forget_directory()
     return bool(run.fates.not_sent)
 
 
+async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
+    """Note the highest id that is known before `creates` are sent, and return it; 0 where there are none.
+
+    What is not newer existed before them: recovery must not take it for one of them.
+    """
+    if not creates:
+        return 0
+    highest = max((*await run.claimed(creates), *observed), default=0)
+    await run.ledger.note_floor(highest, run.clock.now())
+    return highest
+
+
 def _sendable(
-    run: Pass, changes: Sequence[Change], directory: Directory, troubled: Mapping[Place, str]
+    run: Pass,
+    changes: Sequence[Change],
+    directory: Directory,
+    troubled: Mapping[Place, str],
+    unmade: Mapping[int, str],
 ) -> list[tuple[Change, int, tuple[int, ...]]]:
     """Return the changes that can be sent, each with its section's id and the indices of those it must follow.
 
-    `troubled` tells why a place has no section. What has none is refused, and with it what must follow it.
+    `troubled` tells why a place has no section, and `unmade` why some changes cannot be made. What has no section is
+    refused, and with it what must follow it.
     """
     after = predecessors(changes) if len(changes) > 1 else {}
-    refused: dict[int, str] = {}
+    refused: dict[int, str] = dict(unmade)
     place_of: dict[int, int] = {}
     sendable: list[tuple[Change, int, tuple[int, ...]]] = []
     for index, change in enumerate(changes):
         section_id = _section_id(directory, change)
         missing = [one for one in after.get(index, ()) if one in refused]
+        if index in unmade:
+            continue
         if section_id is None:
             refused[index] = troubled.get(change.key.place) or "its section could not be found or created"
         elif missing:

@@ -5,8 +5,8 @@ Steps only; every decision is made where its facts are (model, target, exchange)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from syncd.cycle.doubles import remove_doubles
 from syncd.cycle.look import ReadBack
@@ -33,7 +33,9 @@ _FOREVER = float("inf")
 class PassOptions:
     """What a caller may ask of one pass: read the portal first, go past the guard.
 
-    `fresh` has the source parsed and compared even if nothing seems to have changed since a pass left nothing to do.
+    `fresh` has the source read whole, parsed and compared even if nothing seems to have changed since a pass left
+    nothing to do.
+    `hints` are ids of events that somebody may have changed, each with the user: they are looked at, and decided on.
     `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
     the guard whether to go on, and ends the pass as stopped when the answer is no.
     """
@@ -41,6 +43,7 @@ class PassOptions:
     verify: bool = False
     force: bool = False
     fresh: bool = False
+    hints: Mapping[int, int] = field(default_factory=dict)
     approve: Callable[[Prepared], None] | None = None
     confirm: Callable[[Prepared], Awaitable[bool]] | None = None
 
@@ -86,6 +89,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
 
     `run.stop` ends it after the batches in flight. Whatever happens, the ledger tells the truth afterwards.
     """
+    run.hints = options.hints
     begun = await begin(run)
     state: RunState = "stopped"
     prepared: Prepared | None = None
@@ -98,7 +102,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
             await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
-            reading = await read_source(run, fresh=options.fresh or verify)
+            reading = await read_source(run, fresh=options.fresh or verify or bool(run.hints), whole=options.fresh)
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.

@@ -38,6 +38,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = structlog.get_logger()
+HEARD_LASTS_S = 3600.0
+"""For so long after its events were asked for a portal counts as one that tells of people's edits itself."""
 _JITTER_S = 1.0
 """By so much a clock may go back without having been set: it is slewed, and its values are rounded."""
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
@@ -65,6 +67,7 @@ class Sync:
     past: timedelta
     future: timedelta
     verify_every: timedelta
+    verify_unheard: timedelta | None = None
     zone: str | None
     siblings: tuple[str, ...]
     portal_zone: str | None = None
@@ -92,12 +95,17 @@ class Sync:
         today = self.today(now)
         return Window(first=today - self.past, last=today + self.future)
 
+    @property
+    def directory_every(self) -> timedelta:
+        """How often the portal is read where it tells nothing by itself, as of its people: no events tell of those."""
+        return self.verify_every if self.verify_unheard is None else min(self.verify_every, self.verify_unheard)
+
     def check_links(self, links: Iterable[Link]) -> None:
         """Raise ConfigError if some of the sync's `links` were made by another kind of target.
 
         Their ids mean other things to this target, so it must not touch them.
         """
-        foreign = next((one.key.place for one in links if one.key.place.kind not in self.target.place_kinds), None)
+        foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
         if foreign is not None:
             raise ConfigError(
                 f"{self.name}: it has written to {foreign} before, which its present target does not know",
@@ -105,20 +113,22 @@ class Sync:
                 f"`syncd purge {self.name}` deletes what it made",
             )
 
-    async def fetch(self, now: float) -> Fetched:
+    async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
         """Return what the source gives at unix time `now`, unparsed if it can; raises SourceError."""
+        reading = self.reading(now, whole=whole)
         if isinstance(self.source, Fetching):
-            return await self.source.fetch(self.reading(now))
-        return Fetched(marker="", parsed=partial(self.source.read, self.reading(now)))
+            return await self.source.fetch(reading)
+        return Fetched(marker="", parsed=partial(self.source.read, reading))
 
-    def reading(self, now: float) -> ReadContext:
-        """Return what the source is told of a pass at unix time `now`."""
+    def reading(self, now: float, *, whole: bool = False) -> ReadContext:
+        """Return what the source is told of a pass at unix time `now`; `whole` has it ask for more than changes."""
         return ReadContext(
             zone=self.zone,
             window=self.window(now),
             today=self.today(now),
             cache=self.feeds,
             filter=self.filter,
+            whole=whole,
         )
 
 
@@ -130,7 +140,8 @@ class Pass:
     of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
     nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
     `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
-    `workroom` is where what takes long is worked out.
+    `workroom` is where what takes long is worked out. `hints` are ids of events that somebody may have changed, each
+    with the user, and `heard_at` is when the portal was last asked for such.
     """
 
     sync: Sync
@@ -144,6 +155,8 @@ class Pass:
     notes: SyncNotes = field(default_factory=SyncNotes)
     directory_mark: str = ""
     workroom: Executor | None = None
+    hints: Mapping[int, int] = field(default_factory=dict)
+    heard_at: float | None = None
     fates: Fates = field(default_factory=Fates)
 
     @property
@@ -195,7 +208,9 @@ class Pass:
         verified, now = self.notes.verified, self.clock.now()
         if verified is None or verified.portal != self.portal.origin:
             return True
-        return not -_JITTER_S <= now - verified.at < self.sync.verify_every.total_seconds()
+        heard = self.heard_at is not None and -_JITTER_S <= now - self.heard_at < HEARD_LASTS_S
+        every = self.sync.verify_every if heard else self.sync.directory_every
+        return not -_JITTER_S <= now - verified.at < every.total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +229,7 @@ async def begin(run: Pass) -> Begun:
         _log.info(events.CLOCK_MOVED)
     run.run_id = await run.ledger.begin_run(now)
     run.notes = await run.ledger.notes()
+    run.heard_at = await run.portal_ledger.heard_at()
     return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage())
 
 

@@ -6,15 +6,17 @@ It may end anywhere and be started again: what is done already is found done.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
 
 from syncd.cycle.directories import directory_for
 from syncd.cycle.look import EVERYTHING, observe, observe_links, without_siblings
+from syncd.cycle.made_sections import Tidied, own_sections, remove_empty
 from syncd.cycle.push import push
 from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, check_home, close
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
+from syncd.model.made_sections import MadeSection
 from syncd.model.record import RunRecord, RunState
 from syncd.model.takeback import TakeBack, check_visible, concerned, deleted, purging, undoing
 from syncd.portal.limits.forecast import Forecast
@@ -27,22 +29,27 @@ _ROUNDS = 3
 class Offer:
     """What is about to be done and what it would take, for a person to say yes or no to; `notices` go to people.
 
-    `directory` names whose calendars are concerned.
+    `directory` names whose calendars are concerned; `sections` are those that go too if nothing is left in them.
     """
 
     plan: TakeBack
     forecast: Forecast
     notices: int
     directory: Directory
+    sections: tuple[MadeSection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What became of it: the run's record, what was decided (None if it did not come that far), and any error."""
+    """What became of it: the run's record, what was decided (None if it did not come that far), and any error.
+
+    `tidied` are the sections that a purge removed or left.
+    """
 
     record: RunRecord
     plan: TakeBack | None
     error: SyncdError | None
+    tidied: Tidied = field(default_factory=Tidied)
 
     @property
     def exit_code(self) -> int:
@@ -76,22 +83,30 @@ async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False)
     return await _take(run, plan, confirm, force=force)
 
 
-async def purge(run: Pass, *, confirm: Confirm, force: bool = False) -> Taken:
-    """Delete all events the sync has created, forget those it has adopted; arguments and errors as for `undo`."""
+async def purge(run: Pass, *, confirm: Confirm, force: bool = False, others: Collection[str] = ()) -> Taken:
+    """Delete all events the sync has created, forget those it has adopted; arguments and errors as for `undo`.
+
+    Sections that syncd made go too, where nothing is left in them and no other sync writes to one of that name:
+    `others` are the sections, by name or id, of the other syncs of the portal.
+    """
 
     async def plan() -> tuple[TakeBack, frozenset[int]]:
         links = await run.ledger.links()
         seen = await observe_links(run, links)
         return purging(links, seen), frozenset(seen.events)
 
-    taken = await _take(run, plan, confirm, force=force)
+    sections = await own_sections(run)
+    taken = await _take(run, plan, confirm, force=force, sections=sections)
     if taken.error is None and taken.record.state == "done":
         await run.ledger.release(None)
         await run.forget_verified()
+        taken = replace(taken, tidied=await remove_empty(run, others) if sections else Tidied())
     return taken
 
 
-async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) -> Taken:
+async def _take(
+    run: Pass, planner: _Planner, confirm: Confirm, *, force: bool, sections: tuple[MadeSection, ...] = ()
+) -> Taken:
     begun = await begin(run)
     plan: TakeBack | None = None
     state: RunState = "failed"
@@ -102,7 +117,7 @@ async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) 
         plan, observed = await planner()
         if not force:
             check_visible(plan, run.name)
-        if run.stop.is_set() or not await confirm(await _offer(run, plan)):
+        if run.stop.is_set() or not await confirm(await _offer(run, plan, sections)):
             state = "stopped"
         else:
             state = await _carry_out(run, plan, observed, planner)
@@ -145,9 +160,9 @@ async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], pla
     return "partial" if left or waits else "done"
 
 
-async def _offer(run: Pass, plan: TakeBack) -> Offer:
+async def _offer(run: Pass, plan: TakeBack, sections: tuple[MadeSection, ...]) -> Offer:
     directory = await directory_for(run, (), fresh=False, keep=True)
     methods = Counter(run.sync.target.command(change, 0, directory).method for change in plan.changes)
     now = run.clock.now()
     told = sum(len(run.sync.target.notices(change, directory, now, change.observed)) for change in plan.changes)
-    return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=told, directory=directory)
+    return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=told, directory=directory, sections=sections)

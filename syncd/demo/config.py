@@ -6,7 +6,7 @@ _CONFIG = """\
 state = "syncd.db"
 
 [portals.demo]
-webhook = "{webhook}"
+{caller}
 tariff = "enterprise"
 
 [[sync]]
@@ -72,5 +72,11 @@ responsible = "{{owner}}"
 
 
 def config_text(webhook: str) -> str:
-    """Return the config as TOML."""
-    return _CONFIG.format(webhook=webhook)
+    """Return the config as TOML, with the portal called by webhook."""
+    return _CONFIG.format(caller=f'webhook = "{webhook}"')
+
+
+def app_config_text(address: str, client_id: str, client_secret: str) -> str:
+    """Return the config as TOML, with the portal called by an application."""
+    app = f'app = {{ address = "{address}", client_id = "{client_id}", client_secret = "{client_secret}" }}'
+    return _CONFIG.format(caller=app)

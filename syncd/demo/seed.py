@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from syncd.sandbox.seed.world_schema import SeedElement, SeedGroup, SeedSection, SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.world_schema import (
+    SeedApplication,
+    SeedElement,
+    SeedGroup,
+    SeedSection,
+    SeedUser,
+    SeedWebhook,
+    WorldSeed,
+)
 
 CODE = "demonstration"
+CLIENT_ID = "local.5a0db0c0ffee00.00000002"
+CLIENT_SECRET = "secretoftheapplicationofthedemo"  # noqa: S105 - it protects nothing
 ADMIN = 1
 _PEOPLE = (
     (ADMIN, "Елена", "Орлова", "elena.orlova", "Europe/Moscow"),
@@ -50,6 +60,7 @@ def demo_world() -> WorldSeed:
         ),
         groups=tuple(SeedGroup(id=number, name=name, owner=ADMIN) for number, name in _CLASSES),
         webhooks=(SeedWebhook(user=ADMIN, code=CODE),),
+        applications=(SeedApplication(client_id=CLIENT_ID, client_secret=CLIENT_SECRET),),
         sections=tuple(
             SeedSection(id=number, name="My calendar", owner=number, color="#8fb8de") for number, *_ in _PEOPLE
         ),

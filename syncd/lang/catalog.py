@@ -24,22 +24,29 @@ NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Русский"}
 """What each language calls itself."""
 ROOT: Final = Path(__file__).parent
 
-_reader: ContextVar[Language] = ContextVar("reader", default="en")
+_reader: ContextVar[Language | None] = ContextVar("reader", default=None)
+_house: Language = "en"
+
+
+def house() -> Language:
+    """Return the language of this process: of its log, its alerts, and of readers who ask for none."""
+    return _house
+
+
+def set_house(language: Language) -> None:
+    """Let `language` be that of this process."""
+    global _house  # noqa: PLW0603 - there is one process; a setting passed on through every room would say no more
+    _house = language
 
 
 def reader() -> Language:
     """Return the language of whoever reads what is shown now."""
-    return _reader.get()
-
-
-def set_reader(language: Language) -> None:
-    """Show everything in `language` from now on, in this task and those that it starts."""
-    _reader.set(language)
+    return _reader.get() or _house
 
 
 @contextmanager
 def reading(language: Language) -> Iterator[None]:
-    """Show everything in `language` within the block."""
+    """Show everything in `language` within the block, also in the tasks that begin in it."""
     before = _reader.set(language)
     try:
         yield
@@ -60,6 +67,8 @@ def told(text: str, language: Language | None = None) -> str:
         count = values["count"]
         assert isinstance(count, int)
         form = forms.ngettext(form, text.plural, abs(count))
+    elif text.context:
+        form = forms.pgettext(text.context, form)
     elif form:
         form = forms.gettext(form)
     try:

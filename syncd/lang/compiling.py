@@ -20,7 +20,7 @@ def compiled(folder: Path) -> bytes:
         with path.open("rb") as file:
             for message in read_po(file, locale=folder.name):
                 if message.id and not message.fuzzy:
-                    whole.add(message.id, message.string)
+                    whole.add(message.id, message.string, context=message.context)
     made = BytesIO()
     write_mo(made, whole)
     return made.getvalue()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -18,8 +18,8 @@ from babel.messages.pofile import read_po, write_po
 
 from syncd.lang.catalog import LANGUAGES, ROOT
 
-KEYWORDS: Final = {"say": (1,), "say_count": (1, 2)}
-"""The functions whose arguments are messages, and which of them."""
+KEYWORDS: Final[dict[str, Any]] = {"say": (1,), "say_count": (1, 2), "say_as": ((1, "c"), 2)}
+"""The functions whose arguments are messages, and which of them; "c" is a context."""
 BY_HAND: Final = "python"
 _PACKAGE: Final = ROOT.parent
 _WIDTH: Final = 120
@@ -27,23 +27,23 @@ _NO_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """The history tells when a catalog was changed; a time in it would make every two changes meet."""
 
 
-def messages() -> Iterator[tuple[str, str | tuple[str, ...]]]:
-    """Yield the file below the package and the form of every message; of one with a number both forms."""
+def messages() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
+    """Yield the file below the package, the form and the context of every message; of one with a number both forms."""
     method_map, options = [("**.py", "python")], {"**.py": {"parse_template_string": "false"}}
-    for file, _, form, _, _ in extract_from_dir(
+    for file, _, form, _, context in extract_from_dir(
         _PACKAGE, method_map=method_map, options_map=options, keywords=KEYWORDS
     ):
-        yield Path(file).as_posix(), form
+        yield Path(file).as_posix(), form, context
 
 
 def templates() -> dict[str, Catalog]:
     """Return the messages of the code by room, in the order of files and lines."""
     found: dict[str, Catalog] = {}
-    for file, form in messages():
+    for file, form, context in messages():
         room = room_of(file)
         if room not in found:
             found[room] = Catalog(charset="utf-8", fuzzy=False)
-        found[room].add(form, locations=[(f"syncd/{file}", 0)])
+        found[room].add(form, locations=[(f"syncd/{file}", 0)], context=context)
     return found
 
 

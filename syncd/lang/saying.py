@@ -2,8 +2,9 @@
 
     say("no user {name} in the portal", name=name)
     say_count("{count:,} entry is held", "{count:,} entries are held", number)
+    say_as("state of a sync", "new")
 
-Both return a `Saying`, which is the English text. Whoever shows it to a person calls `catalog.told`. So a message can
+Each returns a `Saying`, which is the English text. Whoever shows it to a person calls `catalog.told`. So a message can
 be made where the facts are, kept in the ledger, and read by one person in Russian and by the next in English.
 """
 
@@ -26,33 +27,44 @@ class Saying(str):
     """English text that knows what it was made from.
 
     `form` is its sentence with names in braces, `plural` the one for another number than one, and `values` are what
-    stands in their place. `count` of the values decides between the two.
+    stands in their place. `count` of the values decides between the two. `context` tells translators, and nobody else,
+    what a short form is about.
     """
 
-    __slots__ = ("form", "plural", "values")
+    __slots__ = ("context", "form", "plural", "values")
 
     form: str
     plural: str
     values: Mapping[str, Value]
+    context: str
 
-    def __new__(cls, form: str, plural: str, values: Mapping[str, Value]) -> Saying:
+    def __new__(cls, form: str, plural: str, values: Mapping[str, Value], context: str = "") -> Saying:
         """Return the message; raises KeyError or ValueError for a form that does not fit the values."""
         chosen = plural if plural and values["count"] != 1 else form
         made = super().__new__(cls, ENGLISH.vformat(chosen, (), values))
-        made.form, made.plural, made.values = form, plural, values
+        made.form, made.plural, made.values, made.context = form, plural, values, context
         return made
 
-    def __reduce__(self) -> tuple[type[Saying], tuple[str, str, Mapping[str, Value]]]:
-        return Saying, (self.form, self.plural, self.values)
+    def __reduce__(self) -> tuple[type[Saying], tuple[str, str, Mapping[str, Value], str]]:
+        return Saying, (self.form, self.plural, self.values, self.context)
 
     def mapped(self, change: Callable[[str], str]) -> Saying:
         """Return the same message with `change` made in every text among its values, at any depth."""
-        return Saying(self.form, self.plural, {name: _mapped(value, change) for name, value in self.values.items()})
+        values = {name: _mapped(value, change) for name, value in self.values.items()}
+        return Saying(self.form, self.plural, values, self.context)
 
 
 def say(form: str, /, **values: Value) -> Saying:
     """Return a message; `form` is English, with names in braces where `values` stand."""
     return Saying(form, "", values)
+
+
+def say_as(context: str, form: str, /, **values: Value) -> Saying:
+    """Return a message whose `form` alone would not tell what it is about, as "open" of a shop or of a question.
+
+    Messages of equal form and different `context` are translated each for itself.
+    """
+    return Saying(form, "", values, context)
 
 
 def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
@@ -165,6 +177,8 @@ def _mapped(value: Value, change: Callable[[str], str]) -> Value:
 def _document(message: Saying) -> dict[str, Any]:
     """Return a message as JSON; "say" comes first, which `restored` looks for."""
     found: dict[str, Any] = {"say": message.form}
+    if message.context:
+        found["as"] = message.context
     if message.plural:
         found["many"] = message.plural
     if message.values:
@@ -174,7 +188,7 @@ def _document(message: Saying) -> dict[str, Any]:
 
 def _saying(document: Mapping[str, Any]) -> Saying:
     values = {name: _restored_value(value) for name, value in document.get("values", {}).items()}
-    return Saying(document["say"], document.get("many", ""), values)
+    return Saying(document["say"], document.get("many", ""), values, document.get("as", ""))
 
 
 def _stored_value(value: Value) -> Any:  # noqa: ANN401 - JSON

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncd.lang.saying import say
-from syncd.model.item import Item, Link, Observed, fingerprint
+from syncd.model.item import Item, Link, Observed, fingerprint, in_other_words
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, equal
 from syncd.model.plan import Adopt
@@ -65,11 +65,10 @@ class Lookalike:
                 differs=self.differs,
             )
         if seen.masked:
-            return say(
-                "a private event that the webhook's user may not see stands there at that time (id {remote_id});"
-                " it may be this one, so nothing is made beside it. Use the webhook of somebody who may see it: who"
-                " made it, the calendar's owner, or a guest",
-                remote_id=seen.remote_id,
+            return (
+                f"a private event that syncd's user may not see stands there at that time (id {seen.remote_id});"
+                " it may be this one, so nothing is made beside it. Let syncd work as somebody who may see it: who"
+                " made it, the calendar's owner, or a guest"
             )
         return say(
             "looks like «{title}» ({start}, id {remote_id}), which syncd did not make and which differs"
@@ -115,6 +114,18 @@ class Adoptable:
         if found is not None:
             self._given.add(found.seen.remote_id)
         return found
+
+    def worded(self, item: Item) -> Item:
+        """Return `item` in those of its words in which an event stands there that it may take over."""
+        if item.also is None or item.section_id is None:
+            return item
+        other = in_other_words(item)
+        names = (self.comparison.mark(item), *(self.comparison.signature(one) for one in (item, other)))
+        for name in filter(None, names):
+            for seen in self._candidates(name, item):
+                ours, others = (self.comparison.differing(one.fields, seen.fields) for one in (item, other))
+                return other if len(others) < len(ours) else item
+        return item
 
     def find_again(self, item: Item, link: Link) -> Taken | Lookalike | None:
         """Return like `find` what stands in place of the event of `link`, which is gone.

@@ -9,14 +9,14 @@
                                          that only looks like it
                                          is told, and waited for
 
-It takes values and returns a plan; it never asks the portal, the clock or the ledger.
+It takes values and returns a plan; it never asks the portal, the clock or the ledger. The last column is decided in
+model.removal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import date
 
 from syncd.lang.saying import say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
@@ -25,9 +25,10 @@ from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_hos
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
-from syncd.model.observation import FOREIGN, Comparison, Observation, equal
+from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
 from syncd.model.order import in_order, waiting_for
 from syncd.model.plan import Draft, Plan, Policy, Wanted
+from syncd.model.removal import drop_unwanted
 
 ANY_FINGERPRINT = "*"
 """The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
@@ -36,8 +37,6 @@ SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
 CAME_LATE = say("a change of ours that nobody answered came after the later one")
-
-_UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 
 
 def make_plan(
@@ -73,11 +72,12 @@ def make_plan(
         if link is not None:
             _keep(draft, item, link, policy, observation, hold, adoptable)
         else:
-            found = (adoptable.find(item) or adoptable.find_elsewhere(item)) if adoptable is not None else None
-            _new(draft, item, found, observation, hold, policy)
+            worded = adoptable.worded(item) if adoptable is not None else item
+            found = (adoptable.find(worded) or adoptable.find_elsewhere(worded)) if adoptable is not None else None
+            _new(draft, worded, found, observation, hold, policy)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     if unwanted := set(linked) - asked:
-        _drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
+        drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
     if waiting:
         _withhold_refused_deletes(draft, holds, waiting)
     if draft.blocked:
@@ -196,21 +196,22 @@ def _keep(
     draft.present.add(item.key)
     policy = _deciding(policy, item.key, observation)
     if observation is not None and link.remote_id in observation.unread:
-        _held(draft, item, _UNREADABLE, link)
+        _held(draft, item, UNREADABLE, link)
         return
     seen: Observed | None = None
     if observation is not None:
         if observation.lost(link) or item.key in draft.doubled:
-            _gone(draft, item, link, policy, observation, adoptable)
+            _gone(draft, item, link, policy, observation, adoptable, by=_whom(link, observation, hold))
             return
         seen = observation.of(link)
         if seen is not None and seen.version is not None:
             # Only a VERSION that is not ours shows an edit: the portal rewrites texts without one (PORTAL.md 4.3).
             if seen.version != link.version and seen.damage:
-                _damaged(draft, item, link, seen, policy)
+                _damaged(draft, item, link, seen, policy, by=_whom(link, observation, hold))
                 return
-            if edited := _edited_fields(link, observation):
-                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late)
+            if edited := observation.edited_since(link):
+                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late,
+                        by=_whom(link, observation, hold))  # fmt: skip
                 return
             # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
             if not seen.masked and (seen.version != link.version or link.same_updates):
@@ -239,15 +240,6 @@ def _deciding(policy: Policy, key: Key, observation: Observation | None) -> Poli
     return replace(policy, on_conflict="source") if late else policy
 
 
-def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
-    """Return the fields of the event of `link` that a person changed since it was written, () for none."""
-    seen = observation.of(link)
-    if seen is None or seen.version is None or seen.version == link.version:
-        return ()
-    names = observation.comparison.edits(link.sent, seen)
-    return (*names, "section") if seen.section_id != link.section_id else names
-
-
 def _gone(
     draft: Draft,
     item: Item,
@@ -255,6 +247,8 @@ def _gone(
     policy: Policy,
     observation: Observation,
     adoptable: Adoptable | None,
+    *,
+    by: str,
 ) -> None:
     """Decide on a linked item that a person deleted in the portal, or whose id another event has now."""
     found = adoptable.find_again(item, link) if adoptable is not None else None
@@ -266,38 +260,52 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = CAME_LATE if item.key in observation.late else say("deleted in the portal")
+    reason = CAME_LATE if item.key in observation.late else f"deleted in the portal{by}"
     if observation.foreign(link) or item.key in draft.doubled:
         reason = FOREIGN
     if policy.on_conflict == "source":
         # The dead link travels along, so that the journal can replace it in the same transaction.
         draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
         return
-    _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
+    draft.conflict(Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
 
 
-def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
+def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
+    """Return who changed the event of `link`, as the reasons tell it; of a conflict that waits, whom its hold names."""
+    known = observation.whom(link)
+    if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
+        return known
+    for what in ("edited in the portal", "deleted in the portal"):
+        if hold.reason.startswith(f"{what} by "):
+            return hold.reason.removeprefix(what).partition(":")[0]
+    return ""
+
+
+def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy, *, by: str = "") -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
     change = Change(
-        op="delete",
-        key=item.key,
-        link=link,
-        observed=seen,
-        reason=say("edited in the portal: {damage}", damage=seen.damage),
+        op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal{by}: {seen.damage}"
     )
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
-        _conflict(draft, change, item.where)
+        draft.conflict(change, item.where)
         _block(draft, item, link, change.reason)
 
 
 def _edited(
-    draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy, *, late: bool
+    draft: Draft,
+    item: Item,
+    link: Link,
+    seen: Observed,
+    edited: tuple[str, ...],
+    policy: Policy,
+    *,
+    late: bool,
+    by: str,
 ) -> None:
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
-    what = CAME_LATE if late else say("edited in the portal")
-    reason: str = say("{what}: {fields}", what=what, fields=edited)
+    reason = f"{CAME_LATE if late else f'edited in the portal{by}'}: {', '.join(edited)}"
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
@@ -318,13 +326,8 @@ def _edited(
             times=link.same_updates,
         )
         change = replace(change, reason=reason)
-    _conflict(draft, change, item.where)
+    draft.conflict(change, item.where)
     _block(draft, item, link, reason)
-
-
-def _conflict(draft: Draft, change: Change, where: str) -> None:
-    draft.conflicts.append(change)
-    draft.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
 
 def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
@@ -408,79 +411,6 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
         draft.changes.append(
             _update(_as_linked(item, link), link, link.sent, say("adopted, but differs in {names}", names=names))
         )
-
-
-def _drop_unwanted(
-    draft: Draft,
-    wanted: Wanted,
-    unwanted: Iterable[Key],
-    linked: Mapping[Key, Link],
-    policy: Policy,
-    window: Window,
-    observation: Observation | None,
-) -> None:
-    """Decide on the links of the `unwanted` keys, whose items the source no longer asks for."""
-    for key in sorted(unwanted):
-        link = linked[key]
-        ends = date.fromisoformat(link.ends_on) if link.ends_on else None
-        if key.uid in wanted.unusable or not window.touches(date.fromisoformat(link.starts_on), ends):
-            draft.present.add(key)
-            continue
-        if key.uid in wanted.uids:
-            draft.present.add(key)
-            _delete(draft, link, say("no longer part of its entry"), policy, observation)
-            continue
-        draft.absent.add(key)
-        _gone_from_source(draft, link, wanted, policy, observation)
-
-
-def _gone_from_source(
-    draft: Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
-) -> None:
-    """Apply `on_removed` to a link whose entry is not in the snapshot."""
-    if not wanted.complete:
-        return
-    if policy.on_removed == "keep":
-        draft.kept.append(link)
-        return
-    passes = link.absent_passes + 1
-    if passes < policy.removed_after:
-        reason = say(
-            "gone from the source for {passes} of {removed_after} passes (removed_after); not deleted yet",
-            passes=passes,
-            removed_after=policy.removed_after,
-        )
-        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
-        return
-    if _delete(draft, link, say("gone from the source"), policy, observation):
-        draft.removed_uids.add(link.key.uid)
-
-
-def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
-
-    Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
-    over with guests of its own: they would all be told.
-    """
-    if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
-        draft.forgotten.append(link)
-        text = say("{reason}, but {foreign}: that one is left alone", reason=reason, foreign=FOREIGN)
-        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
-        return False
-    if observation is not None and link.remote_id in observation.unread:
-        draft.held += 1
-        draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=_UNREADABLE))
-        return False
-    if has_kept(link.sent):
-        draft.kept.append(link)
-        return False
-    edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
-    if observation is not None and edits_win and _edited_fields(link, observation):
-        reason = say("{reason}, but edited in the portal since", reason=reason)
-        _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
-        return False
-    draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))
-    return True
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

@@ -127,6 +127,15 @@ class Cells(Sequence[tuple[str, str]]):
         return repr(tuple(self))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of an entry: its name, without folders, and its content, or with `url` a link to it."""
+
+    name: str
+    content: bytes = field(default=b"", repr=False)
+    url: str = field(default="", repr=False)
+
+
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """Everything about an entry that is not its time.
@@ -134,6 +143,7 @@ class Details:
     `owner` is whatever names the calendar's owner in the source; `attendees` and `organizer` are e-mail addresses (or
     portal ids). `reminders` is None when the source says nothing, empty when it says "none". `columns` holds every
     column of a table row by title (CSV), or the raw properties a template may use (ICS: X-...), in source order.
+    `attachments` are read only where the config asks for files.
     """
 
     title: str
@@ -151,6 +161,7 @@ class Details:
     attendees: tuple[str, ...] = ()
     reminders: tuple[Reminder, ...] | None = None
     columns: Sequence[tuple[str, str]] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,20 +92,11 @@ class Guard:
             # A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Created
             # again, they would stand there twice as soon as the rights come back.
             raise GuardError(
-                say(
-                    "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
-                    " be created again, more than max_changed = {max_changed} allows ({examples}); nothing was sent",
-                    sync=sync,
-                    vanished=vanished,
-                    known=known,
-                    max_changed=str(self.max_changed),
-                    examples=_examples(plan, plan.vanished_uids),
-                ),
-                say(
-                    "check that the webhook's user can still see these calendars; if people have deleted the events,"
-                    " run once with --force or raise max_changed in [[sync]] {sync}",
-                    sync=sync,
-                ),
+                f"{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would be"
+                f" created again, more than max_changed = {self.max_changed} allows"
+                f" ({_examples(plan, plan.vanished_uids)}); nothing was sent",
+                "check that syncd's user can still see these calendars; if people have deleted the events, run"
+                f" once with --force or raise max_changed in [[sync]] {sync}",
             )
         changed = len(plan.changed_uids)
         if not self.max_changed.allows(changed, known):

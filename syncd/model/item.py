@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 import msgspec
 import orjson
@@ -18,13 +19,14 @@ import orjson
 from syncd.model.bulk import bulk_dataclass
 from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
 
-PlaceKind = Literal[
-    "user", "group", "company_calendar",
-    "meeting-contact", "meeting-company", "meeting-lead", "meeting-deal",
-    "call-contact", "call-company", "call-lead", "call-deal",
-    "todo-contact", "todo-company", "todo-lead", "todo-deal",
-]  # fmt: skip
-PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
+PlaceKind = str
+CALENDAR_KINDS = frozenset({"user", "group", "company_calendar"})
+KIND_PATTERN = (
+    r"(?:user|group|company_calendar"
+    r"|(?:meeting|call|custom|todo)-(?:contact|company|lead|deal|quote|invoice|[1-9][0-9]{2,8}))"
+)
+"""The kinds of place there are: calendars, and cards by what stands there and whose they are."""
+_KIND = re.compile(KIND_PATTERN)
 
 
 # Places and keys are structs where other values are dataclasses: a pass hashes and compares every key about ten times,
@@ -32,8 +34,8 @@ PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
 class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
-    The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
-    ("meeting-contact"): neither can change for an activity (PORTAL.md 6.4), so another one is another place.
+    The company calendar has the owner 0 (PORTAL.md 7). A card's kind is what stands there and whose card it is
+    ("meeting-contact", "call-177"): neither can change for an activity (PORTAL.md 6.4), so another is another place.
     """
 
     kind: PlaceKind
@@ -51,10 +53,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
     def parse(cls, text: str) -> Place:
         """Return the place that `str()` wrote as `text`; raises ValueError for anything else."""
         kind, _, owner = text.partition("/")
-        for known in PLACE_KINDS:
-            if known == kind:
-                return cls(kind=known, owner=int(owner))
-        raise ValueError(f"not a calendar: {text!r}")
+        if _KIND.fullmatch(kind) is None:
+            raise ValueError(f"not a calendar: {text!r}")
+        return cls(kind=kind, owner=int(owner))
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
@@ -75,7 +76,8 @@ class Item:
     `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
     created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
     against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
-    another section (PORTAL.md 4.3).
+    another section (PORTAL.md 4.3). `also` says the same as `fields` in other words: an event that stands there in
+    these stays as it is.
     """
 
     key: Key
@@ -89,6 +91,7 @@ class Item:
     start: str
     summary: str = ""
     fixed: bool = False
+    also: Fields | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -164,8 +167,12 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     Of a hundred thousand items nearly all are as they were sent; kept twice they would take twice the memory.
     """
     link = linked.get(item.key)
-    if link is None or item.fingerprint != link.fingerprint:
+    if link is None:
         return item
+    if item.fingerprint != link.fingerprint:
+        if item.also is None or fingerprint(item.also, item.section) != link.fingerprint:
+            return item
+        item = in_other_words(item)
     try:
         text = orjson.dumps(item.fields, default=plain)
     except TypeError:  # half of a surrogate pair
@@ -176,6 +183,12 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
     same: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
     return same
+
+
+def in_other_words(item: Item) -> Item:
+    """Return `item` with the fields that say the same; only for one that has such."""
+    assert item.also is not None
+    return replace(item, fields=item.also, also=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

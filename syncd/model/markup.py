@@ -52,6 +52,45 @@ def to_bbcode(text: str) -> str:
     return reader.result()
 
 
+_MARK = re.compile(r"\[(?P<close>/?)(?P<name>b|i|u|s|url)(?:=(?P<address>[^\]\s]{1,2000}))?\]", re.IGNORECASE)
+
+
+def to_html(bbcode: str) -> str:
+    """Return what `to_bbcode` has made, and what stands around it, as HTML.
+
+    Nothing of the text becomes a tag but what BB-code knows, and a link leads where `to_bbcode` lets one lead; what is
+    not closed is closed at the end.
+    """
+    out: list[str] = []
+    opened: list[str] = []
+    at = 0
+    for mark in _MARK.finditer(bbcode):
+        out.append(html.escape(bbcode[at : mark.start()]))
+        out.append(_tag_of(mark, opened))
+        at = mark.end()
+    out.append(html.escape(bbcode[at:]))
+    out += [f"</{name}>" for name in reversed(opened)]
+    return "".join(out).replace("\n", "<br>")
+
+
+def _tag_of(mark: re.Match[str], opened: list[str]) -> str:
+    """Return the tag of a mark, or the mark as text where it opens or closes nothing."""
+    name = {"url": "a"}.get(mark["name"].lower(), mark["name"].lower())
+    if mark["close"]:
+        if mark["address"] or name not in opened:
+            return html.escape(mark[0])
+        inner = opened[opened.index(name) :]
+        del opened[opened.index(name) :]
+        return "".join(f"</{one}>" for one in reversed(inner))
+    if (name == "a") != bool(mark["address"]) or name in opened:
+        return html.escape(mark[0])
+    address = _address(mark["address"]) if name == "a" else ""
+    if name == "a" and not address:
+        return html.escape(mark[0])
+    opened.append(name)
+    return f'<a href="{html.escape(address)}">' if name == "a" else f"<{name}>"
+
+
 class _Reader:
     """Writes BB-code while tags and texts come by; `open` are the tags not closed yet, innermost last."""
 

@@ -241,6 +241,9 @@ def recovery_mark(sync: str, key: Key) -> str:
 FOREIGN = say("another event has its id in the portal now")
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
+UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
+"""Why an item waits whose event the portal shows in a way that is not understood."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -252,7 +255,8 @@ class Observation:
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
     links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
     change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
-    other sections that may be ours; they are read only where the ledger may have forgotten them.
+    other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
+    those who changed events, by remote id, as far as the portal has told.
     """
 
     events: Mapping[int, Observed]
@@ -263,6 +267,12 @@ class Observation:
     unread: frozenset[int] = frozenset()
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
+    by: Mapping[int, str] = field(default_factory=dict)
+
+    def whom(self, link: Link) -> str:
+        """Return " by" and the name of who has changed the event of `link`, "" where nobody tells."""
+        who = self.by.get(link.remote_id, "")
+        return f" by {who}" if who else ""
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""
@@ -310,6 +320,17 @@ class Observation:
         """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
         event = self.of(link)
         return () if event is None else self._edited(link, event)
+
+    def edited_since(self, link: Link) -> tuple[str, ...]:
+        """Return the fields of the event of `link` that a person changed since it was written, () for none.
+
+        Without a VERSION, and with the one of our last save, nothing shows an edit.
+        """
+        seen = self.of(link)
+        if seen is None or seen.version is None or seen.version == link.version:
+            return ()
+        names = self.comparison.edits(link.sent, seen)
+        return (*names, "section") if seen.section_id != link.section_id else names
 
     def _edited(self, link: Link, event: Observed) -> tuple[str, ...]:
         names = self.comparison.edits(link.sent, event)

@@ -106,6 +106,11 @@ class Draft:
     unchanged: int = 0
     held: int = 0
 
+    def conflict(self, change: Change, where: str) -> None:
+        """Note a change that is not made, for a person decides; `where` is the item's place in the source."""
+        self.conflicts.append(change)
+        self.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
+
     def withhold_half_known(self) -> None:
         """Hold back all changes of entries that need a delete: an incomplete snapshot deletes nothing.
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Item, Key, Link, Op
-from syncd.model.json_values import Fields
+from syncd.model.json_values import Fields, Json
 
 MAX_PROBLEMS = 1_000
 """How many problems of one run are kept in full; the others are only counted."""
@@ -26,6 +26,22 @@ REFUSED = "refused: "
 
 FIRST_RETRY_S = 900.0
 LONGEST_RETRY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldTrouble:
+    """A trouble that people were told of: those of `portal`, "" for everybody, None where that was not written down."""
+
+    text: str
+    portal: str | None = None
+
+    @classmethod
+    def parse(cls, value: Json) -> ToldTrouble:
+        """Return what was kept as JSON; version 0.1 kept the text alone."""
+        if not isinstance(value, Mapping):
+            return cls(text=str(value))
+        portal = value.get("portal")
+        return cls(text=str(value.get("text", "")), portal=portal if isinstance(portal, str) else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ def check_visible(plan: TakeBack, sync: str) -> None:
         raise GuardError(
             f"{sync}: {plan.missing} of {plan.sought} events can no longer be seen in the portal and would be"
             " forgotten; nothing was sent, nothing is forgotten",
-            "may the webhook's user still see these calendars? If people have deleted the events, run it with --force",
+            "may syncd's user still see these calendars? If people have deleted the events, run it with --force",
         )
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import PortalUnreachableError, StoppedError
+from syncd.errors import PortalUnreachableError, StoppedError, SyncdError
 from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
@@ -34,8 +34,9 @@ from syncd.portal.limits.forecast import (
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
-from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Transport
+from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
+from syncd.portal.oauth.application import Application
 from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
@@ -53,8 +54,9 @@ log = structlog.get_logger()
 class Portal:
     """One configured portal. `random` returns numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
-    Without a `transport` it opens real connections. A state that cannot be read is ignored: the budgets then start as
-    if the portal were unknown, which is slower but safe.
+    Without a `transport` it opens real connections. With a `permit` nothing leaves after that has ended. A state that
+    cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe. If it is
+    that of another machine that ended without a word, `after_another`, what that may have sent since counts too.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Portal:
         random: Callable[[], float],
         transport: Transport | None = None,
         state: Json = None,
+        permit: Permit | None = None,
+        after_another: bool = False,
     ) -> None:
-        transport = transport or AiohttpTransport(credential)
+        transport = transport or AiohttpTransport(credential, permit=permit)
         gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
         guess = clock.now() - clock.monotonic()
         pace = Pace(limits, guess=guess, random=random)
@@ -81,14 +85,19 @@ class Portal:
                 log.warning(events.BUDGET_UNREADABLE, portal=name, reason=str(error))
                 # Whatever was read before the fault goes as well: half a state is no state.
                 pace = Pace(limits, guess=guess, random=random)
+        if after_another:
+            pace.assume_flying(clock.monotonic())
         self._hasty = False
         self._join(
             _Shared(
                 name=name,
                 origin=credential.origin,
+                application=credential if isinstance(credential, Application) else None,
                 limits=limits,
                 transport=transport,
-                channel=Channel(clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace),
+                channel=Channel(
+                    clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace, permit=permit
+                ),
             ),
             Traffic(),
             asyncio.Event(),
@@ -96,6 +105,8 @@ class Portal:
 
     def _join(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
         self.name = shared.name
+        self.application = shared.application
+        """The application whose tokens the calls are made with, None where a webhook makes them."""
         self.origin = shared.origin
         """Scheme and host of the portal, fit for messages."""
         self.limits = shared.limits
@@ -131,7 +142,9 @@ class Portal:
     @property
     def moved_to(self) -> str | None:
         """The origin at which the portal answers since it was renamed, None if it was not."""
-        transport = self._shared.transport
+        transport, application = self._shared.transport, self.application
+        if application is not None and application.moved_to is not None:
+            return application.moved_to
         return transport.moved_to if isinstance(transport, Moving) else None
 
     @property
@@ -198,7 +211,7 @@ class Portal:
         if reader.taken < len(commands) and self._stop.is_set():
             raise StoppedError("stopped while reading")
         if exchange.stopped is not None:
-            raise portal_error(self.origin, exchange.stopped)
+            raise self.refused(exchange.stopped)
         reader.hand_on_failures()
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
@@ -249,7 +262,7 @@ class Portal:
         answers that are not believed (see `Command.success`).
 
         Raises PortalRefusedError if the portal refuses the caller and PortalUnreachableError if it does not answer,
-        after settling what was in flight; and whatever the journal raises.
+        after settling what was in flight; LostLeaseError without settling it; and whatever the journal raises.
         """
         began = self._clock.monotonic()
         exchange = Exchange(self._pace)
@@ -267,7 +280,7 @@ class Portal:
             for traffic in self._traffic.chain():
                 traffic.pushes.remove(entry)
         if exchange.stopped is not None:
-            raise portal_error(self.origin, exchange.stopped)
+            raise self.refused(exchange.stopped)
         kinds = session.counts
         return PushSummary(
             done=kinds[Done],
@@ -298,6 +311,15 @@ class Portal:
     def forecast(self, counts: Mapping[str, int]) -> Forecast:
         """Return what sending this number of commands by method would take from now on."""
         return forecast(self._pace, counts, self._clock.monotonic())
+
+    @property
+    def caller(self) -> str:
+        """What makes the calls, for messages: "webhook" or "application"."""
+        return "webhook" if self.application is None else "application"
+
+    def refused(self, why: Refused | Unknown) -> SyncdError:
+        """Return the error that explains why nothing more can be sent to this portal."""
+        return portal_error(self.origin, why, application_of=self.name if self.application is not None else "")
 
     def progress(self) -> Progress:
         """Return how far the pushes under way are."""
@@ -346,6 +368,7 @@ class _Shared:
 
     name: str
     origin: str
+    application: Application | None
     limits: Limits
     transport: Transport
     channel: Channel

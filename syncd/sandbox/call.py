@@ -13,7 +13,7 @@ from syncd.sandbox.texts import text
 if TYPE_CHECKING:
     from syncd.sandbox.php.scalars import PhpValue
     from syncd.sandbox.settings import Settings
-    from syncd.sandbox.tables.database import Tables, User, Webhook
+    from syncd.sandbox.tables.database import AppAccess, Tables, User, Webhook
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer of the portal, not an error of this program
@@ -42,7 +42,7 @@ class MethodCall:
     tables: Tables
     settings: Settings
     caller: User
-    webhook: Webhook
+    webhook: Webhook | AppAccess
     total: int | None = None
     next: int | None = None
 

@@ -16,15 +16,19 @@ from syncd.sandbox.php.query import parse_command, substitute
 from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_map, as_php_array, to_int, truthy, without
 from syncd.sandbox.php.timezones import zone
 from syncd.sandbox.php.waf import filter_params
+from syncd.sandbox.tables.database import AppAccess, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
+    from syncd.sandbox.applications.authority import Authority
     from syncd.sandbox.faults import Fault
     from syncd.sandbox.limits import OperatingRequest, Traffic
     from syncd.sandbox.settings import Settings
-    from syncd.sandbox.tables.database import Tables, User, Webhook
+    from syncd.sandbox.tables.database import Tables, User
+
+    _Access = Webhook | AppAccess
 
 BATCH = "batch"
 BATCH_LIMIT = 50
@@ -35,6 +39,10 @@ REFUSAL_COST_S = 0.005
 #: Documented statuses of authentication failures; the source answers 401 to all (PORTAL.md 1.4).
 DOCS_STATUSES = MappingProxyType({"INVALID_CREDENTIALS": 403, "insufficient_scope": 403})
 SCOPE_TEXT = "The request requires higher privileges than provided by the webhook token"
+APP_SCOPE_TEXT = "The request requires higher privileges than provided by the access token"
+
+Credentials = tuple[int, str] | str
+"""User and code of a webhook, or an access token."""
 
 
 class RequestCut(Exception):  # noqa: N818 - an outcome, not an error of this program
@@ -51,6 +59,7 @@ class Execution:
 
     tables: Tables
     settings: Settings
+    authority: Authority
     methods: Mapping[str, Method]
     random: Random
     traffic: Traffic
@@ -59,7 +68,7 @@ class Execution:
     started: float
     elapsed_s: float = 0.0
 
-    def execute(self, user_id: int, code: str, method: str, params: dict[str, PhpValue]) -> PhpValue:
+    def execute(self, by: Credentials, method: str, params: dict[str, PhpValue]) -> PhpValue:
         """Execution a request and return its success envelope.
 
         Raises Refusal for an error envelope, PortalCrash for a PHP Error, RequestCut when the connection breaks.
@@ -69,7 +78,7 @@ class Execution:
         if entry is None and method != BATCH:
             # Before the credentials: a wrong method is 404 even for a stranger (PORTAL.md 1.3).
             raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
-        webhook, caller = self._authorize(user_id, code)
+        webhook, caller = self._authorize(by)
         if self.settings.waf:
             params = as_map(filter_params(params))
         params = without(params, *AUTH_PARAMETERS)
@@ -77,7 +86,7 @@ class Execution:
             return {"result": self._batch(webhook, caller, params), "time": self._outer_time()}
         self.elapsed_s = 0.0
         # A single call is counted per webhook; batched ones share one counter per method (PORTAL.md 3.2, trap 33).
-        envelope = self._command(entry, method, params, webhook, caller, entity=str(webhook.id), counted=method)
+        envelope = self._command(entry, method, params, webhook, caller, entity=webhook.entity, counted=method)
         self._check_length()
         return envelope
 
@@ -86,20 +95,29 @@ class Execution:
         self.traffic.refused[refusal.code or "validation"] += 1
         return refusal
 
-    def _authorize(self, user_id: int, code: str) -> tuple[Webhook, User]:
-        webhook = self.tables.webhooks.get((user_id, code))
-        caller = self.tables.users.get(user_id)
-        if webhook is None or caller is None or any(fault.kind == "credentials" for fault in self.faults):
+    def _authorize(self, by: Credentials) -> tuple[_Access, User]:
+        if isinstance(by, str):
+            access: _Access | None = self._of_token(by)
+        else:
+            access = self.tables.webhooks.get(by)
+        caller = self.tables.users.get(access.user) if access is not None else None
+        if access is None or caller is None or any(fault.kind == "credentials" for fault in self.faults):
             raise self._denied("INVALID_CREDENTIALS", "Invalid request credentials")
         if not caller.active:
             raise self._denied("authorization_error", "Unable to authorize user")
-        return webhook, caller
+        return access, caller
+
+    def _of_token(self, token: str) -> AppAccess:
+        try:
+            return self.authority.access(token, self.started)
+        except Refusal as refusal:
+            raise self.refused(refusal) from None
 
     def _denied(self, code: str, description: str) -> Refusal:
         status = DOCS_STATUSES.get(code, 401) if self.settings.docs_statuses else 401
         return self.refused(Refusal(code, description, status))
 
-    def _batch(self, webhook: Webhook, caller: User, params: dict[str, PhpValue]) -> PhpValue:
+    def _batch(self, webhook: _Access, caller: User, params: dict[str, PhpValue]) -> PhpValue:
         outer = {key.lower(): value for key, value in params.items()}
         maps = _Maps()
         halt = truthy(outer.get("halt"))
@@ -119,7 +137,7 @@ class Execution:
         self._check_length()
         return maps.result()
 
-    def _batched(self, key: str, command: str, maps: _Maps, webhook: Webhook, caller: User) -> None:
+    def _batched(self, key: str, command: str, maps: _Maps, webhook: _Access, caller: User) -> None:
         """Execution one command of a batch and file its outcome under its key."""
         written, params = parse_command(command)
         method = written.lower()
@@ -142,22 +160,22 @@ class Execution:
         except Refusal as refusal:
             maps.fail(key, refusal)
 
-    def _batch_counter(self, webhook: Webhook, method: str) -> tuple[str, str]:
-        """Return the entity and the method to whose counter a command of a batch goes (PORTAL.md 3.2)."""
+    def _batch_counter(self, webhook: _Access, method: str) -> tuple[str, str]:
+        """Return the entity and the method to whose counter a command of a batch goes (PORTAL.md 3.2, 11.2)."""
         match self.settings.batch_counter:
-            case "shared":
+            case "shared" if isinstance(webhook, Webhook):
                 return "", method
-            case "own":
-                return str(webhook.id), method
+            case "shared" | "own":
+                return webhook.entity, method
             case "batch":
-                return str(webhook.id), BATCH
+                return webhook.entity, BATCH
 
     def _command(
         self,
         entry: Method,
         method: str,
         params: dict[str, PhpValue],
-        webhook: Webhook,
+        webhook: _Access,
         caller: User,
         *,
         entity: str,
@@ -165,9 +183,11 @@ class Execution:
     ) -> dict[str, PhpValue]:
         """Check scope and budget, run the method, charge its time to the counter `counted`; return its envelope."""
         if not entry.open_to(webhook.scopes):
-            raise self._denied("insufficient_scope", SCOPE_TEXT)
+            by_application = isinstance(webhook, AppAccess)
+            raise self._denied("insufficient_scope", APP_SCOPE_TEXT if by_application else SCOPE_TEXT)
         began = self.started + self.elapsed_s
-        budget = f"apauth|{entity}|{counted}"  # the key of PORTAL.md 3.2: auth type, entity, method
+        kind = "apauth" if isinstance(webhook, Webhook) else "oauth"
+        budget = f"{kind}|{entity}|{counted}"  # the key of PORTAL.md 3.2: auth type, entity, method
         self._check_budget(budget, method)
         if any(fault.kind == "crash" and fault.concerns(method) for fault in self.faults):
             raise PortalCrash(method)
@@ -189,6 +209,8 @@ class Execution:
         except Refusal as refusal:
             self._charge(budget, began, duration, ok=False)
             raise self.refused(refusal) from None
+        finally:
+            self._tell_applications(call)
         envelope: dict[str, PhpValue] = {"result": result}
         if call.next is not None:
             envelope["next"] = call.next
@@ -196,6 +218,17 @@ class Execution:
             envelope["total"] = call.total
         envelope["time"] = self._time(began, duration, self._charge(budget, began, duration, ok=True))
         return envelope
+
+    def _tell_applications(self, call: MethodCall) -> None:
+        """Hand what the command has done to the queues; what it did before it failed is done, too."""
+        tables = self.tables
+        if happened := (*tables.journal, *tables.crm_rows.journal):
+            tables.journal.clear()
+            tables.crm_rows.journal.clear()
+            by = call.webhook.application.client_id if isinstance(call.webhook, AppAccess) else None
+            connector = str(call.params.get("auth_connector") or "")
+            own = (by, connector) if by is not None else None
+            tables.queue.post(happened, user=call.caller.id, by=own, now=call.now)
 
     def _check_budget(self, budget: str, method: str) -> None:
         switched_on = any(fault.kind == "block" and fault.concerns(method) for fault in self.faults)

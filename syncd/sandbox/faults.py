@@ -147,6 +147,7 @@ class FaultLine:
     faults: tuple[Fault, ...]
     random: Random
     requests: int = 0
+    named: dict[str, int] = field(default_factory=dict)
     _struck: dict[int, int] = field(default_factory=dict)
 
     def strike(self, methods: Callable[[], frozenset[str]]) -> tuple[Fault, ...]:
@@ -155,12 +156,19 @@ class FaultLine:
         `methods` returns the methods of the request's commands; it is called only if a fault has a method.
         """
         self.requests += 1
-        return tuple(fault for place, fault in enumerate(self.faults) if self._strikes(place, fault, methods))
+        faults, number = enumerate(self.faults), self.requests
+        return tuple(fault for place, fault in faults if self._strikes(place, fault, methods, number))
 
-    def _strikes(self, place: int, fault: Fault, methods: Callable[[], frozenset[str]]) -> bool:
-        if self.requests < fault.first or (fault.last is not None and self.requests > fault.last):
+    def strike_only(self, method: str) -> tuple[Fault, ...]:
+        """Count a request to `method` by itself and return the faults that strike it by its name."""
+        self.named[method] = number = self.named.get(method, 0) + 1
+        named = ((place, fault) for place, fault in enumerate(self.faults) if fault.method == method)
+        return tuple(one for place, one in named if self._strikes(place, one, lambda: frozenset({method}), number))
+
+    def _strikes(self, place: int, fault: Fault, methods: Callable[[], frozenset[str]], number: int) -> bool:
+        if number < fault.first or (fault.last is not None and number > fault.last):
             return False
-        if (self.requests - fault.first) % fault.every:
+        if (number - fault.first) % fault.every:
             return False
         if fault.method is not None and fault.method not in methods():
             return False

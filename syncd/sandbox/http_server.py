@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from syncd.sandbox.applications.sender import Sender
 from syncd.sandbox.page.from_tables import event_view, index_view, month_view
 from syncd.sandbox.page.pages import CONTENT_SECURITY_POLICY, render_event, render_index, render_month, stylesheet
 from syncd.sandbox.php.timezones import unix_to_wall
@@ -53,14 +54,17 @@ async def start(
 
     Raises OSError when the port is taken.
     """
-    desk = _Desk(world=world, clock=clock, realtime=realtime)
+    sender = Sender(world)
+    desk = _Desk(world=world, clock=clock, realtime=realtime, sender=sender)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.on_cleanup.append(sender.close)
     app.router.add_get("/", desk.index)
     app.router.add_get("/style.css", desk.style)
     app.router.add_get("/calendar/{type}/{owner:-?[0-9]{1,9}}", desk.month)
     app.router.add_get("/calendar/{type}/{owner:-?[0-9]{1,9}}/{month}", desk.month)
     app.router.add_get("/event/{id:[0-9]{1,9}}", desk.event)
     app.router.add_route("*", "/rest/{tail:.*}", desk.rest)
+    app.router.add_route("*", "/oauth/{tail:.*}", desk.rest)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
@@ -70,7 +74,9 @@ async def start(
         raise
     bound_host, bound_port = runner.addresses[0][:2]
     shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-    return RunningSandbox(url=f"http://{shown_host}:{bound_port}", world=world, runner=runner)
+    url = f"http://{shown_host}:{bound_port}"
+    world.authority.address = url  # which tokens come with
+    return RunningSandbox(url=url, world=world, runner=runner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,7 @@ class _Desk:
     world: World
     clock: Clock
     realtime: bool
+    sender: Sender
 
     async def rest(self, request: web.Request) -> web.StreamResponse:
         """Pass one REST request to the world and send its answer."""
@@ -92,6 +99,7 @@ class _Desk:
             address=request.remote or "",
         )
         answer = self.world.handle(self.clock.now(), asked)
+        self.sender.send()
         if self.realtime:
             await self.clock.sleep(answer.duration_s)
         if answer.cut:

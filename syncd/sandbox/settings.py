@@ -22,6 +22,9 @@ HostRule = Literal["source", "docs"]
 BatchCounter = Literal["shared", "own", "batch"]
 SectionMakers = Literal["anyone", "admins"]
 AdminGroups = Literal["asked", "always"]
+RefreshTokens = Literal["once", "kept"]
+CrmItems = Literal["full", "bare", "none"]
+DeletedGetbyid = Literal["null", "still shown"]
 
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -29,6 +32,10 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "batch_counter": get_args(BatchCounter),
         "sections_for": get_args(SectionMakers),
         "admin_groups": get_args(AdminGroups),
+        "refresh_tokens": get_args(RefreshTokens),
+        "offline_extended": ("no", "yes"),
+        "crm_items": get_args(CrmItems),
+        "deleted_getbyid": get_args(DeletedGetbyid),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
             ("no", "yes"),
@@ -103,6 +110,14 @@ class Settings:
     """Who may make a section in another user's calendar (PORTAL.md 5)."""
     admin_groups: AdminGroups = "asked"
     """When an administrator sees secret groups: with IS_ADMIN, or always (PORTAL.md 7)."""
+    refresh_tokens: RefreshTokens = "once"
+    """Whether a refresh token may be used again after its first use (PORTAL.md 11.2)."""
+    offline_extended: bool = False
+    """Whether the licence lets offline events be reserved; a self-hosted portal always does (PORTAL.md 11.3)."""
+    crm_items: CrmItems = "full"
+    """Whether crm.item.list is there and gives phones and e-mails, which older builds leave out (PORTAL.md 6.8)."""
+    deleted_getbyid: DeletedGetbyid = "null"
+    """What calendar.event.getbyid says of a deleted event: nothing, or its row with DELETED `Y` (PORTAL.md 4.5)."""
     private_hidden: bool = True
     """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
     crm_fields: bool = True

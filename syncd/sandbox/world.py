@@ -15,8 +15,10 @@ from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from syncd.sandbox.applications.authority import Authority
+from syncd.sandbox.applications.event_queue import Delivery
 from syncd.sandbox.call import Refusal
-from syncd.sandbox.dispatch import BATCH, Execution, RequestCut
+from syncd.sandbox.dispatch import BATCH, Credentials, Execution, RequestCut
 from syncd.sandbox.faults import Fault, FaultLine
 from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket, Traffic
 from syncd.sandbox.methods import all_methods
@@ -35,6 +37,8 @@ _WEBHOOK = re.compile(r"/rest/(\d+)/([^/]+)/([^/]*?)(?:\.json)?/?\Z")
 _BARE = re.compile(r"/rest/([^/]*?)(?:\.json)?/?\Z")
 _HTML = "text/html; charset=utf-8"
 _REFUSAL_S = 0.002
+TOKEN_REQUEST = "oauth.token"  # noqa: S105 - a name
+"""What faults call a request to the OAuth server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +54,8 @@ class RequestLine:
     cut: bool
 
 
-_Target = tuple[int, str, str, dict[str, PhpValue]]
-"""User, code, lower-case method and parameters of a request."""
+_Target = tuple[Credentials, str, dict[str, PhpValue]]
+"""Who asks, lower-case method and parameters of a request."""
 
 
 class _Due(Protocol):
@@ -67,6 +71,7 @@ class World:
         check_world(seed)
         self.settings = settings
         self.tables = build_tables(seed)
+        self.authority = Authority(tables=self.tables, settings=settings, address=f"https://{self.tables.host}")
         self.traffic = Traffic()
         self.log: deque[RequestLine] = deque(maxlen=500)
         self._methods = all_methods()
@@ -84,20 +89,57 @@ class World:
         on). Effects are visible at once, to later requests too.
         """
         self.settle(now)
+        if request.path.startswith("/oauth/"):
+            return self._oauth(now, request)
         self.traffic.requests += 1
-        found = _WEBHOOK.match(request.path)
-        if found is None:
+        target = _target(request)
+        if target is None:
             unauthorized = self._without_webhook(request.path)
             self._note(now, request, "", 0, unauthorized)
             return unauthorized
-        method, params = found[3].lower(), request_params(request)
+        _, method, params = target
         names = _names(method, params)
         struck = self._line.strike(lambda: frozenset(names))
-        target = (int(found[1]), found[2], method, params)
         early = self._refused_early(now, request, struck, target)
         response = early or self._answered(self._run(now, struck), target, struck)
         self._note(now, request, method, len(names), response)
         return response
+
+    def _oauth(self, now: float, request: PortalRequest) -> PortalResponse:
+        """Answer a browser that asks for a code, as which the first administrator sits, and who asks for tokens."""
+        params = request_params(request)
+        match request.path.removeprefix("/oauth/").strip("/"):
+            case "authorize":
+                place = self.authority.consent(
+                    str(params.get("client_id", "")), self._administrator(), now, state=str(params.get("state", ""))
+                )
+                if place is None:
+                    return PortalResponse(status=404, body=b"<h1>Application not found</h1>", content_type=_HTML)
+                return PortalResponse(status=302, headers=(("Location", place),), content_type=_HTML)
+            case "shown":
+                said = b"<h1>Authorised</h1><p>The code is in the address of this page; it is valid for 30 s.</p>"
+                return PortalResponse(status=200, body=said, content_type=_HTML)
+            case "install":  # as an administrator does in the application's settings
+                client_id, handler = str(params.get("client_id", "")), str(params.get("to", ""))
+                if client_id not in self.tables.applications or not handler:
+                    return PortalResponse(status=404, body=b"<h1>Application not found</h1>", content_type=_HTML)
+                self.tables.queue.deliveries.append(
+                    Delivery(client_id=client_id, handler=handler, event=None, user=self._administrator(), at=now)
+                )
+                return PortalResponse(status=200, body=b"<h1>Installed</h1>", content_type=_HTML)
+            case "token":
+                struck = self._line.strike_only(TOKEN_REQUEST)
+                for fault in struck:
+                    if fault.kind == "cut-before":
+                        return PortalResponse(status=0, cut=True, duration_s=_REFUSAL_S)
+                status, said_value = self.authority.answer(params, now)
+                return _spoiled(PortalResponse(status=status, body=encode(said_value), duration_s=_REFUSAL_S), struck)
+            case _:
+                return PortalResponse(status=404, body=b"<h1>404 Not Found</h1>", content_type=_HTML)
+
+    def _administrator(self) -> int:
+        users = self.tables.users.values()
+        return next((one.id for one in users if one.admin and one.active), next(iter(self.tables.users)))
 
     def settle(self, now: float) -> None:
         """Do everything that is due by `now`: charge requests that have ended, execute late ones."""
@@ -121,6 +163,7 @@ class World:
         return Execution(
             tables=self.tables,
             settings=self.settings,
+            authority=self.authority,
             methods=self._methods,
             random=self._random,
             traffic=self.traffic,
@@ -260,6 +303,18 @@ class World:
         """Return limiter key, used seconds and reset time of every live operating budget."""
         self.settle(now)
         return tuple((str(key), used, reset_at) for key, used, reset_at in self._limiter.gauges(now))
+
+
+def _target(request: PortalRequest) -> _Target | None:
+    """Return who asks for which method: a webhook in the path, or a token among the parameters (PORTAL.md 1.1)."""
+    if found := _WEBHOOK.match(request.path):
+        return (int(found[1]), found[2]), found[3].lower(), request_params(request)
+    found = _BARE.match(request.path)
+    params = request_params(request) if found is not None else {}
+    token = params.get("auth") or params.get("access_token")
+    if found is None or not isinstance(token, str):
+        return None
+    return token, found[1].lower(), params
 
 
 def _names(method: str, params: dict[str, PhpValue]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
@@ -22,7 +22,9 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.config import AlertsConfig, Config, TellingConfig
 from syncd.errors import SyncdError, without_frames
+from syncd.model.item import Hold
 from syncd.model.names import counted
+from syncd.model.record import ToldTrouble
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
@@ -32,39 +34,47 @@ from syncd.state.ledger import Ledger
 _log = structlog.get_logger()
 _COMMAND_TIMEOUT_S = 30.0
 _LONGEST_TEXT = 1000
+_MOST_EDITS = 20
 _LONGEST_OUTPUT = 4000
 """How much of an alert program's output is logged, in bytes."""
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _REMEDIES: Mapping[str, str] = {
-    "INSUFFICIENT_SCOPE": "give the webhook of this portal the scope im",
-    "ACCESS_ERROR": "add the webhook's user to the chat",
+    "INSUFFICIENT_SCOPE": "give syncd the scope im in this portal",
+    "ACCESS_ERROR": "add syncd's user to the chat",
     "USER_NOT_FOUND": "correct alerts.user or alerts.chat",
     "CHAT_ID_EMPTY": "correct alerts.chat",
 }
 AlertState = Literal["firing", "resolved"]
-_News = tuple[str, AlertState, str]  # the trouble's name, and what is said of it
+_News = tuple[AlertsConfig | None, str, AlertState, str]  # who is told, the trouble's name, and what is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of which trouble: `everybody`, or for a trouble whose subject is in `special`, those there."""
+    """Who is told of which trouble: `everybody`, or those in `of_portals` where its portal has people of its own.
+
+    `portals` names the portal of each subject, such as "sync shifts".
+    """
 
     everybody: AlertsConfig | None = None
-    special: Mapping[str, AlertsConfig] = field(default_factory=dict)
+    of_portals: Mapping[str, AlertsConfig] = field(default_factory=dict)
+    portals: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, name: str) -> AlertsConfig | None:
-        """Return who is told of the trouble `name`, such as "sync shifts" or "sync shifts (held)"."""
-        return self.special.get(name.partition(" (")[0], self.everybody)
+    def portal(self, name: str) -> str:
+        """Return whose people are told of the trouble `name`, as "sync shifts (held)": a portal's, "" for everybody."""
+        portal = self.portals.get(name.partition(" (")[0], "")
+        return portal if portal in self.of_portals else ""
+
+    def people(self, portal: str) -> AlertsConfig | None:
+        """Return the people of a portal; everybody for "", and where it has none of its own any more."""
+        return self.of_portals.get(portal, self.everybody)
 
 
 def routes_of(config: Config) -> Routes:
     """Return who is told of the troubles of each portal and sync of `config`."""
-    special = {f"portal {name}": each for name, each in config.portal_alerts.items()}
-    for sync in config.syncs:
-        if sync.portal in config.portal_alerts:
-            special[f"sync {sync.name}"] = config.portal_alerts[sync.portal]
-    return Routes(everybody=config.alerts, special=special)
+    portals = {f"portal {name}": name for name in config.portal_alerts}
+    portals |= {f"sync {sync.name}": sync.portal for sync in config.syncs}
+    return Routes(everybody=config.alerts, of_portals=config.portal_alerts, portals=portals)
 
 
 def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[str, int]) -> dict[str, str]:
@@ -82,6 +92,18 @@ def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[s
     return found
 
 
+def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
+    """Return what people have changed in the portal and the sync `name` leaves: one trouble each, then a count."""
+    edited = [hold for hold in holds if hold.reason.startswith(("edited in the portal", "deleted in the portal"))]
+    found = {
+        f"sync {name} ({hold.key})": f"sync {name}: «{hold.title}» ({hold.where}) was {hold.reason}"
+        for hold in sorted(edited, key=lambda one: one.key)[:_MOST_EDITS]
+    }
+    if len(edited) > _MOST_EDITS:
+        found[f"sync {name} (edits)"] = f"sync {name}: people have changed {len(edited)} events in the portal"
+    return found
+
+
 class Alerts:
     """Remembers in the ledger which troubles were told, and tells what has begun and what is over since.
 
@@ -93,34 +115,44 @@ class Alerts:
         self._clock = clock
         self._clean = clean
 
-    async def update(self, troubles: Mapping[str, str], routes: Routes, portals: Mapping[str, Portal]) -> None:
+    async def update(
+        self,
+        troubles: Mapping[str, str],
+        routes: Routes,
+        portals: Mapping[str, Portal],
+        about: Collection[str] | None = None,
+    ) -> None:
         """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `routes` name.
 
+        `about` are the portals whose troubles these are, where several machines share them: of others none is over.
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
         """
-        told, troubles = await self._ledger.told_alerts(), within(troubles, self._clean)
+        told, troubles = await self._ledger.told_alerts(about), within(troubles, self._clean)
         begun = {name: text for name, text in troubles.items() if name not in told}
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
             return
-        kept = {name: text for name, text in {**told, **begun}.items() if name not in over}
+        new = {name: ToldTrouble(text=text, portal=routes.portal(name)) for name, text in begun.items()}
+        kept = {name: one for name, one in {**told, **new}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
-        await self._ledger.note_told_alerts(kept, self._clock.now())
+        await self._ledger.note_told_alerts(kept, self._clock.now(), about)
         news: list[_News] = []
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)
-            news.append((name, "firing", text))
+            news.append((routes.people(routes.portal(name)), name, "firing", text))
         for name in over:
             _log.warning(events.ALERT_RESOLVED, what=name)
-            news.append((name, "resolved", f"{name}: resolved"))
-        await self._tell(news, routes, portals)
+            # Those who heard of it, also where the sync has another portal now, or has left the config.
+            portal = told[name].portal
+            portal = routes.portal(name) if portal is None else portal
+            news.append((routes.people(portal), name, "resolved", f"{name}: resolved"))
+        await self._tell(news, portals)
 
-    async def _tell(self, news: Sequence[_News], routes: Routes, portals: Mapping[str, Portal]) -> None:
+    async def _tell(self, news: Sequence[_News], portals: Mapping[str, Portal]) -> None:
         """Tell everybody; a portal, mail server or program that does not answer holds up only what goes to it."""
         lines: defaultdict[object, list[Callable[[], Awaitable[None]]]] = defaultdict(list)
-        for name, state, text in news:
-            config = routes.of(name)
+        for config, name, state, text in news:
             if config is None:
                 continue
             if config.portal is not None:

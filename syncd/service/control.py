@@ -29,6 +29,7 @@ from syncd.service.protocol import (
     VERSION,
     Answer,
     Ask,
+    AskLine,
     Ended,
     Failed,
     FromClient,
@@ -60,7 +61,7 @@ class Caller:
         self.gone = False
         self._writer = writer
         self._clean = clean
-        self._answer: asyncio.Future[bool] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
 
     def send(self, message: Message) -> None:
         """Send a line; one to a client that has gone is dropped."""
@@ -78,10 +79,18 @@ class Caller:
 
     async def ask(self, question: str, clock: Clock) -> bool:
         """Return the person's answer; none in time, or a client that has gone, counts as no."""
+        return (await self._answered(Ask(question=self._clean(question)), clock)).yes
+
+    async def ask_text(self, question: str, clock: Clock) -> str | None:
+        """Return the line that the person types, None for none in time."""
+        answer = await self._answered(AskLine(question=self._clean(question)), clock)
+        return answer.text if answer.yes else None
+
+    async def _answered(self, question: Ask | AskLine, clock: Clock) -> Answer:
         if self.gone or self.stop.is_set():
-            return False
+            return Answer(yes=False)
         self._answer = asyncio.get_running_loop().create_future()
-        self.send(Ask(question=self._clean(question)))
+        self.send(question)
         waits: list[asyncio.Future[object]] = [
             cast("asyncio.Future[object]", self._answer),
             asyncio.ensure_future(self.stop.wait()),
@@ -89,7 +98,7 @@ class Caller:
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return self._answer.done() and self._answer.result()
+            return self._answer.result() if self._answer.done() else Answer(yes=False)
         finally:
             self._answer = None
             for one in waits:
@@ -99,7 +108,7 @@ class Caller:
         """Take what the client says while its request is carried out."""
         if isinstance(message, Answer):
             if self._answer is not None and not self._answer.done():
-                self._answer.set_result(message.yes)
+                self._answer.set_result(message)
         else:
             self.stop.set()
 

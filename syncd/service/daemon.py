@@ -19,11 +19,13 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.errors import (
     ConfigError,
+    LostLeaseError,
     OutOfMemoryError,
     PortalRefusedError,
     PortalUnreachableError,
     StoppedError,
     SyncdError,
+    held_elsewhere,
 )
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
@@ -51,7 +53,8 @@ _WATCHDOG_SIGNS = 3
 class Daemon:
     """Runs the passes of its syncs until `stop` is set, and calls `ended` after every pass.
 
-    `random` gives numbers in [0, 1) for the jitter of the schedules.
+    `random` gives numbers in [0, 1) for the jitter of the schedules. `away` tells of a portal who else may write to it
+    now, None if this process may.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class Daemon:
         stop: asyncio.Event,
         random: Callable[[], float],
         ended: Callable[[Ended], Awaitable[None]],
+        away: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._notifier = notifier
         self._stop = stop
         self._random = random
         self._ended = ended
+        self._away = away
         self._tracked: dict[str, Tracked] = {}
         self._refused: dict[str, tuple[str, float]] = {}
         self._wake = asyncio.Event()
@@ -95,8 +100,30 @@ class Daemon:
                 due = first_due(sync.schedule, sync.last_run, now)
                 tracked[sync.name] = Tracked(sync=sync, due=due, decided_at=now)
         self._tracked = tracked
-        self._refused.clear()
+        portals = {one.sync.portal for one in tracked.values()}
+        # Only a pass can tell that it is over: until one has, it is refused still, for the page and the alerts too.
+        self._refused = {name: (why, now) for name, (why, _) in self._refused.items() if name in portals}
         self._stir()
+
+    def begin_again(self, syncs: Iterable[Scheduled]) -> None:
+        """Schedule these syncs as after a start, for another machine has made their passes until now."""
+        now = self._clock.now()
+        for sync in syncs:
+            due = first_due(sync.schedule, sync.last_run, now)
+            self._tracked[sync.name] = Tracked(sync=sync, due=due, decided_at=now)
+            self._refused.pop(sync.portal, None)
+        self._stir()
+
+    async def cut_off(self, names: Iterable[str]) -> None:
+        """End the passes of these syncs at once, unsettled: another machine may write to their portal from now on."""
+        ending = [one for name in names if (one := self._tracked.get(name)) is not None and one.task is not None]
+        for one in ending:
+            one.cut_off = True
+            one.halt.set()
+            if one.task is not None:
+                one.task.cancel()
+        if passes := [one.task for one in ending if one.task is not None]:
+            await asyncio.wait(passes)
 
     @asynccontextmanager
     async def drained(self, names: Iterable[str]) -> AsyncIterator[None]:
@@ -130,7 +157,8 @@ class Daemon:
 
         `stop` is set when it has to end, as with a pass. `waits` is called if one runs already, which is ended first
         with `at_once`. What a pass returns counts like one by schedule. Raises ConfigError when there is no such sync
-        (any more), StoppedError if `stop` is set first, and what `work` raises.
+        (any more), StateLockedError if another machine may write to its portal, StoppedError if `stop` is set first,
+        and what `work` raises.
         """
         one = await self._free(name, stop, waits, at_once=at_once)
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -154,6 +182,8 @@ class Daemon:
             one = self._tracked.get(name)
             if one is None:
                 raise ConfigError(f"there is no sync {name!r} (any more)", "the config has been read again")
+            if (holder := self._away(one.sync.portal)) is not None:
+                raise held_elsewhere(one.sync.portal, holder)
             if one.task is None and not one.drained and self._tasks is not None:
                 return one
             if not told:
@@ -204,7 +234,9 @@ class Daemon:
         if one is None or (one.unreachable and not insist):
             return
         if insist:
-            self._refused.pop(one.sync.portal, None)
+            why, _ = self._refused.get(one.sync.portal, ("", 0.0))
+            if why:
+                self._refused[one.sync.portal] = (why, self._clock.now())
         if one.task is None:
             self._set_due(one, self._clock.now())
         else:
@@ -287,7 +319,7 @@ class Daemon:
         self._turn = asyncio.Event()
 
     def _due(self, one: Tracked) -> float:
-        if one.sync.paused is not None:
+        if one.sync.paused is not None or self._away(one.sync.portal) is not None:
             return float("inf")
         return max(one.due, self._refused.get(one.sync.portal, ("", 0.0))[1])
 
@@ -311,7 +343,7 @@ class Daemon:
 
     def _begin(self, one: Tracked, now: float, halt: asyncio.Event) -> None:
         one.started, one.halt, one.guest = now, halt, False
-        one.changed, one.seen, one.given_up = False, None, False
+        one.changed, one.seen, one.given_up, one.cut_off = False, None, False, False
 
     def _being_tried(self, portal: str) -> bool:
         """Return True if `portal` has refused the caller and one of its syncs is trying it again just now."""
@@ -348,13 +380,16 @@ class Daemon:
         try:
             result = await run(one.halt)
             error, refused = failure_of(result) if result is not None else ("", False)
+        except LostLeaseError as failure:  # whoever holds it now goes on, and notes when the next pass is due
+            caught = failure
+            _log.warning(events.PASS_CUT_OFF, sync=one.sync.name, reason=failure.message)
         except SyncdError as failure:  # the ledger cannot be written, as with a full disk
             error, caught, refused = str(failure), failure, isinstance(failure, PortalRefusedError)
             _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
         except asyncio.CancelledError:
-            if not one.given_up or _cancelled_by_others():
+            if not (one.given_up or one.cut_off) or _cancelled_by_others():
                 raise
-            error = f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
+            error = "" if one.cut_off else f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
         except MemoryError:
             caught = OutOfMemoryError()
             error = str(caught)
@@ -367,7 +402,7 @@ class Daemon:
                 told.set_exception(caught or StoppedError(f"{one.sync.name}: {error or 'stopped'}"))
         if not one.given_up:
             self._hopeless_since = None
-        if result is not None or told is None:
+        if (result is not None or told is None) and not isinstance(caught, LostLeaseError) and not one.cut_off:
             await self._note_end(one, started, Ended(
                 sync=one.sync.name, portal=one.sync.portal, error=error, refused=refused, result=result
             ))  # fmt: skip
@@ -434,7 +469,7 @@ class Daemon:
 
 
 def _cancelled_by_others() -> bool:
-    """Take back the cancelling of the current task by `_give_up`, and return True if somebody else cancelled it too."""
+    """Take back the cancelling of the current task by the daemon; return True if somebody else cancelled it too."""
     task = asyncio.current_task()
     return task is None or task.uncancel() > 0
 

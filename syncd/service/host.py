@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -22,28 +22,33 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
+from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
-from syncd.service.alerts import Alerts, left_over, routes_of
+from syncd.service.alerts import Alerts, edited_by_people, routes_of
 from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
+from syncd.service.listeners import Listeners
 from syncd.service.notify import Notifier
 from syncd.service.overview import ServiceState, plan_view, stopped_view
 from syncd.service.page import Page
 from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
+from syncd.service.starting import opened, told_start
+from syncd.service.tenancy import Tenancy
 from syncd.service.tracked import Ended, Scheduled
+from syncd.service.troubles import Signs, troubles_of, unknown_yet
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
 
+if TYPE_CHECKING:
+    from syncd.web.calls import Callees
+
 R = TypeVar("R")
 _log = structlog.get_logger()
-_START_GOES_ON_S = 60.0
-"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _ALERTS_EVERY_S = 60.0
 
 
@@ -73,41 +78,26 @@ class Runtime:
 async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
     async with AsyncExitStack() as closing:
-        opening = open_app(
-            path,
-            readonly=False,
-            learn_secret=runtime.scrubber.add,
-            clock=runtime.clock,
-            environ=runtime.environ,
-            connect=runtime.connect,
-            clean=runtime.scrubber.certain,
-        )
-        async with _told_start(runtime):
-            app = await closing.enter_async_context(opening)
+
+        def opening() -> AbstractAsyncContextManager[App]:
+            return open_app(
+                path,
+                readonly=False,
+                learn_secret=runtime.scrubber.add,
+                clock=runtime.clock,
+                environ=runtime.environ,
+                connect=runtime.connect,
+                clean=runtime.scrubber.certain,
+            )
+
+        async with told_start(runtime.clock, runtime.notifier):
+            app = await opened(opening, closing, runtime.clock, runtime.notifier, stop)
         service = Service(app, runtime, stop)
         try:
             await service.begin()
             yield service
         finally:
             await service.close()
-
-
-@asynccontextmanager
-async def _told_start(runtime: Runtime) -> AsyncIterator[None]:
-    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
-
-    async def tell() -> None:
-        while True:
-            usec = str(int(_START_GOES_ON_S * 1_000_000))
-            runtime.notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
-            await runtime.clock.sleep(_START_GOES_ON_S / 3)
-
-    telling = asyncio.get_running_loop().create_task(tell(), name="start")
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
 
 
 def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry: CarryOut | None = None) -> Runtime:
@@ -136,14 +126,27 @@ class Service:
         self.plans: dict[str, PlanView] = {}
         self.errors: dict[str, str] = {}
         self._problems: dict[str, frozenset[Problem]] = {}
+        self._passed: set[str] = set()
         self.daemon = Daemon(
-            clock=runtime.clock, notifier=runtime.notifier, stop=stop, random=runtime.random, ended=self._ended
+            clock=runtime.clock,
+            notifier=runtime.notifier,
+            stop=stop,
+            random=runtime.random,
+            ended=self._ended,
+            away=self.away,
         )
         self.app = app
+        self._stop = stop
         self._runtime = runtime
+        self._tenancy: Tenancy | None = None
+        if (leases := app.ledger.leases) is not None:
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
-        self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
+        self.page = Page(
+            app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
+        )
         self._watching: asyncio.Task[None] | None = None
+        self.listeners = Listeners(app, runtime.clock, self.daemon.poke, lambda portal: self.away(portal) is None)
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
@@ -181,8 +184,11 @@ class Service:
                 tasks.create_task(self._reload_when(reload), name="reload"),
                 tasks.create_task(self._alert_regularly(), name="alerts"),
             ]
+            sharing = tasks.create_task(self._tenancy.run(self._stop), name="leases") if self._tenancy else None
             await self.daemon.run()
             await self._close_control()
+            if sharing is not None:
+                await sharing
             for task in beside:
                 task.cancel()
 
@@ -198,13 +204,13 @@ class Service:
         Raises ConfigError, with the old config still in force, if the new one cannot be used.
         """
         app = self.app
-        syncs = make_syncs(config, writable=True, clock=app.clock)
+        syncs = make_syncs(config, writable=True, clock=app.clock, ledger=app.ledger)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self.page.prepared(config)
         async with AsyncExitStack() as unless_taken:
             if page is not None:
                 unless_taken.push_async_callback(page.closing.aclose)
-            await claim(config, app.ledger, app.clock.now())
+            await claim(config, app.ledger, app.clock)
             # Passes whose client is about to be closed have to end first, and may begin again only with the new one;
             # all others go on through the reload.
             async with self.daemon.drained(app.leaving(config)):
@@ -213,12 +219,15 @@ class Service:
                 await self.page.exchange(page)
                 self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
                 await self._schedule()
+        if self._tenancy is not None:
+            await self._tenancy.configured()
 
     async def _schedule(self) -> None:
         """Set the schedules of the config in force, and watch its files."""
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
+        await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
         """Read the config again. One that cannot be used is refused, and the old one stays in force.
@@ -244,7 +253,7 @@ class Service:
     def _read_again(self) -> Config:
         config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
-        if config.state != self.config.state:
+        if (config.state, config.database) != (self.config.state, self.config.database):
             # The passes under way hold the ledger of the old state, and the lock on it.
             raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
         if config.control != self.config.control:
@@ -252,8 +261,28 @@ class Service:
         return config
 
     def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands, by name."""
-        return self.daemon.states()
+        """Return how every sync stands that passes of this process are made of, by name."""
+        states = self.daemon.states()
+        return {sync.name: states[sync.name] for sync in self.config.syncs if self._is_here(sync, states)}
+
+    def _is_here(self, sync: SyncConfig, states: Mapping[str, SyncState]) -> bool:
+        # Others a reload is about to schedule, or another machine makes their passes.
+        return sync.name in states and self.away(sync.portal) is None
+
+    def away(self, portal: str) -> str | None:
+        """Return who else may write to `portal` now, in the words that follow "is"; None if this process may."""
+        return self._tenancy.away(portal) if self._tenancy is not None else None
+
+    def _portal_here(self, name: str) -> str:
+        """Return the portal of the sync `name`.
+
+        Raises StateLockedError if another machine makes its passes, ConfigError if nobody does.
+        """
+        self.app.sync(name)
+        portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
+        if (holder := self.away(portal)) is not None:
+            raise held_elsewhere(portal, holder)
+        return portal
 
     async def alone(
         self,
@@ -269,16 +298,18 @@ class Service:
 
     def poke(self, name: str, by: str) -> None:
         """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        self.app.sync(name)
+        portal = self._portal_here(name)
         state = self.daemon.states().get(name)
         if state is not None and state.paused is not None:
             raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
         _log.info(events.SYNC_POKED, sync=name, by=by)
         self.daemon.poke(name, insist=True)
+        self.listeners.wake(portal)
 
     async def pause(self, name: str) -> None:
         """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
-        ledger, now = self.app.ledger.of(self.app.sync(name).name), self._runtime.clock.now()
+        self._portal_here(name)
+        ledger, now = self.app.ledger.of(name), self._runtime.clock.now()
         await ledger.note_paused(now)
         self.daemon.pause(name, await ledger.paused() or now)
         _log.warning(events.SYNC_PAUSED, sync=name)
@@ -286,7 +317,8 @@ class Service:
 
     async def resume(self, name: str) -> None:
         """Let the passes of the sync `name` start again, the first one now; raises ConfigError for an unknown one."""
-        await self.app.ledger.of(self.app.sync(name).name).forget_paused()
+        self._portal_here(name)
+        await self.app.ledger.of(name).forget_paused()
         self.daemon.resume(name)
         _log.info(events.SYNC_RESUMED, sync=name)
         await self._note_due([name])
@@ -294,6 +326,12 @@ class Service:
     async def view(self) -> View:
         """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
         return await self.page.view()
+
+    def _callees(self) -> Callees:
+        from syncd.web.calls import Callees  # noqa: PLC0415 - loads a web server
+
+        listeners = self.listeners
+        return Callees(code=listeners.arrived, install=listeners.installed, event=listeners.called)
 
     def _state(self) -> ServiceState:
         return ServiceState(
@@ -305,38 +343,32 @@ class Service:
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
             progress=self._progress,
+            away=self.away,
+            leases=self.app.ledger.leases,
         )
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
-        now, troubles = self._runtime.clock.now(), {}
-        states = self.daemon.states()
-        syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
+        # Decided once: a portal that is taken or lost meanwhile is left to the next round, or to whoever has it then.
+        states, here = self.states(), [one.name for one in self.config.portals if self.away(one.name) is None]
+        syncs = [sync for sync in self.config.syncs if sync.name in states]
         paused = {name for name, state in states.items() if state.paused is not None}
-        freshness = await self.page.overview.freshness(syncs, now, paused=paused)
-        standings = await self.app.ledger.standings([sync.name for sync in syncs])
+        signs = Signs(
+            states=states,
+            freshness=await self.page.overview.freshness(syncs, self._runtime.clock.now(), paused=paused),
+            standings=await self.app.ledger.standings([sync.name for sync in syncs]),
+            errors=self.errors,
+            plans=self.plans,
+        )
+        troubles = troubles_of(syncs, signs, self.config.telling)
         for sync in syncs:
-            if refused := states[sync.name].refused:
-                troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
-            if freshness[sync.name] == "stale":
-                why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
-                troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-            plan = self.plans.get(sync.name)
-            last = standings[sync.name].last  # of a pass that runs nothing is counted yet
-            stopped = plan.stopped if plan is not None else ""
-            troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
-        told = await self.app.ledger.told_alerts()
-        troubles |= {name: told[name] for name in self._unknown(syncs) if name in told and name not in troubles}
-        await self._alerts.update(troubles, routes_of(self.config), self.portals)
-
-    def _unknown(self, syncs: Iterable[SyncConfig]) -> set[str]:
-        """Return the names of the troubles of which only a pass of this process can tell whether they are over."""
-        passed = {name for name, _ in self.passes}
-        waiting = [sync for sync in syncs if sync.name not in passed]
-        tried = {sync.portal for sync in self.config.syncs if sync.name in passed}
-        return {f"sync {sync.name} (guard)" for sync in waiting} | {
-            f"portal {sync.portal}" for sync in waiting if sync.portal not in tried
-        }
+            if sync.on_conflict == "report" and self.config.portal(sync.portal).watched:
+                troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
+        troubles |= self.listeners.troubles()
+        told = await self.app.ledger.told_alerts(here)
+        unknown = unknown_yet(syncs, self._passed)
+        troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
+        await self._alerts.update(troubles, routes_of(self.config), self.portals, here)
 
     async def close(self) -> None:
         """Close the status page and the control socket, and stop watching files."""
@@ -344,6 +376,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self.listeners.close()
         await self.page.close()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
@@ -360,7 +393,15 @@ class Service:
                 _log.error(events.ALERT_FAILED, reason=str(error))
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
-    async def _scheduled(self) -> list[Scheduled]:
+    async def _taken_over(self, names: Collection[str]) -> list[Scheduled]:
+        """Return these syncs, whose portal was another machine's until now, as the ledger says that they stand."""
+        self._passed.difference_update(names)
+        for name in names:
+            self.plans.pop(name, None)
+            self.errors.pop(name, None)
+        return await self._scheduled(names)
+
+    async def _scheduled(self, names: Collection[str] | None = None) -> list[Scheduled]:
         return [
             Scheduled(
                 name=sync.name,
@@ -372,6 +413,7 @@ class Service:
                 paused=await self.app.ledger.of(sync.name).paused(),
             )
             for sync in self.config.syncs
+            if names is None or sync.name in names
         ]
 
     def _progress(self, name: str) -> Progress:
@@ -390,10 +432,15 @@ class Service:
             self.plans[name] = plan_view(prepared)
             log_changes(prepared)
 
-        return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
+        hints = self.listeners.hints_for(name)
+        result = await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(hints=hints, approve=show))
+        if hints and result.error is None and result.state != "stopped":
+            await self.listeners.looked_at(name, hints)
+        return result
 
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""
+        self._passed.add(ended.sync)
         plan = self.plans.pop(ended.sync, None)
         self.errors.pop(ended.sync, None)
         if ended.error:
@@ -417,11 +464,14 @@ class Service:
 
     async def _note_due(self, names: Iterable[str]) -> None:
         """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
-        states = self.daemon.states()
+        states = self.states()
         for name in names:
+            if self._tenancy is not None and name not in states:
+                continue  # who makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
+            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+                await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
         """Watch from now on the files of all syncs with `watch`."""

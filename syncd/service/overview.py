@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncd.config import Config, SyncConfig
+from syncd.clock import Clock, SystemClock
+from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.model.item import Change
 from syncd.model.record import ChangeRecord
-from syncd.portal.client import Portal, Progress
-from syncd.service.schedule import SyncState, describe_schedule, sync_stale_at
+from syncd.portal.client import Portal, Progress, remembered_operating
+from syncd.portal.limits.tariff import limits_of
+from syncd.service.schedule import SyncState, describe_schedule, noted_due, sync_stale_at
+from syncd.state.leases import Leases
 from syncd.state.ledger import Ledger
 from syncd.state.standing import Standing
 from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, ProgressView, RunView, SyncView, Totals, View
@@ -28,7 +31,8 @@ class ServiceState:
 
     Mappings are by the name of a sync, `portals` by the name of a portal. `sources` describe in a few words, without
     secrets, what each sync reads. `config_refused` is why the last change of the config was refused, empty if none
-    was. `progress` tells by the name of a sync how far the pass of it is that runs.
+    was. `progress` tells by the name of a sync how far the pass of it is that runs. `away` tells of a portal who else
+    may write to it now, None if this process may; `leases` are those of this process where several share the state.
     """
 
     config: Config
@@ -39,13 +43,16 @@ class ServiceState:
     portals: Mapping[str, Portal]
     totals: Totals
     progress: Callable[[str], Progress]
+    away: Callable[[str], str | None] = lambda _: None
+    leases: Leases | None = None
 
 
 class Overview:
     """Reads how everything stands. `began` is the unix time at which the service started."""
 
-    def __init__(self, ledger: Ledger, began: float, version: str) -> None:
+    def __init__(self, ledger: Ledger, began: float, version: str, clock: Clock | None = None) -> None:
         self._ledger = ledger
+        self._clock = clock or SystemClock()
         self._began = began
         self._version = version
 
@@ -58,6 +65,11 @@ class Overview:
         syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
         standings = await self._ledger.standings([sync.name for sync in syncs])
         views = {one.name: self._sync(one, service, standings[one.name], now) for one in syncs}
+        away = [one for one in syncs if not views[one.name].here]
+        outlooks = await self._ledger.outlooks([one.name for one in away]) if away else {}
+        for one in away:
+            due = noted_due(one, outlooks[one.name].due, outlooks[one.name].newest, now)
+            views[one.name] = replace(views[one.name], due=due)
         for name in _in_full(views.values()):
             views[name] = await self._told_in_full(views[name])
         refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}
@@ -68,8 +80,7 @@ class Overview:
             config_refused=service.config_refused,
             syncs=tuple(views.values()),
             portals=tuple(
-                _portal(portal.host, service.portals[portal.name], refused.get(portal.name, ""))
-                for portal in service.config.portals
+                [await self._portal(portal, service, refused.get(portal.name, "")) for portal in service.config.portals]
             ),
             totals=service.totals,
         )
@@ -107,18 +118,47 @@ class Overview:
         """
         standings = await self._ledger.standings([sync.name for sync in syncs])
         return {
-            sync.name: self._freshness(sync, standings[sync.name].last_success, now, paused=sync.name in paused)
-            for sync in syncs
+            sync.name: self._freshness(sync, standings[sync.name], now, paused=sync.name in paused) for sync in syncs
         }
 
-    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float, *, paused: bool) -> Freshness:
-        if not paused and now >= self._stale_at(sync, last_success):
+    def _freshness(self, sync: SyncConfig, standing: Standing, now: float, *, paused: bool) -> Freshness:
+        if not paused and now >= self._stale_at(sync, standing):
             return "stale"
-        return "new" if last_success is None else "fresh"
+        return "new" if standing.last_success is None else "fresh"
 
-    def _stale_at(self, sync: SyncConfig, last_success: float | None) -> float:
-        """A sync that never succeeded is measured from the start of the service, to give it time for a first pass."""
-        return sync_stale_at(sync, self._began if last_success is None else last_success)
+    def _stale_at(self, sync: SyncConfig, standing: Standing) -> float:
+        """Return when the sync is stale; one that never succeeded is measured from its first try.
+
+        Not from the start of the service, or each restart would give it time for a first pass again.
+        """
+        never = self._began if standing.tried_since is None else min(self._began, standing.tried_since)
+        return sync_stale_at(sync, never if standing.last_success is None else standing.last_success)
+
+    async def _portal(self, config: PortalConfig, service: ServiceState, refused: str) -> PortalView:
+        portal = service.portals[config.name]
+        progress, here = portal.progress(), service.away(config.name) is None
+        view = PortalView(
+            name=portal.name,
+            host=config.host,
+            refused=refused,
+            operating=portal.operating(),
+            usage=portal.usage(),
+            refused_rate=progress.refused_rate,
+            waiting_for=progress.waiting_for,
+            waiting_until=progress.waiting_until,
+            here=here,
+        )
+        if service.leases is None:
+            return view
+        lease = service.leases.board.lease(config.name)
+        if not here:  # its client has asked nothing
+            budget = await self._ledger.of_portal(config.name).budget()
+            view = replace(
+                view, operating=remembered_operating(budget, limits_of(config), self._clock) if budget else {}
+            )
+        if lease is None or not lease.held:
+            return replace(view, holder="")
+        return replace(view, holder=f"{lease.host} ({lease.pid})", held_since=lease.since)
 
     def _sync(self, sync: SyncConfig, service: ServiceState, standing: Standing, now: float) -> SyncView:
         state = service.syncs[sync.name]
@@ -130,8 +170,8 @@ class Overview:
             due=state.due,
             running_since=state.running_since,
             failures=state.failures,
-            freshness=self._freshness(sync, standing.last_success, now, paused=state.paused is not None),
-            stale_at=self._stale_at(sync, standing.last_success) if state.paused is None else float("inf"),
+            freshness=self._freshness(sync, standing, now, paused=state.paused is not None),
+            stale_at=self._stale_at(sync, standing) if state.paused is None else float("inf"),
             last_success=standing.last_success,
             tally=standing.tally,
             holds=(),
@@ -140,6 +180,7 @@ class Overview:
             paused=state.paused,
             in_full=False,
             progress=_progress(service.progress(sync.name)) if state.running_since is not None else None,
+            here=service.away(sync.portal) is None,
         )
 
 
@@ -157,20 +198,6 @@ def _progress(progress: Progress) -> ProgressView | None:
     if not progress.total:
         return None
     return ProgressView(done=progress.done, total=progress.total, eta_s=progress.eta_s)
-
-
-def _portal(host: str, portal: Portal, refused: str) -> PortalView:
-    progress = portal.progress()
-    return PortalView(
-        name=portal.name,
-        host=host,
-        refused=refused,
-        operating=portal.operating(),
-        usage=portal.usage(),
-        refused_rate=progress.refused_rate,
-        waiting_for=progress.waiting_for,
-        waiting_until=progress.waiting_until,
-    )
 
 
 def plan_view(prepared: Prepared) -> PlanView:

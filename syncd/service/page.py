@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,6 +19,9 @@ from syncd.errors import ConfigError
 from syncd.scrub import Scrubber, within
 from syncd.service.overview import Overview, ServiceState
 from syncd.web.views import RunView, SyncView, View
+
+if TYPE_CHECKING:
+    from syncd.web.calls import Callees
 
 _log = structlog.get_logger()
 
@@ -33,7 +37,8 @@ class Opened:
 class Page:
     """The status page, which may be closed, as without `[http]` in the config.
 
-    `state` returns what the running service knows; `ring` starts a pass for whoever bears the token.
+    `state` returns what the running service knows; `ring` starts a pass for whoever bears the token, `callees` take
+    what portals bring.
     """
 
     def __init__(
@@ -43,13 +48,15 @@ class Page:
         scrubber: Scrubber,
         state: Callable[[], ServiceState],
         ring: Callable[[str], None],
+        callees: Callable[[], Callees] | None = None,
     ) -> None:
-        self.overview = Overview(app.ledger, clock.now(), __version__)
+        self.overview = Overview(app.ledger, clock.now(), __version__, clock)
         self._app = app
         self._clock = clock
         self._scrubber = scrubber
         self._state = state
         self._ring = ring
+        self._callees = callees
         self._open = Opened(None, AsyncExitStack())
 
     async def view(self) -> View:
@@ -106,6 +113,7 @@ class Page:
             names=self._names,
             bell=Bell(token=self._token, ring=self._ring),
             details=Details(sync=self.sync, run=self.run),
+            callees=self._callees() if self._callees is not None else None,
         )
         try:
             await closing.enter_async_context(server)

@@ -4,8 +4,8 @@ client                                    daemon
 ------------------------------------------------------------------
                                           Hello
 Request
-                                          Text | Moved | Ask | Part, as the work goes on
-Answer, to an Ask; Stop, at any time
+                                          Text | Moved | Ask | AskLine | Part, as the work goes on
+Answer, to either; Stop, at any time
                                           Ended, or Failed; then the line is closed
 """
 
@@ -27,7 +27,19 @@ VERSION: Final = 1
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """In bytes. A request may hold a pinned plan, which is the largest thing that travels."""
 Command = Literal[
-    "history", "migrate", "pause", "poke", "probe", "purge", "report", "resume", "retry", "status", "sync", "undo"
+    "authorize",
+    "history",
+    "migrate",
+    "pause",
+    "poke",
+    "probe",
+    "purge",
+    "report",
+    "resume",
+    "retry",
+    "status",
+    "sync",
+    "undo",
 ]
 USERS: Final = Path("/run/user")
 """Where each user has a runtime directory, by number."""
@@ -111,6 +123,12 @@ class Ask(Message, frozen=True, kw_only=True):
     question: str
 
 
+class AskLine(Message, frozen=True, kw_only=True):
+    """A question to the person at the client, to be answered by a line of text."""
+
+    question: str
+
+
 class Part(Message, frozen=True, kw_only=True):
     """The next part of the report that was asked for."""
 
@@ -132,16 +150,17 @@ class Failed(Message, frozen=True, kw_only=True):
 
 
 class Answer(Message, frozen=True, kw_only=True):
-    """The answer to the last question."""
+    """The answer to the last question; `text` is the line that was typed, `yes` False for none."""
 
     yes: bool
+    text: str = ""
 
 
 class Stop(Message, frozen=True, kw_only=True):
     """The client wants the work to end after the requests in flight."""
 
 
-FromDaemon = Hello | Text | Moved | Ask | Part | Ended | Failed
+FromDaemon = Hello | Text | Moved | Ask | AskLine | Part | Ended | Failed
 FromClient = Request | Answer | Stop
 
 

@@ -1,7 +1,7 @@
 """When the next pass of a sync is due, and when it has gone without a success for too long.
 
 Arithmetic on unix times; random numbers are arguments. Passes that were missed while the machine slept, or while the
-daemon was not running, run once. Only `read_last_run` and `read_next_due` read the ledger.
+daemon was not running, run once. Only `read_last_run` reads the ledger.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from syncd.config import SyncConfig
 from syncd.model.record import RunRecord
 from syncd.state.ledger import Ledger
+from syncd.state.notes import Due
 
 SHORTEST_BACKOFF_S = 60.0
 LONGEST_BACKOFF_S = 3600.0
@@ -161,13 +162,12 @@ def _last_run(last: RunRecord | None) -> LastRun | None:
     return None if last is None else LastRun(started=last.started, ended=last.state in ("done", "partial"))
 
 
-async def read_next_due(sync: SyncConfig, ledger: Ledger, last: RunRecord | None, now: float) -> float:
-    """Return when the pass after `last` is due: as the daemon noted it, else as the schedule of `sync` says.
+def noted_due(sync: SyncConfig, due: Due | None, last: RunRecord | None, now: float) -> float:
+    """Return when the pass after `last` is due: as the daemon noted it in `due`, else as the schedule of `sync` says.
 
     Infinity for a cron that has no time left. A note that is older than the last pass is out of date: that pass was
     made by a command, without the daemon.
     """
-    due = (await ledger.of(sync.name).notes()).due
     if due is not None and due.at is not None and (last is None or due.noted >= last.started):
         return max(now, due.at)
     return first_due(schedule_of(sync), _last_run(last), now)

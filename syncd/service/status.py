@@ -12,9 +12,11 @@ from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
+from syncd.model.lease import Board
 from syncd.model.record import RunRecord, Tally
-from syncd.service.schedule import SyncState, read_next_due
+from syncd.service.schedule import SyncState, noted_due
 from syncd.state.ledger import Ledger
+from syncd.state.outlook import Outlook
 from syncd.state.standing import Standing
 
 if TYPE_CHECKING:
@@ -67,12 +69,14 @@ class SyncStatus:
 class Status:
     """How everything stands: syncs in the config's order, and the operating time per portal and method.
 
-    `daemon` says whether a daemon runs, None if that cannot be known.
+    `daemon` says whether a daemon runs, None if that cannot be known. `board` is which machine holds which portal where
+    several share the state, None where one has it for itself.
     """
 
     syncs: tuple[SyncStatus, ...]
     operating: Mapping[str, Mapping[str, MethodBudget]]
     daemon: bool | None = None
+    board: Board | None = None
 
 
 async def read_status(
@@ -90,19 +94,22 @@ async def read_status(
     """
     chosen = [sync for sync in config.syncs if names is None or sync.name in names]
     # What can be had for all in one go is not asked for one by one: there may be hundreds.
-    standings = await ledger.standings([sync.name for sync in chosen])
-    now = clock.now()
-    syncs = [
-        await _status(sync, ledger, standings[sync.name], states.get(sync.name) if states is not None else None, now)
-        for sync in chosen
-    ]
+    known = [sync.name for sync in chosen]
+    standings, outlooks, now = await ledger.standings(known), await ledger.outlooks(known), clock.now()
+    syncs = []
+    for sync in chosen:
+        state = states.get(sync.name) if states is not None else None
+        syncs.append(await _status(sync, ledger, standings[sync.name], outlooks[sync.name], state, now))
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
         if names is not None and portal.name not in {one.portal for one in syncs}:
             continue
         budget = await ledger.of_portal(portal.name).budget()
         operating[portal.name] = _operating(portal, budget, clock) if budget is not None else {}
-    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon)
+    board = await ledger.board()
+    if daemon is None and board is not None:
+        daemon = any(one.left_s > 0 for one in board.members)
+    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon, board=board)
 
 
 def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str, MethodBudget]:
@@ -114,11 +121,10 @@ def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str,
 
 
 async def _status(
-    sync: SyncConfig, ledger: Ledger, standing: Standing, state: SyncState | None, now: float
+    sync: SyncConfig, ledger: Ledger, standing: Standing, outlook: Outlook, state: SyncState | None, now: float
 ) -> SyncStatus:
-    own = ledger.of(sync.name)
-    paused, last = await own.paused(), await own.last_run()
-    due = state.due if state is not None else await read_next_due(sync, ledger, last, now)
+    own, last, paused = ledger.of(sync.name), outlook.newest, outlook.paused
+    due = state.due if state is not None else noted_due(sync, outlook.due, last, now)
     return SyncStatus(
         name=sync.name,
         last_run=last,
@@ -129,12 +135,45 @@ async def _status(
         running=state.running_since if state is not None else None,
         tally=standing.tally,
         holds=await own.holds() if standing.tally.held else (),
-        kept=await own.absent() if standing.tally.items else (),
+        kept=await own.absent() if outlook.absent else (),
     )
 
 
 def status_document(status: Status) -> dict[str, Json]:
     """Return the JSON document of `syncd status --json` (app/JSON.md)."""
+    document = _status_document(status)
+    return document if status.board is None else document | board_document(status.board)
+
+
+def board_document(board: Board) -> dict[str, Json]:
+    """Return the JSON document of `syncd lease list --json`, which `status --json` has too (app/JSON.md)."""
+    return {
+        "leases": [
+            {
+                "portal": one.portal,
+                "host": one.host if one.held else None,
+                "pid": one.pid if one.held else None,
+                "since": iso(one.since) if one.held else None,
+                "epoch": one.epoch,
+                "left_s": round(one.left_s, 1),
+            }
+            for one in board.leases
+        ],
+        "members": [
+            {
+                "host": one.host,
+                "pid": one.pid,
+                "version": one.version,
+                "alive": one.left_s > 0,
+                "leaving": one.leaving,
+                "portals": sum(lease.held and lease.holder == one.holder for lease in board.leases),
+            }
+            for one in board.members
+        ],
+    }
+
+
+def _status_document(status: Status) -> dict[str, Json]:
     return {
         "daemon": status.daemon,
         "syncs": [_sync(one) for one in status.syncs],

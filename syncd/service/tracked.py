@@ -67,7 +67,7 @@ class Tracked:
     """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
 
     While it is `drained` no pass of it starts; `waiting` counts who wants to work with it alone, `guest`: somebody
-    does. `given_up`: its pass is being ended because it makes no progress.
+    does. `given_up`: its pass is being ended because it makes no progress, `cut_off`: because its portal was lost.
     """
 
     sync: Scheduled
@@ -80,6 +80,7 @@ class Tracked:
     waiting: int = 0
     guest: bool = False
     given_up: bool = False
+    cut_off: bool = False
     started: float | None = None
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None

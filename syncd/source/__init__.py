@@ -34,7 +34,11 @@ BUILT_IN = {
     "bitrix24": "syncd.source.bitrix24.portal_source:open_bitrix24",
     "caldav": "syncd.source.caldav.caldav_source:open_caldav",
     "csv": "syncd.source.table.csv:open_csv",
+    "google": "syncd.source.google.google_source:open_google",
+    "graph": "syncd.source.graph.graph_options:open_graph",
     "ics": "syncd.source.ical.ics:open_ics",
+    "json": "syncd.source.json.json_source:open_json",
+    "sql": "syncd.source.sql.sql_source:open_sql",
     "xlsx": "syncd.source.table.xlsx:open_xlsx",
 }
 """The same lines as in pyproject.toml."""

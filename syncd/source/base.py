@@ -41,6 +41,7 @@ class ReadContext:
     `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). `window` and `today` are
     for sources that ask a server for a span of days; a file is always read whole. `filter` is the sync's. The
     pass applies it to entries; a source needs it only to leave out what is no entry, such as the totals below a table.
+    With `whole` a source that asks its server for changes only asks for everything, as if it had read nothing before.
     """
 
     zone: str | None
@@ -48,6 +49,7 @@ class ReadContext:
     today: date
     cache: FeedCache | None = None
     filter: Filter = NO_FILTER
+    whole: bool = False
 
 
 class Source(Protocol):

@@ -18,6 +18,7 @@ from syncd.source.encodings import assumption, decode, is_wide, looks_like_marku
 from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
+from syncd.source.json.json_guess import guess_records, looks_like_json
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
@@ -85,7 +86,24 @@ def guess(name: str, content: bytes, today: date) -> Guess:
     head = plain_lines(plain[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
     if head.startswith(b"BEGIN:VCALENDAR") or b"\nBEGIN:VEVENT" in head:
         return _guess_calendar(name, content, plain)
+    if looks_like_json(content):
+        return _guess_json(name, content)
     return _guess_text(name, content, today)
+
+
+def guess_query(query: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Guess:
+    """Return what the rows of a query seem to be; raises SourceError for those that cannot be a schedule."""
+    return _guess_table("the query", "sql", (("query", query, "what looks most like a schedule"),), titles, rows)
+
+
+def _guess_json(name: str, content: bytes) -> Guess:
+    found = guess_records(name, content)
+    keys: tuple[Found, ...] = (("records", found.path, "the longest list"),)
+    guessed = _guess_table(name, "json", keys, found.titles, found.rows)
+    if not found.more:
+        return guessed
+    doubt = f"the answer says that there is another page ({found.more}): say in next how to ask for it"
+    return replace(guessed, doubts=(*guessed.doubts, doubt))
 
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:

@@ -1,1 +1,1 @@
-"""The ledger: what syncd remembers between passes. Nothing outside this room knows that it is SQLite."""
+"""The ledger: what syncd remembers between passes. Nothing outside this room knows in which database it is."""

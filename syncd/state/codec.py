@@ -17,7 +17,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
 from syncd.model.json_values import Fields, Json, PackedFields, kept_json, plain
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
-from syncd.state.schema import LINK, Row
+from syncd.state.rows import LINK, Row
 
 
 def to_json(value: Json) -> bytes:

@@ -1,4 +1,4 @@
-"""What syncd remembers between passes: the ledger of one config, opened as one file.
+"""What syncd remembers between passes: the ledger of a config, in a file of its own or in a database.
 
 Everything about one sync is asked of `of(name)`, about one portal of `of_portal(name)`.
 """
@@ -6,24 +6,29 @@ Everything about one sync is asked of `of(name)`, about one portal of `of_portal
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from syncd.clock import Clock, since_boot
+from syncd.config.database import Database
+from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
-from syncd.model.record import Intent, RunRecord
-from syncd.scrub import within
-from syncd.state.backup import Backup, back_up, check
-from syncd.state.codec import intent_of, links_of, run_of, to_json
-from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
-from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
-from syncd.state.opening import open_locked, open_readonly
-from syncd.state.owner import owners_of, write_owner
-from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
+from syncd.model.lease import Board, LeaseTerms, described
+from syncd.model.record import Intent, RunRecord, ToldTrouble
+from syncd.model.tenure import Tenure
+from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
+from syncd.state.codec import intent_of, links_of, run_of
+from syncd.state.leases import Leases
+from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
+from syncd.state.outlook import Outlook, outlooks
+from syncd.state.owner import knows_any, owners_of, write_owner
+from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
+from syncd.state.sqlite.opening import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
 
@@ -33,7 +38,7 @@ class Ledger:
 
     What the rest of syncd relies on, and any other store would have to keep, here and in SyncLedger and PortalLedger:
 
-    * One process writes; others can read meanwhile and see only what is committed.
+    * One process writes of a portal and its syncs; others can read meanwhile and see only what is committed.
     * A coroutine that writes is one transaction: on disk when it returns, and nothing of it is kept when it raises.
     * Calls take effect in the order in which they are made. A cancelled one is complete or has not begun.
     * Ids of intents and runs are never used twice, also after a restart.
@@ -46,37 +51,111 @@ class Ledger:
     counts as verified, so that the next pass of each sync reads the portal.
     """
 
-    def __init__(self, thread: LedgerThread, keep_runs: timedelta | None = None) -> None:
+    scope = ""
+
+    def __init__(self, thread: Store, keep_runs: timedelta | None = None) -> None:
         self.thread = thread
-        self.path = thread.path
-        self.readonly = thread.lock is None
+        self.shown = thread.shown
+        self.readonly = thread.readonly
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
         self._standings = Standings()
+        self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
     @classmethod
     async def open(
-        cls, path: Path, *, now: float, keep_runs: timedelta | None = None, booted_at: float = 0.0
+        cls, place: Path | Database, *, now: float, keep_runs: timedelta | None = None, booted_at: float = 0.0
     ) -> Ledger:
-        """Open the ledger at `path` for this process alone, making the file and its directory where missing.
+        """Open the ledger at `place` for writing, making its file and directory, or its tables, where missing.
 
-        Runs that a crash left unfinished are ended at unix time `now`; the machine started at `booted_at`. Raises
-        StateLockedError when another process has it, StateError when it is damaged, foreign, made by a newer syncd, or
-        not writable.
+        A file is this process's alone, and runs that a crash left unfinished there are ended at unix time `now`; the
+        machine started at `booted_at`. Raises StateLockedError when another process has it, StateError when it is
+        damaged, foreign, made by a newer syncd, or not writable, StateUnavailableError when it cannot be reached.
         """
-        return cls(await _started(partial(open_locked, path, now, booted_at)), keep_runs)
+        if isinstance(place, Path):
+            return cls(await _started(partial(open_locked, place, now, booted_at)), keep_runs)
+        return cls(await _started(partial(postgres("opening").open_store, place, now)), keep_runs)
 
     @classmethod
-    async def open_readonly(cls, path: Path, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
-        """Open the ledger at `path` for looking only, also while another process works with it.
+    async def open_readonly(cls, place: Path | Database, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
+        """Open the ledger at `place` for looking only, also while another process works with it.
 
-        A missing file reads as an empty ledger. `thorough` has every row checked also beside a process that works with
-        it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it too.
+        What is missing reads as an empty ledger. `thorough` has every row of a file checked also beside a process that
+        works with it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it
+        too.
         """
-        return cls(await _started(partial(open_readonly, path, booted_at, thorough)))
+        if isinstance(place, Path):
+            return cls(await _started(partial(open_readonly, place, booted_at, thorough)))
+        return cls(await _started(partial(postgres("opening").open_store_readonly, place)))
+
+    @property
+    def database(self) -> Database | None:
+        """The database that it is in, None for a file."""
+        database = getattr(self.thread, "database", None)
+        return database if isinstance(database, Database) else None
+
+    @property
+    def path(self) -> Path:
+        """The file that it is; raises StateError for a database."""
+        path = getattr(self.thread, "path", None)
+        if isinstance(path, Path):
+            return path
+        raise StateError(
+            f"{self.shown} is a database, not a file", "use PostgreSQL's own tools for it, such as pg_dump"
+        )
+
+    async def share(self, terms: LeaseTerms, clock: Clock) -> Leases:
+        """Begin to hold leases by `terms`: from now on what is written of a portal is written by its lease alone.
+
+        For a ledger in a database, which several machines may have open. Raises StateUnavailableError.
+        """
+        begin_sharing = import_module("syncd.state.postgres.sharing").begin_sharing
+        self._fence = await begin_sharing(self.thread, terms, partial(since_boot, clock))
+        assert self.leases is not None
+        return self.leases
+
+    @property
+    def leases(self) -> Leases | None:
+        """The leases of this process, None for a ledger that is this process's alone or open for looking only."""
+        return self._fence.keeper if self._fence is not None else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may write to it, each for the portals whose leases it holds."""
+        return self._fence is not None
+
+    def tenure(self, portal: str) -> Tenure | None:
+        """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
+        return self.leases.tenures.get(portal) if self.leases is not None else None
+
+    def held_by_another(self, portal: str) -> str | None:
+        """Return who may write of `portal` where this process may not, in the words that follow "is"; else None."""
+        if self.leases is None:
+            return None
+        tenure = self.tenure(portal)
+        if tenure is not None and tenure.valid():
+            return None
+        return described(self.leases.board.lease(portal), self.leases.who.holder)
+
+    def serve(self, portals: Mapping[str, str]) -> None:
+        """Note which portal each sync writes to: by the lease of that one its rows are written."""
+        if self._fence is not None:
+            self._fence.portals = dict(portals)
+
+    def break_off(self) -> None:
+        """Have whatever waits for a database that does not answer raise; the next work tries again."""
+        if self._fence is not None:
+            self._fence.store.break_off()
+
+    @reading
+    def board(self, _connection: Connection) -> Board | None:
+        """Return which machine holds which portal, None for a ledger that one machine has for itself."""
+        return self.thread.board()
 
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release it; a second call does nothing."""
+        if self.leases is not None:
+            await self.leases.close()
         await self.thread.close()
 
     def of(self, name: str) -> SyncLedger:
@@ -93,116 +172,150 @@ class Ledger:
 
         Then it was put back to an earlier state while this process ran in it, or its clock was set. Returns True if so.
         """
-        if abs(booted_at - self.thread.booted_at) <= CLOCK_TOLERANCE_S:
+        if not self.thread.put_back(booted_at):
             return False
-        self.thread.booted_at = booted_at
         await self._forget_all_verified()
         return True
 
     @writing
-    def _forget_all_verified(self, connection: sqlite3.Connection) -> None:
+    def _forget_all_verified(self, connection: Connection) -> None:
         forget_all_verified(connection)
 
     @reading
-    def owners(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, str]:
+    def owners(self, connection: Connection, names: Collection[str]) -> Mapping[str, str]:
         """Return the path of the config that each of the syncs `names` was last run from, where that is known."""
         return owners_of(connection, names)
 
+    @reading
+    def knows_any(self, connection: Connection, names: Collection[str]) -> bool:
+        """Return True if one of the syncs `names` has run or has links."""
+        return knows_any(connection, names)
+
     @writing
-    def note_owner(self, connection: sqlite3.Connection, names: Collection[str], config: Path, now: float) -> None:
+    def note_owner(self, connection: Connection, names: Collection[str], config: Path, now: float) -> None:
         """Note that the syncs `names` belong to the config at this path."""
         write_owner(connection, names, config, now)
 
     @reading
-    def back_up(self, connection: sqlite3.Connection, target: Path) -> Backup:
+    def back_up(self, _connection: Connection, target: Path) -> Backup:
         """Copy the ledger as it is now to the file `target`, and read the copy back; raises StateError."""
-        return back_up(connection, self.path, target)
+        return self.thread.back_up(target)
 
     @reading
-    def check(self, connection: sqlite3.Connection) -> int:
+    def check(self, _connection: Connection) -> int:
         """Read the whole ledger and return how many items are linked; raises StateError if any of it is damaged."""
-        return check(connection)
+        return self.thread.check()
 
     @reading
-    def standings(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Standing]:
+    def standings(self, connection: Connection, names: Collection[str]) -> Mapping[str, Standing]:
         """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
-        return self._standings.of(connection, names, own=not self.readonly)
+        return self._standings.of(connection, names, owns=self.thread.owns)
 
     @reading
-    def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
+    def outlooks(self, connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+        """Return what is to come for each of the syncs `names`, in one go."""
+        return outlooks(connection, names)
+
+    @reading
+    def linked_syncs(self, connection: Connection) -> tuple[str, ...]:
         """Return the names of all syncs that have links, whether they are still configured or not."""
         return tuple(name for (name,) in connection.execute("SELECT DISTINCT sync FROM links ORDER BY sync"))
 
     @reading
-    def claimed(self, connection: sqlite3.Connection, names: Collection[str], kinds: Collection[str]) -> frozenset[int]:
+    def claimed(self, connection: Connection, names: Collection[str], kinds: Collection[str]) -> frozenset[int]:
         """Return the remote ids that the syncs `names` have linked in places of these `kinds`.
 
         One query over all of them: the links of a large sync need not be loaded for their ids.
         """
         ids = connection.execute(
-            f"SELECT remote_id FROM links WHERE sync IN ({_marks(names)}) AND calendar IN ({_marks(kinds)})",  # noqa: S608
-            (*names, *kinds),
+            f"SELECT remote_id FROM links WHERE sync {connection.one_of} AND calendar {connection.one_of}",  # noqa: S608
+            (connection.listed(names), connection.listed(kinds)),
         )
         return frozenset(one for (one,) in ids)
 
     @reading
-    def linked_ids(self, connection: sqlite3.Connection, names: Collection[str], *, on_cards: bool) -> frozenset[int]:
+    def linked_ids(self, connection: Connection, names: Collection[str], *, on_cards: bool) -> frozenset[int]:
         """Return the remote ids that the syncs `names` have linked, on cards of the CRM or else in calendars."""
         rows = connection.execute(
-            f"SELECT remote_id FROM links WHERE sync IN ({_marks(names)}) AND (instr(calendar, '-') > 0) = ?",  # noqa: S608
-            (*names, on_cards),
+            f"SELECT remote_id FROM links WHERE sync {connection.one_of} AND (calendar LIKE '%-%') = ?",  # noqa: S608
+            (connection.listed(names), on_cards),
         )
         return frozenset(one for (one,) in rows)
 
     @reading
     def links_to(
-        self, connection: sqlite3.Connection, names: Collection[str], ids: Collection[int], *, on_cards: bool
+        self, connection: Connection, names: Collection[str], ids: Collection[int], *, on_cards: bool
     ) -> tuple[tuple[str, Link], ...]:
         """Return the links of the syncs `names` to the events or activities `ids`, each with the name of its sync."""
         # The + keeps SQLite from going through all links of the syncs: it is asked at every batch of a migration.
         rows = connection.execute(
-            f"SELECT sync, {LINK} FROM links WHERE remote_id IN (SELECT value FROM json_each(?))"  # noqa: S608
-            f" AND +sync IN ({_marks(names)}) AND (instr(calendar, '-') > 0) = ? ORDER BY sync, {KEY}",
-            (to_json(list(ids)).decode(), *names, on_cards),
+            f"SELECT sync, {LINK} FROM links WHERE remote_id {connection.one_of}"  # noqa: S608
+            f" AND +sync {connection.one_of} AND (calendar LIKE '%-%') = ? ORDER BY sync, {KEY}",
+            (connection.listed(ids), connection.listed(names), on_cards),
         ).fetchall()
         return tuple(zip((row[0] for row in rows), links_of(row[1:] for row in rows), strict=True))
 
     @reading
-    def open_creates(
-        self, connection: sqlite3.Connection, names: Collection[str], *, on_cards: bool
-    ) -> tuple[Intent, ...]:
+    def open_creates(self, connection: Connection, names: Collection[str], *, on_cards: bool) -> tuple[Intent, ...]:
         """Return the creates of the syncs `names` whose outcome is not known, as `linked_ids` tells them apart."""
         rows = connection.execute(
-            f"SELECT {INTENT}, sum FROM intents WHERE sync IN ({_marks(names)}) AND op = 'create' ORDER BY id",  # noqa: S608
-            tuple(names),
+            f"SELECT {INTENT}, sum FROM intents WHERE sync {connection.one_of} AND op = 'create' ORDER BY id",  # noqa: S608
+            (connection.listed(names),),
         )
         return tuple(one for one in map(intent_of, map(checked, rows)) if one.key.place.on_card == on_cards)
 
     @reading
-    def run(self, connection: sqlite3.Connection, run_id: int) -> RunRecord | None:
+    def run(self, connection: Connection, run_id: int) -> RunRecord | None:
         """Return the record of `run_id`, None if there is none (any more)."""
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    @reading
-    def told_alerts(self, connection: sqlite3.Connection) -> dict[str, str]:
-        """Return the troubles that people were told of and that are not over, name -> text."""
-        note = read_note(connection, ALERTS, TOLD)
-        told = note[0] if note is not None else None
-        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
+    async def told_alerts(self, portals: Collection[str] | None = None) -> dict[str, ToldTrouble]:
+        """Return the troubles that people were told of and that are not over, by name.
 
-    @writing
-    def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
-        """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
+        Of a shared ledger those of `portals`, by default of all that this process holds: whoever holds one tells of it.
+        """
+        if self.leases is None:
+            return await ToldTroubles(self.thread).read()
+        told: dict[str, ToldTrouble] = {}
+        for portal in self.leases.tenures if portals is None else portals:
+            told |= await ToldTroubles(self.thread, portal).read()
+        return told
+
+    async def note_told_alerts(
+        self, told: Mapping[str, ToldTrouble], now: float, portals: Collection[str] | None = None
+    ) -> None:
+        """Keep the troubles that people were told of, in place of those that `told_alerts` gave for `portals`."""
+        if self._fence is None:
+            await ToldTroubles(self.thread).note(told, now)
+            return
+        held = self._fence.keeper.tenures
+        for portal in held if portals is None else held.keys() & portals:
+            note = ToldTroubles(self.thread, portal)
+            before = await note.read()
+            own = {name: one for name, one in told.items() if name in before or self._is_about(name, portal)}
+            if own != before:
+                await note.note(own, now)
+
+    def _is_about(self, trouble: str, portal: str) -> bool:
+        """Return True if a trouble, such as "sync shifts (held)", is one of this portal."""
+        kind, _, name = trouble.partition(" (")[0].partition(" ")
+        return (name if kind == "portal" else self._fence.portals.get(name)) == portal
 
 
-def _marks(values: Collection[str]) -> str:
-    """Return as many placeholders as there are values."""
-    return ", ".join("?" * len(values))
+def postgres(module: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module of `postgres/`; its driver is not installed everywhere. Raises ConfigError where it is not."""
+    try:
+        import_module("psycopg")
+    except ImportError as error:
+        raise ConfigError(
+            f"the state is in PostgreSQL, but psycopg cannot be loaded: {error}",
+            "install syncd with its extra, as in pip install 'syncd[postgres]'",
+        ) from error
+    return import_module(f"syncd.state.postgres.{module}")
 
 
-async def _started(make: Callable[[ThreadPoolExecutor], LedgerThread]) -> LedgerThread:
+async def _started(make: Callable[[ThreadPoolExecutor], Store]) -> Store:
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, make, executor)

@@ -7,8 +7,7 @@ a source's uids, without which entries would be created again.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -20,12 +19,14 @@ from syncd.lang.saying import restored, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
+from syncd.model.made_sections import MadeSection
+from syncd.model.record import ToldTrouble
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
+from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import to_json
-from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.schema import SUMMED_NOTE, checked, summed
+from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, putting, summed
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -42,13 +43,16 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_MADE = "sections made"
 _FACTS = "facts"
 _PROBE = "probe under way"
+_HEARD = "events heard"
+_HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
+_PUT = putting("notes", SUMMED_NOTE, "scope, name")
 _SETTLED = "settled"
 # Two sums, because sums of sums alone stay the same where two rows change against each other.
 _MARK = "count(*), sum(sum), sum(sum * (sum % 65521) % 4294967291)"
-_GET_SHARE = "SELECT (SELECT count(*) FROM links WHERE sync = ?) * 8 > (SELECT max(rowid) FROM links)"
 # With the + SQLite reads the table from end to end, which is seven times as fast where most of it is asked for.
 _MARK_MOST = f"SELECT {_MARK} FROM links WHERE +sync = ?"  # noqa: S608 - constants of this room
 _MARKS_FEW = f"SELECT {_MARK} FROM links WHERE sync = ?"  # noqa: S608 - likewise
@@ -104,7 +108,7 @@ class SyncNotes:
     unanswered: tuple[Unanswered, ...] = ()
 
 
-def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
+def read_notes(connection: Connection, sync: str) -> SyncNotes:
     """Return the notes on `sync`; raises StateError if what is known of its uids cannot be read."""
     rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (f"sync/{sync}",)))
     found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
@@ -145,7 +149,7 @@ def _unanswered(value: Json) -> tuple[Unanswered, ...]:
         return ()  # then what came late passes for a person's edit
 
 
-def add_unanswered(connection: sqlite3.Connection, scope: str, more: Sequence[Unanswered], now: float) -> None:
+def add_unanswered(connection: Connection, scope: str, more: Sequence[Unanswered], now: float) -> None:
     """Keep `more` beside the changes that nobody answered before; in the caller's transaction."""
     if more:
         note = read_note(connection, scope, UNANSWERED)
@@ -161,13 +165,12 @@ def read_clocks(value: Json) -> tuple[ClockNote, ...]:
         return (ClockNote(boot="", ahead_of_uptime_s=0.0),)
 
 
-def write_note(connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
+def write_note(connection: Connection, scope: str, name: str, value: Json, now: float) -> None:
     """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
-    row = summed((scope, name, to_json(value), float(now)))
-    connection.execute(f"INSERT OR REPLACE INTO notes ({SUMMED_NOTE}, sum) VALUES (?, ?, ?, ?, ?)", row)  # noqa: S608
+    connection.execute(_PUT, summed((scope, name, to_json(value), float(now))))
 
 
-def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Json, float] | None:
+def read_note(connection: Connection, scope: str, name: str) -> tuple[Json, float] | None:
     """Return the value kept under `scope` and `name` and when it was written, None if there is none."""
     row = connection.execute(f"{_GET} WHERE scope = ? AND name = ?", (scope, name)).fetchone()
     if row is None:
@@ -176,17 +179,17 @@ def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Js
     return orjson.loads(value), at
 
 
-def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:
+def drop_note(connection: Connection, scope: str, name: str) -> None:
     """Remove what is kept under `scope` and `name`, if anything; in the caller's transaction."""
     connection.execute("DELETE FROM notes WHERE scope = ? AND name = ?", (scope, name))
 
 
-def forget_all_verified(connection: sqlite3.Connection) -> None:
+def forget_all_verified(connection: Connection) -> None:
     """Have the next pass of every sync read its portal; in the caller's transaction."""
     connection.execute("DELETE FROM notes WHERE name = ?", (VERIFIED,))
 
 
-def note_restored(connection: sqlite3.Connection, now: float) -> None:
+def note_restored(connection: Connection, now: float) -> None:
     """Note of every sync with links up to which id it knows its portal, because the ledger was put back.
 
     In the caller's transaction.
@@ -195,16 +198,15 @@ def note_restored(connection: sqlite3.Connection, now: float) -> None:
         write_note(connection, f"sync/{sync}", RESTORED, highest, now)
 
 
-def ledger_mark(connection: sqlite3.Connection, sync: str) -> str:
+def ledger_mark(connection: Connection, sync: str) -> str:
     """Return what differs whenever a link, hold, intent or name of `sync` does, from the sums of their rows."""
-    most = connection.execute(_GET_SHARE, (sync,)).fetchone()[0]
-    statements = (_MARK_MOST if most else _MARKS_FEW, *_MARK_OTHERS)
+    statements = (_MARK_MOST if connection.is_mostly(sync) else _MARKS_FEW, *_MARK_OTHERS)
     marks = [connection.execute(statement, (sync,)).fetchone() for statement in statements]
     uids = connection.execute(_MARK_UIDS, (f"sync/{sync}", UIDS)).fetchone()
     return repr((*marks, uids))
 
 
-def read_settled(connection: sqlite3.Connection, sync: str) -> Settled | None:
+def read_settled(connection: Connection, sync: str) -> Settled | None:
     """Return what is noted of the last pass that left nothing to do; None if nothing is, or by another version.
 
     It is kept beside the sync's other notes and not among them: each pass reads those, and this may hold much.
@@ -217,7 +219,7 @@ def read_settled(connection: sqlite3.Connection, sync: str) -> Settled | None:
     return _told_with(settled, restored) if settled is not None else None
 
 
-def write_settled(connection: sqlite3.Connection, sync: str, settled: Settled, clean: Clean) -> None:
+def write_settled(connection: Connection, sync: str, settled: Settled, clean: Clean) -> None:
     """Keep `settled` in place of an earlier one; `clean` takes secrets out of what it tells."""
     found = settled.findings
     problems, because = within(found.problems, clean), within(found.incomplete_because, clean)
@@ -244,104 +246,196 @@ class PortalLedger:
     It keeps the contract of Ledger.
     """
 
-    def __init__(self, thread: LedgerThread, name: str) -> None:
+    def __init__(self, thread: Store, name: str) -> None:
         self.thread = thread
-        self._scope = f"portal/{name}"
+        self.scope = f"portal/{name}"
 
     @reading
-    def directory(self, connection: sqlite3.Connection, origin: str) -> Json:
+    def directory(self, connection: Connection, origin: str) -> Json:
         """Return the directory that was kept of the portal at `origin`, None if there is none of that very one."""
         return self._directory(connection, origin)
 
-    def _directory(self, connection: sqlite3.Connection, origin: str) -> Json:
-        note = read_note(connection, self._scope, _DIRECTORY)
+    def _directory(self, connection: Connection, origin: str) -> Json:
+        note = read_note(connection, self.scope, _DIRECTORY)
         value = note[0] if note is not None else None
         if not isinstance(value, Mapping) or value.get("portal") != origin:
             return None  # none yet, or of another portal that had this name in the config
         return value.get("directory")
 
     @reading
-    def marked_directory(self, connection: sqlite3.Connection, origin: str) -> tuple[Json, str]:
+    def marked_directory(self, connection: Connection, origin: str) -> tuple[Json, str]:
         """Return the directory like `directory`, and its mark."""
         return self._directory(connection, origin), self._directory_mark(connection)
 
     @reading
-    def directory_mark(self, connection: sqlite3.Connection) -> str:
+    def directory_mark(self, connection: Connection) -> str:
         """Return what differs whenever the directory that is kept of the portal does, "" if there is none."""
         return self._directory_mark(connection)
 
-    def _directory_mark(self, connection: sqlite3.Connection) -> str:
-        row = connection.execute("SELECT value FROM notes WHERE scope = ? AND name = ?", (self._scope, _DIRECTORY))
+    def _directory_mark(self, connection: Connection) -> str:
+        row = connection.execute("SELECT value FROM notes WHERE scope = ? AND name = ?", (self.scope, _DIRECTORY))
         value = row.fetchone()
         return blake2b(value[0], digest_size=16).hexdigest() if value is not None else ""
 
     @writing
-    def note_directory(self, connection: sqlite3.Connection, origin: str, directory: Json, now: float) -> None:
+    def note_directory(self, connection: Connection, origin: str, directory: Json, now: float) -> None:
         """Keep the directory of the portal at `origin`, as JSON."""
-        write_note(connection, self._scope, _DIRECTORY, {"portal": origin, "directory": directory}, now)
+        write_note(connection, self.scope, _DIRECTORY, {"portal": origin, "directory": directory}, now)
 
     @writing
-    def forget_directory(self, connection: sqlite3.Connection) -> None:
+    def forget_directory(self, connection: Connection) -> None:
         """Have the next pass read the directory from the portal."""
-        drop_note(connection, self._scope, _DIRECTORY)
+        drop_note(connection, self.scope, _DIRECTORY)
 
     @reading
-    def budget(self, connection: sqlite3.Connection) -> Json:
+    def budget(self, connection: Connection) -> Json:
         """Return how much of the portal's limits was used, as the client noted it (`Portal.budget_state`), or None."""
-        note = read_note(connection, self._scope, _BUDGET)
+        note = read_note(connection, self.scope, _BUDGET)
         return note[0] if note is not None else None
 
     @writing
-    def note_budget(self, connection: sqlite3.Connection, budget: Json, now: float) -> None:
+    def note_budget(self, connection: Connection, budget: Json, now: float) -> None:
         """Keep how much of the portal's limits is used."""
-        write_note(connection, self._scope, _BUDGET, budget, now)
+        write_note(connection, self.scope, _BUDGET, budget, now)
 
     @reading
-    def facts(self, connection: sqlite3.Connection, origin: str) -> Json:
+    def facts(self, connection: Connection, origin: str) -> Json:
         """Return what a probe found out about the portal at `origin`, None if that very one was never probed."""
-        note = read_note(connection, self._scope, _FACTS)
+        note = read_note(connection, self.scope, _FACTS)
         value = note[0] if note is not None else None
         if not isinstance(value, Mapping) or value.get("portal") != origin:
             return None  # another portal had this name in the config
         return value.get("facts")
 
     @writing
-    def note_facts(self, connection: sqlite3.Connection, origin: str, facts: Json, now: float) -> None:
+    def note_facts(self, connection: Connection, origin: str, facts: Json, now: float) -> None:
         """Keep what a probe found out about the portal at `origin`, as JSON."""
-        write_note(connection, self._scope, _FACTS, {"portal": origin, "facts": facts}, now)
+        write_note(connection, self.scope, _FACTS, {"portal": origin, "facts": facts}, now)
 
     @reading
-    def probe_under_way(self, connection: sqlite3.Connection) -> bool:
+    def probe_under_way(self, connection: Connection) -> bool:
         """Return True if a probe has begun and was not seen to leave nothing behind."""
-        return read_note(connection, self._scope, _PROBE) is not None
+        return read_note(connection, self.scope, _PROBE) is not None
 
     @writing
-    def note_probe(self, connection: sqlite3.Connection, under_way: bool, now: float) -> None:
+    def note_probe(self, connection: Connection, under_way: bool, now: float) -> None:
         """Keep whether a probe is under way, or has left something behind."""
         if under_way:
-            write_note(connection, self._scope, _PROBE, True, now)
+            write_note(connection, self.scope, _PROBE, True, now)
         else:
-            drop_note(connection, self._scope, _PROBE)
+            drop_note(connection, self.scope, _PROBE)
 
     @reading
-    def sections_under_way(self, connection: sqlite3.Connection) -> tuple[int, float] | None:
+    def tokens(self, connection: Connection) -> Json:
+        """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
+        note = read_note(connection, self.scope, TOKENS)
+        return note[0] if note is not None else None
+
+    @writing
+    def note_tokens(self, connection: Connection, tokens: Json, now: float) -> None:
+        """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
+        write_note(connection, self.scope, TOKENS, tokens, now)
+
+    @reading
+    def heard_at(self, connection: Connection) -> float | None:
+        """Return when the portal was last asked what people have changed, in unix time, None if it never was."""
+        note = read_note(connection, self.scope, _HEARD)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_heard(self, connection: Connection, now: float) -> None:
+        """Note that the portal was asked what people have changed."""
+        write_note(connection, self.scope, _HEARD, True, now)
+
+    @reading
+    def hints(self, connection: Connection) -> dict[str, dict[int, int]]:
+        """Return by sync the ids of events that people have changed and no pass has looked at yet, with the user."""
+        note = read_note(connection, self.scope, _HINTS)
+        try:
+            return msgspec.convert(note[0], dict[str, dict[int, int]], strict=False) if note is not None else {}
+        except msgspec.ValidationError:
+            return {}  # then reading the portal finds what was edited
+
+    @writing
+    def note_hints(self, connection: Connection, hints: Mapping[str, Mapping[int, int]], now: float) -> None:
+        """Keep what no pass has looked at yet, in place of what was kept before."""
+        if any(hints.values()):
+            kept: Json = {sync: {str(one): user for one, user in each.items()} for sync, each in hints.items()}
+            write_note(connection, self.scope, _HINTS, kept, now)
+        else:
+            drop_note(connection, self.scope, _HINTS)
+
+    @reading
+    def sections_under_way(self, connection: Connection) -> tuple[int, float] | None:
         """Return how many creates of sections may be at work, and since which unix time; None if there are none."""
-        note = read_note(connection, self._scope, _UNDER_WAY)
+        note = read_note(connection, self.scope, _UNDER_WAY)
         return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
 
     @reading
-    def clocks(self, connection: sqlite3.Connection) -> tuple[ClockNote, ...]:
+    def sections_made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
+        """Return the sections that syncd has made in the portal at `origin`, as far as it knows them to exist."""
+        return self._made(connection, origin)
+
+    @writing
+    def note_sections(self, connection: Connection, origin: str, made: Sequence[MadeSection], now: float) -> None:
+        """Keep sections that were made in the portal at `origin`, beside those that are known."""
+        known = {one.id: one for one in (*self._made(connection, origin), *made)}
+        self._write_made(connection, origin, known.values(), now)
+
+    @writing
+    def forget_sections(self, connection: Connection, origin: str, ids: Collection[int], now: float) -> None:
+        """Keep no longer that the sections `ids` were made."""
+        left = [one for one in self._made(connection, origin) if one.id not in ids]
+        self._write_made(connection, origin, left, now)
+
+    def _made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
+        note = read_note(connection, self.scope, _MADE)
+        value = note[0] if note is not None else None
+        if not isinstance(value, Mapping) or value.get("portal") != origin:
+            return ()  # another portal had this name in the config
+        try:
+            return msgspec.convert(value.get("sections"), tuple[MadeSection, ...])
+        except msgspec.ValidationError:
+            return ()  # then they stay
+
+    def _write_made(self, connection: Connection, origin: str, sections: Iterable[MadeSection], now: float) -> None:
+        value = {"portal": origin, "sections": msgspec.to_builtins(sorted(sections))}
+        write_note(connection, self.scope, _MADE, value, now)
+
+    @reading
+    def clocks(self, connection: Connection) -> tuple[ClockNote, ...]:
         """Return by which clocks it can be told since when sections are under way."""
-        note = read_note(connection, self._scope, CLOCKS)
+        note = read_note(connection, self.scope, CLOCKS)
         return read_clocks(note[0]) if note is not None else ()
 
     @writing
     def note_sections_under_way(
-        self, connection: sqlite3.Connection, number: int, now: float, clocks: Sequence[ClockNote] = ()
+        self, connection: Connection, number: int, now: float, clocks: Sequence[ClockNote] = ()
     ) -> None:
         """Keep how many creates of sections are at work since `now`, and how the clocks stand."""
         if number:
-            write_note(connection, self._scope, _UNDER_WAY, number, now)
-            write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
+            write_note(connection, self.scope, _UNDER_WAY, number, now)
+            write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
         else:
-            drop_note(connection, self._scope, _UNDER_WAY)
+            drop_note(connection, self.scope, _UNDER_WAY)
+
+
+class ToldTroubles:
+    """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
+
+    def __init__(self, thread: Store, portal: str = "") -> None:
+        self.thread = thread
+        self.scope = f"portal/{portal}" if portal else ""
+
+    @reading
+    def read(self, connection: Connection) -> dict[str, ToldTrouble]:
+        """Return the troubles that people were told of and that are not over, by name."""
+        note = read_note(connection, self.scope or ALERTS, TOLD)
+        told = note[0] if note is not None else None
+        return {name: ToldTrouble.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
+
+    @writing
+    def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
+        """Keep the troubles that people were told of, in place of those kept before."""
+        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
+        write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)

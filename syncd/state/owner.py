@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from syncd.errors import StateError
-from syncd.state.file import open_for_reading
+from syncd.state.base import Connection
 from syncd.state.notes import read_note, write_note
-from syncd.state.trouble import translated
+from syncd.state.sqlite.file import open_for_reading
+from syncd.state.sqlite.trouble import translated
 
 _CONFIG = "config"
 
 
-def owners_of(connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, str]:
+def owners_of(connection: Connection, names: Collection[str]) -> Mapping[str, str]:
     """Return the path of the config of each of these syncs that has one noted."""
     noted = {name: read_note(connection, f"sync/{name}", _CONFIG) for name in names}
     return {name: str(note[0]) for name, note in noted.items() if note is not None}
 
 
-def write_owner(connection: sqlite3.Connection, names: Collection[str], config: Path, now: float) -> None:
+def write_owner(connection: Connection, names: Collection[str], config: Path, now: float) -> None:
     """Note that these syncs belong to the config at that path; in the caller's transaction."""
     path = os.path.realpath(config)
     known = owners_of(connection, names)
@@ -45,7 +45,12 @@ def is_used_by(path: Path, config: Path, names: Collection[str]) -> bool:
         return True
 
 
-def _has_run(connection: sqlite3.Connection, name: str) -> bool:
+def knows_any(connection: Connection, names: Collection[str]) -> bool:
+    """Return True if one of these syncs has run or has links."""
+    return any(_has_run(connection, name) for name in names)
+
+
+def _has_run(connection: Connection, name: str) -> bool:
     row = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM runs WHERE sync = ?1) OR EXISTS (SELECT 1 FROM links WHERE sync = ?1)", (name,)
     ).fetchone()

@@ -2,117 +2,149 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
 from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
+from syncd.state.base import Connection
 from syncd.state.codec import hold_row, key_row, link_of, link_of_intent, link_row, packed
-from syncd.state.schema import HOLD, INTENT, IS_KEY, LINK, SUMMED_CHANGE, SUMMED_LINK, checked, marks, setting, summed
+from syncd.state.rows import (
+    INTENT,
+    IS_KEY,
+    KEY,
+    SUMMED_CHANGE,
+    SUMMED_HOLD,
+    SUMMED_LINK,
+    Row,
+    Update,
+    checked,
+    marks,
+    putting,
+    summed,
+)
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
-_PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}, sum) VALUES ({marks(LINK, more=2)})"  # noqa: S608
-_PUT_HOLD: Final = f"INSERT OR REPLACE INTO holds (sync, {HOLD}, sum) VALUES ({marks(HOLD, more=2)})"  # noqa: S608
+_PUT_LINK: Final = putting("links", SUMMED_LINK, f"sync, {KEY}")
+_PUT_HOLD: Final = putting("holds", SUMMED_HOLD, f"sync, {KEY}")
 _PUT_CHANGE: Final = f"INSERT INTO changes ({SUMMED_CHANGE}, sum, settled_in) VALUES ({marks(SUMMED_CHANGE, more=2)})"  # noqa: S608
 _GET_LINK: Final = f"SELECT {SUMMED_LINK}, sum FROM links WHERE {IS_KEY}"  # noqa: S608
-_SET_STATE: Final = f"UPDATE intents SET {setting(INTENT, state='?1', note='?2')} WHERE id = ?3"  # noqa: S608
+_SET_STATE: Final = Update("intents", INTENT, "id = ?3", state="?1", note="?2")
 _DROP_LINK: Final = f"DELETE FROM links WHERE {IS_KEY}"  # noqa: S608
 _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 
 
-def link_for(connection: sqlite3.Connection, sync: str, key: Key) -> Link | None:
-    """Return the link of `key`, if there is one."""
-    row = connection.execute(_GET_LINK, key_row(sync, key)).fetchone()
-    return None if row is None else link_of(checked(row)[1:])
+def links_for(connection: Connection, keys: Collection[tuple[str, Key]]) -> dict[tuple[str, Key], Link]:
+    """Return the links of `keys`, each with its sync, as far as there are any."""
+    rows = connection.each(_GET_LINK, [key_row(sync, key) for sync, key in keys])
+    found = ((row[0], link_of(checked(row)[1:])) for row in rows)
+    return {(sync, link.key): link for sync, link in found if link is not None}
 
 
-def drop_links(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> None:
+def drop_links(connection: Connection, sync: str, keys: Iterable[Key]) -> None:
     """Remove the links of `keys`."""
     connection.executemany(_DROP_LINK, (key_row(sync, key) for key in keys))
 
 
-def drop_holds(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> int:
+def drop_holds(connection: Connection, sync: str, keys: Iterable[Key]) -> int:
     """Remove the holds of `keys` and return how many there were."""
     return connection.executemany(_DROP_HOLD, (key_row(sync, key) for key in keys)).rowcount
 
 
-def put_holds(connection: sqlite3.Connection, sync: str, wanted: Iterable[Hold]) -> None:
+def put_holds(connection: Connection, sync: str, wanted: Iterable[Hold]) -> None:
     """Write the `wanted` holds, in place of others of the same keys."""
     connection.executemany(_PUT_HOLD, (summed(hold_row(sync, each)) for each in wanted))
 
 
-def put_link(
-    connection: sqlite3.Connection,
-    sync: str,
-    link: Link,
-    *,
-    op: Op,
-    before: Link | None,
-    runs: tuple[int, int],
-    at: float,
-) -> None:
-    """Write `link` and the record of the change; `runs` are the run that sent it and the run that found out."""
-    connection.execute(_PUT_LINK, summed(link_row(sync, link)))
-    drop_holds(connection, sync, (link.key,))
-    _record(connection, sync, op=op, before=before, after=link, runs=runs, at=at)
+class Settling:
+    """What one call writes of links, holds and change records: gathered, and written table by table at its end.
 
-
-def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, settlement: Settlement) -> None:
-    """Write down what became of `intent`, as run `run_id` found out.
-
-    Raises ValueError for an outcome that does not fit the intent's operation.
+    Row by row each would be a way to the database and back. `links` are those that stand there of all keys that will be
+    asked for, each with its sync.
     """
-    runs = (intent.run_id, run_id)
-    match settlement.outcome:
-        case Written() as written:
-            _settle_written(connection, intent, written, runs, settlement.at)
-        case Deleted():
-            _settle_deleted(connection, intent, runs, settlement.at)
-        case SetAside(hold=hold):
-            if hold.key != intent.key:
-                raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
-            put_holds(connection, intent.sync, (hold,))
-        case Dropped():  # nothing was done, so only the intent goes
-            pass
-        case Unsettled(reason=reason, ended=ended):
-            state = "ended" if ended else "unknown"
-            connection.execute(_SET_STATE, (state, reason, intent.id))
-            return
-        case _ as never:
-            assert_never(never)
-    connection.execute("DELETE FROM intents WHERE id = ?", (intent.id,))
 
+    def __init__(self, links: Mapping[tuple[str, Key], Link]) -> None:
+        self._links: dict[tuple[str, Key], Link | None] = dict(links)
+        self._new_links: dict[tuple[str, Key], Link | None] = {}
+        self._new_holds: dict[tuple[str, Key], Hold | None] = {}
+        self._records: list[Row] = []
+        self._states: list[Row] = []
+        self._ended: list[int] = []
 
-def _settle_written(
-    connection: sqlite3.Connection, intent: Intent, written: Written, runs: tuple[int, int], at: float
-) -> None:
-    if intent.op == "delete":
-        raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
-    # A create replaces the link to an event that no longer exists, which a take-back could not restore.
-    before = link_for(connection, intent.sync, intent.key) if intent.op == "update" else None
-    after = link_of_intent(intent, written.remote_id, written.version, intent.fields, written.stamp)
-    if before is not None:
-        same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
-        stamp = written.stamp or before.stamp
-        after = replace(after, same_updates=same_updates, adopted=before.adopted, stamp=stamp)
-    put_link(connection, intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
+    def link(self, sync: str, key: Key) -> Link | None:
+        """Return the link of `key` as it is after what was gathered so far."""
+        return self._links.get((sync, key))
 
+    def put_link(self, sync: str, link: Link, *, op: Op, before: Link | None, runs: tuple[int, int], at: float) -> None:
+        """Gather `link` and the record of the change; `runs` are the run that sent it and the run that found out."""
+        self._links[sync, link.key] = self._new_links[sync, link.key] = link
+        self._new_holds[sync, link.key] = None
+        self._records.append(_record(sync, op=op, before=before, after=link, runs=runs, at=at))
 
-def _settle_deleted(connection: sqlite3.Connection, intent: Intent, runs: tuple[int, int], at: float) -> None:
-    if intent.op != "delete":
-        raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
-    before = link_for(connection, intent.sync, intent.key)
-    if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
-        # A duplicate without a link of its own was deleted: the link of the key is to another event, and stays.
-        before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
-    else:
-        drop_links(connection, intent.sync, (intent.key,))
-        drop_holds(connection, intent.sync, (intent.key,))
-    if before is not None:
-        _record(connection, intent.sync, op="delete", before=before, after=None, runs=runs, at=at)
+    def settle(self, run_id: int, intent: Intent, settlement: Settlement) -> None:
+        """Gather what became of `intent`, as run `run_id` found out.
+
+        Raises ValueError for an outcome that does not fit the intent's operation.
+        """
+        runs = (intent.run_id, run_id)
+        match settlement.outcome:
+            case Written() as written:
+                self._settle_written(intent, written, runs, settlement.at)
+            case Deleted():
+                self._settle_deleted(intent, runs, settlement.at)
+            case SetAside(hold=hold):
+                if hold.key != intent.key:
+                    raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
+                self._new_holds[intent.sync, hold.key] = hold
+            case Dropped():  # nothing was done, so only the intent goes
+                pass
+            case Unsettled(reason=reason, ended=ended):
+                self._states.append(("ended" if ended else "unknown", reason, intent.id))
+                return
+            case _ as never:
+                assert_never(never)
+        self._ended.append(intent.id)
+
+    def _settle_written(self, intent: Intent, written: Written, runs: tuple[int, int], at: float) -> None:
+        if intent.op == "delete":
+            raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
+        # A create replaces the link to an event that no longer exists, which a take-back could not restore.
+        before = self.link(intent.sync, intent.key) if intent.op == "update" else None
+        after = link_of_intent(intent, written.remote_id, written.version, intent.fields, written.stamp)
+        if before is not None:
+            same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
+            stamp = written.stamp or before.stamp
+            after = replace(after, same_updates=same_updates, adopted=before.adopted, stamp=stamp)
+        self.put_link(intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
+
+    def _settle_deleted(self, intent: Intent, runs: tuple[int, int], at: float) -> None:
+        if intent.op != "delete":
+            raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
+        before = self.link(intent.sync, intent.key)
+        if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
+            # A duplicate without a link of its own was deleted: the link of the key is to another event, and stays.
+            before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
+        else:
+            at_key = intent.sync, intent.key
+            self._links[at_key] = self._new_links[at_key] = self._new_holds[at_key] = None
+        if before is not None:
+            self._records.append(_record(intent.sync, op="delete", before=before, after=None, runs=runs, at=at))
+
+    def write(self, connection: Connection) -> None:
+        """Write all of it down, in the caller's transaction."""
+        gone = [key_row(sync, key) for (sync, key), link in self._new_links.items() if link is None]
+        connection.executemany(_DROP_LINK, gone)
+        links = ((sync, link) for (sync, _), link in self._new_links.items() if link is not None)
+        connection.executemany(_PUT_LINK, (summed(link_row(sync, link)) for sync, link in links))
+        released = [key_row(sync, key) for (sync, key), hold in self._new_holds.items() if hold is None]
+        connection.executemany(_DROP_HOLD, released)
+        holds = ((sync, hold) for (sync, _), hold in self._new_holds.items() if hold is not None)
+        connection.executemany(_PUT_HOLD, (summed(hold_row(sync, hold)) for sync, hold in holds))
+        connection.executemany(_PUT_CHANGE, self._records)
+        connection.change(_SET_STATE, self._states)
+        connection.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in self._ended])
 
 
 def _changed(before: Link | None, after: Link) -> Fields:
@@ -123,16 +155,8 @@ def _changed(before: Link | None, after: Link) -> Fields:
     return {name: after.sent.get(name) for name in sorted(names) if before.sent.get(name) != after.sent.get(name)}
 
 
-def _record(
-    connection: sqlite3.Connection,
-    sync: str,
-    *,
-    op: Op,
-    before: Link | None,
-    after: Link | None,
-    runs: tuple[int, int],
-    at: float,
-) -> None:
+def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs: tuple[int, int], at: float) -> Row:
+    """Return the row that keeps a change."""
     link = after or before
     if link is None:
         raise ValueError("a change has a before or an after")
@@ -143,4 +167,4 @@ def _record(
     # what the run did. That is half the ledger.
     kept = replace(after, sent=_changed(before, after)) if after is not None and op != "adopt" else after
     row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(kept), float(at))
-    connection.execute(_PUT_CHANGE, (*summed(row), settled_in))
+    return (*summed(row), settled_in)

@@ -1,36 +1,35 @@
 """How much the ledger holds for each sync and how its last pass ended: counted once, then remembered until it changes.
 
-Only one process writes, so what this process has counted holds until it writes to that sync itself.
+Where only one process writes to a sync, what it has counted holds until it writes to that sync itself.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncd.model.record import RunRecord, Tally
-from syncd.state.codec import run_of, to_json
-from syncd.state.schema import RUN, checked_numbered
+from syncd.state.base import Connection, Cursor
+from syncd.state.codec import run_of
+from syncd.state.rows import RUN, checked_numbered
 
-_NAMED: Final = "sync IN (SELECT value FROM json_each(?1))"
 # In the order of the index, so that the uids need not be sorted to be told apart.
 _LINKS: Final = (
-    "SELECT sync, count(*), sum(pieces) FROM"  # noqa: S608 - constants of this room, here and below
-    f" (SELECT sync, count(*) AS pieces FROM links WHERE {_NAMED} GROUP BY sync, uid) GROUP BY sync"
+    "SELECT sync, count(*), sum(pieces) FROM"
+    " (SELECT sync, count(*) AS pieces FROM links WHERE sync {named} GROUP BY sync, uid) AS entries GROUP BY sync"
 )
-_HOLDS: Final = f"SELECT sync, count(*) FROM holds WHERE {_NAMED} GROUP BY sync"  # noqa: S608
-_INTENTS: Final = f"SELECT sync, count(*) FROM intents WHERE {_NAMED} GROUP BY sync"  # noqa: S608
+_HOLDS: Final = "SELECT sync, count(*) FROM holds WHERE sync {named} GROUP BY sync"
+_INTENTS: Final = "SELECT sync, count(*) FROM intents WHERE sync {named} GROUP BY sync"
 _ENDED: Final = (
-    f"SELECT id, {RUN}, sum FROM runs WHERE id IN"  # noqa: S608
-    f" (SELECT max(id) FROM runs WHERE {_NAMED} AND finished IS NOT NULL GROUP BY sync)"
+    f"SELECT id, {RUN}, sum FROM runs WHERE id IN"  # noqa: S608 - constants of this room
+    " (SELECT max(id) FROM runs WHERE sync {named} AND finished IS NOT NULL GROUP BY sync)"
 )
 _SUCCESS: Final = (
-    "SELECT sync, max(finished) FROM runs"  # noqa: S608
-    f" WHERE {_NAMED} AND state IN ('done', 'partial') GROUP BY sync"
+    "SELECT sync, max(finished) FROM runs WHERE sync {named} AND state IN ('done', 'partial') GROUP BY sync"
 )
+_FIRST: Final = "SELECT sync, min(started) FROM runs WHERE sync {named} GROUP BY sync"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,11 +37,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded."""
+    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded.
+
+    `tried_since` is when the first run began that is known of a sync of which none has succeeded.
+    """
 
     tally: Tally
     last: RunRecord | None = None
     last_success: float | None = None
+    tried_since: float | None = None
 
 
 class Standings:
@@ -55,20 +58,27 @@ class Standings:
         """Have the sync `name` counted again when it is next asked for."""
         self._known.pop(name, None)
 
-    def of(self, connection: sqlite3.Connection, names: Collection[str], *, own: bool) -> Mapping[str, Standing]:
-        """Return how the syncs `names` stand; `own` is False where another process may write meanwhile."""
-        known = self._known if own else {}
+    def of(
+        self, connection: Connection, names: Collection[str], *, owns: Callable[[str], bool]
+    ) -> Mapping[str, Standing]:
+        """Return how the syncs `names` stand; `owns` says of which of them no other process may write meanwhile."""
+        known = {name: self._known[name] for name in names if name in self._known and owns(name)}
         if unknown := [name for name in names if name not in known]:
             known |= _counted(connection, unknown)
+            self._known |= {name: known[name] for name in unknown if owns(name)}
         return {name: known[name] for name in names}
 
 
-def _counted(connection: sqlite3.Connection, names: Collection[str]) -> dict[str, Standing]:
-    chosen = (to_json(list(names)).decode(),)
-    links = {name: (entries, items) for name, entries, items in connection.execute(_LINKS, chosen)}
-    holds, intents = dict(connection.execute(_HOLDS, chosen)), dict(connection.execute(_INTENTS, chosen))
-    ended = {run.sync: run for run in (run_of(checked_numbered(row)) for row in connection.execute(_ENDED, chosen))}
-    successes = dict(connection.execute(_SUCCESS, chosen))
+def _counted(connection: Connection, names: Collection[str]) -> dict[str, Standing]:
+    def found(statement: str, of: Collection[str] = names) -> Cursor:
+        return connection.execute(statement.format(named=connection.one_of), (connection.listed(of),))
+
+    links = {name: (entries, int(items)) for name, entries, items in found(_LINKS)}
+    holds, intents = dict(iter(found(_HOLDS))), dict(iter(found(_INTENTS)))
+    ended = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_ENDED))}
+    successes = dict(iter(found(_SUCCESS)))
+    without = [name for name in names if name not in successes]
+    tried = dict(iter(found(_FIRST, without))) if without else {}
     return {
         name: Standing(
             tally=Tally(
@@ -79,6 +89,7 @@ def _counted(connection: sqlite3.Connection, names: Collection[str]) -> dict[str
             ),
             last=ended.get(name),
             last_success=None if successes.get(name) is None else float(successes[name]),
+            tried_since=None if tried.get(name) is None else float(tried[name]),
         )
         for name in names
     }
@@ -95,12 +106,12 @@ S = TypeVar("S", bound=OfSync)
 
 
 def changing(
-    work: Callable[Concatenate[S, sqlite3.Connection, P], T],
-) -> Callable[Concatenate[S, sqlite3.Connection, P], T]:
+    work: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, Connection, P], T]:
     """Have the sync counted again after a method that changes links, holds, intents or runs."""
 
     @wraps(work)
-    def done(self: S, connection: sqlite3.Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def done(self: S, connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
         # Before: it holds until the next reading in the same thread, also where the method raises halfway.
         self.standings.forget(self.name)
         return work(self, connection, *args, **kwargs)

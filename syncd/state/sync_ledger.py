@@ -5,7 +5,6 @@ reserve_ids -> intend -> (sent) -> settle. An intent stays until it is settled f
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -23,8 +22,8 @@ from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settle
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
+from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
-from syncd.state.file import LedgerThread, give_back, reading, writing
 from syncd.state.notes import (
     CLOCKS,
     DUE,
@@ -46,46 +45,44 @@ from syncd.state.notes import (
     write_note,
     write_settled,
 )
-from syncd.state.schema import (
+from syncd.state.rows import (
     CHANGE,
-    HOLD,
     INTENT,
     IS_KEY,
     KEY,
     LINK,
+    NO_LIMIT,
     RUN,
+    SUMMED_HOLD,
     SUMMED_LINK,
+    Update,
     checked,
     checked_numbered,
     marks,
-    setting,
     summed,
 )
-from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
+from syncd.state.runs import MOST_RUNS, end_runs_of, prune
+from syncd.state.settling import Settling, drop_holds, drop_links, links_for, put_holds
 from syncd.state.standing import Standings, changing
-
-MOST_RUNS: Final = 20_000
-MOST_CHANGES: Final = 500_000
-"""How much is kept at most, however recent: about half a gigabyte of change records."""
-
-_EMPTY: Final = "''"
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
-_GET_HOLDS: Final = f"SELECT sync, {HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_HOLDS: Final = f"SELECT {SUMMED_HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 _GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
 _NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
 _PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}, sum) VALUES ({marks(INTENT, more=1)})"  # noqa: S608
 _GET_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
 _GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: S608
-_SEND_AGAIN: Final = f"UPDATE intents SET {setting(INTENT, created_at='?1')} WHERE id = ?2"  # noqa: S608
-_DOUBT: Final = f"UPDATE links SET {setting(SUMMED_LINK, fingerprint=_EMPTY)} WHERE {IS_KEY}"  # noqa: S608
-_RELEARN: Final = f"UPDATE links SET {setting(SUMMED_LINK, version='?1', same_updates='0')} WHERE {IS_KEY}"  # noqa: S608
-_LEARN_STAMP: Final = f"UPDATE links SET {setting(SUMMED_LINK, stamp='?1')} WHERE {IS_KEY}"  # noqa: S608
-_PRESENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='0')} WHERE {IS_KEY}"  # noqa: S608
-_ABSENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='absent_passes + 1')} WHERE {IS_KEY}"  # noqa: S608
-_RELEASE: Final = f"UPDATE links SET {setting(SUMMED_LINK, same_updates='0')} WHERE"  # noqa: S608
+_SEND_AGAIN: Final = Update("intents", INTENT, "id = ?2", created_at="?1")
+_GET_CREATE: Final = f"SELECT 1 FROM intents WHERE op = 'create' AND {IS_KEY} AND id != ?"  # noqa: S608
+_DOUBT: Final = Update("links", SUMMED_LINK, IS_KEY, fingerprint="''")
+_RELEARN: Final = Update("links", SUMMED_LINK, IS_KEY, version="?1", same_updates="0")
+_LEARN_STAMP: Final = Update("links", SUMMED_LINK, IS_KEY, stamp="?1")
+_PRESENT: Final = Update("links", SUMMED_LINK, IS_KEY, absent_passes="0")
+_ABSENT: Final = Update("links", SUMMED_LINK, IS_KEY, absent_passes="absent_passes + 1")
+_RELEASE: Final = Update("links", SUMMED_LINK, IS_KEY, same_updates="0")
+_RELEASE_ALL: Final = Update("links", SUMMED_LINK, "sync = ? AND same_updates > 0", same_updates="0")
 _GET_CHANGES: Final = f"SELECT {CHANGE}, sum FROM changes WHERE run_id = ? ORDER BY id"  # noqa: S608
 _PUT_RUN: Final = f"INSERT INTO runs ({RUN}, sum) VALUES ({marks(RUN, more=1)})"  # noqa: S608
 _SET_RUN: Final = f"UPDATE runs SET ({RUN}, sum) = ({marks(RUN, more=1)}) WHERE id = ?"  # noqa: S608
@@ -100,49 +97,50 @@ class SyncLedger:
     """
 
     def __init__(
-        self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None], standings: Standings
+        self, thread: Store, name: str, keep_runs: Callable[[], timedelta | None], standings: Standings
     ) -> None:
         self.thread = thread
         self.name = name
         self.standings = standings
         self._keep_runs = keep_runs
-        self._scope = f"sync/{name}"
+        self.scope = f"sync/{name}"
 
     @reading
-    def links(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
+    def links(self, connection: Connection) -> tuple[Link, ...]:
         """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
-            return tuple(links_of(connection.execute(_GET_LINKS, (self.name,))))
+            return tuple(links_of(connection.rows(_GET_LINKS, (self.name,))))
 
     @reading
-    def absent(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
+    def absent(self, connection: Connection) -> tuple[Link, ...]:
         """Return the links whose entries the last complete snapshot lacked, ordered by key."""
         return tuple(links_of(connection.execute(_GET_ABSENT_LINKS, (self.name,))))
 
     @reading
-    def holds(self, connection: sqlite3.Connection, limit: int | None = None) -> tuple[Hold, ...]:
+    def holds(self, connection: Connection, limit: int | None = None) -> tuple[Hold, ...]:
         """Return the holds of the sync, ordered by key; the first `limit` of them if that is given."""
-        rows = connection.execute(f"{_GET_HOLDS} LIMIT ?", (self.name, -1 if limit is None else limit))
+        rows = connection.execute(f"{_GET_HOLDS} LIMIT ?", (self.name, NO_LIMIT if limit is None else limit))
         return tuple(hold_of(checked(row)[1:]) for row in rows)
 
     @reading
-    def tally(self, connection: sqlite3.Connection) -> Tally:
+    def tally(self, connection: Connection) -> Tally:
         """Return how many entries, items, holds and open intents there are."""
-        return self.standings.of(connection, (self.name,), own=self.thread.lock is not None)[self.name].tally
+        return self.standings.of(connection, (self.name,), owns=self.thread.owns)[self.name].tally
 
     @writing
-    def reserve_ids(self, connection: sqlite3.Connection, count: int) -> range:
+    def reserve_ids(self, connection: Connection, count: int) -> range:
         """Return `count` ids for intents that are never used again; raises ValueError if it is negative."""
         if count < 0:
             raise ValueError("cannot reserve fewer than no ids")
         # A counter, not the table's own numbering: settled intents leave the table, and their ids must not come again.
-        (first,) = connection.execute(_NEXT_ID).fetchone()
+        # Written before it is read, so that no two processes read the same.
         connection.execute("UPDATE counters SET next = next + ? WHERE name = 'intent'", (count,))
-        return range(first, first + count)
+        (after,) = connection.execute(_NEXT_ID).fetchone()
+        return range(after - count, after)
 
     @writing
     @changing
-    def intend(self, connection: sqlite3.Connection, run_id: int, intents: Sequence[Intent]) -> None:
+    def intend(self, connection: Connection, run_id: int, intents: Sequence[Intent]) -> None:
         """Write `intents` down before they are sent; when this returns they outlive a power cut.
 
         Raises ValueError for an intent of another run or an id that was not reserved or is in use, and StateError
@@ -154,46 +152,54 @@ class SyncLedger:
         for intent in intents:
             if not 0 < intent.id < free:
                 raise ValueError(f"the id {intent.id} was not reserved")
-            try:
-                connection.execute(_PUT_INTENT, summed(intent_row(intent)))
-            except sqlite3.IntegrityError as error:
-                raise _not_intended(connection, intent, error) from error
+        try:
+            with connection.trying():
+                connection.executemany(_PUT_INTENT, (summed(intent_row(intent)) for intent in intents))
+        except connection.IntegrityError as error:
+            raise _not_intended(connection, intents, error) from error
 
     @writing
-    def sent_again(self, connection: sqlite3.Connection, ids: Sequence[int], *, now: float) -> None:
+    def sent_again(self, connection: Connection, ids: Sequence[int], *, now: float) -> None:
         """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open.
 
         The requests that they went with before may be carried out yet.
         """
-        rows = [connection.execute(_GET_INTENT, (one,)).fetchone() for one in ids]
-        for number, row in zip(ids, rows, strict=True):
-            if row is None:
-                raise ValueError(f"there is no open intent {number}")
-            connection.execute(_SEND_AGAIN, (float(now), number))
-        add_unanswered(connection, self._scope, unanswered(intent_of(checked(row)) for row in rows), now)
+        intents = self._open(connection, ids)
+        if missing := [one for one in ids if one not in intents]:
+            raise ValueError(f"there is no open intent {missing[0]}")
+        connection.change(_SEND_AGAIN, ((float(now), number) for number in ids))
+        add_unanswered(connection, self.scope, unanswered(intents[one] for one in ids), now)
 
     @reading
-    def open_intents(self, connection: sqlite3.Connection) -> tuple[Intent, ...]:
+    def open_intents(self, connection: Connection) -> tuple[Intent, ...]:
         """Return the intents that are not settled for good (left by a crash, or unknown), ordered by id."""
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
     @changing
-    def settle(self, connection: sqlite3.Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
+    def settle(self, connection: Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
         """Write down what became of intents: links, holds and change records, all or nothing.
 
         `run_id` is the run that found out. Raises ValueError for an intent that is not open and for an outcome that
         does not fit its operation.
         """
+        intents = self._open(connection, [one.intent_id for one in settlements])
+        settling = Settling(links_for(connection, {(one.sync, one.key) for one in intents.values()}))
         for settlement in settlements:
-            row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
-            if row is None:
+            intent = intents.pop(settlement.intent_id, None)
+            if intent is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settle_one(connection, run_id, intent_of(checked(row)), _cleaned(settlement, self.thread.clean))
+            settling.settle(run_id, intent, _cleaned(settlement, self.thread.clean))
+        settling.write(connection)
+
+    def _open(self, connection: Connection, ids: Sequence[int]) -> dict[int, Intent]:
+        """Return the open intents among `ids`."""
+        found = map(intent_of, map(checked, connection.each(_GET_INTENT, [(one,) for one in ids])))
+        return {one.id: one for one in found}
 
     @writing
     @changing
-    def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
+    def adopt(self, connection: Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
         """Link events that already stood in the portal, and record at `now` that `run_id` took them over.
 
         Raises ValueError when the sync has no such run.
@@ -201,103 +207,82 @@ class SyncLedger:
         of_this_sync = "SELECT 1 FROM runs WHERE id = ? AND sync = ?"
         if connection.execute(of_this_sync, (run_id, self.name)).fetchone() is None:
             raise ValueError(f"there is no run {run_id} of {self.name}")
+        settling = Settling(links_for(connection, {(self.name, link.key) for link in links}))
         for link in links:
-            before = link_for(connection, self.name, link.key)
-            put_link(connection, self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
+            before = settling.link(self.name, link.key)
+            settling.put_link(self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
+        settling.write(connection)
 
     @writing
-    def doubt(self, connection: sqlite3.Connection, keys: Collection[Key]) -> None:
+    def doubt(self, connection: Connection, keys: Collection[Key]) -> None:
         """Note that what the events of `keys` show is not known, so that the next plan writes them again.
 
         Keys without a link are passed over, here and in the methods below.
         """
-        connection.executemany(
-            _DOUBT,
-            (key_row(self.name, key) for key in keys),
-        )
+        connection.change(_DOUBT, (key_row(self.name, key) for key in keys))
 
     @writing
-    def relearn(self, connection: sqlite3.Connection, versions: Mapping[Key, int]) -> None:
+    def relearn(self, connection: Connection, versions: Mapping[Key, int]) -> None:
         """Set the VERSION of links whose events stand there as they were sent.
 
         Whoever edited them has stopped, so the count of same updates starts again.
         """
-        connection.executemany(
-            _RELEARN,
-            ((version, *key_row(self.name, key)) for key, version in versions.items()),
-        )
+        connection.change(_RELEARN, ((version, *key_row(self.name, key)) for key, version in versions.items()))
 
     @writing
-    def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
+    def learn_stamps(self, connection: Connection, stamps: Mapping[Key, str]) -> None:
         """Note when and by whom the events of links were made, as the portal tells it."""
-        connection.executemany(
-            _LEARN_STAMP,
-            ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
-        )
+        connection.change(_LEARN_STAMP, ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()))
 
     @writing
-    def mark_absent(self, connection: sqlite3.Connection, absent: Collection[Key], present: Collection[Key]) -> None:
+    def mark_absent(self, connection: Connection, absent: Collection[Key], present: Collection[Key]) -> None:
         """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
         # Nearly always nothing has been absent, and then the present keys need not be looked up.
         counted = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
         back = counted.intersection(present) if counted else set()
-        connection.executemany(
-            _PRESENT,
-            (key_row(self.name, key) for key in back),
-        )
-        connection.executemany(
-            _ABSENT,
-            (key_row(self.name, key) for key in absent),
-        )
+        connection.change(_PRESENT, (key_row(self.name, key) for key in back))
+        connection.change(_ABSENT, (key_row(self.name, key) for key in absent))
 
     @writing
     @changing
-    def forget(self, connection: sqlite3.Connection, keys: Collection[Key]) -> None:
+    def forget(self, connection: Connection, keys: Collection[Key]) -> None:
         """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
         drop_links(connection, self.name, keys)
 
     @writing
     @changing
-    def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
+    def hold(self, connection: Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
         put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
     @changing
-    def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
+    def release(self, connection: Connection, keys: Collection[Key] | None) -> int:
         """Remove the holds of `keys`, or all for None, and return how many there were.
 
         Events that were left as people edited them, again and again, are updated by the next pass.
         """
         if keys is None:
-            connection.execute(f"{_RELEASE} sync = ? AND same_updates > 0", (self.name,))
+            connection.change(_RELEASE_ALL, [(self.name,)])
             return connection.execute("DELETE FROM holds WHERE sync = ?", (self.name,)).rowcount
-        connection.executemany(
-            f"{_RELEASE} {IS_KEY}",
-            (key_row(self.name, key) for key in keys),
-        )
+        connection.change(_RELEASE, (key_row(self.name, key) for key in keys))
         return drop_holds(connection, self.name, keys)
 
     @writing
     @changing
-    def begin_run(self, connection: sqlite3.Connection, started: float) -> int:
+    def begin_run(self, connection: Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
         Runs older than the ledger keeps are forgotten first.
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
-        give_back(connection)
-        number = connection.execute(
-            _PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started)))
-        ).lastrowid
-        if number is None:
-            raise sqlite3.DatabaseError("the run got no number")
-        return number
+        connection.give_back()
+        return connection.inserted(_PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started))))
 
     @writing
     @changing
-    def end_run(self, connection: sqlite3.Connection, run_id: int, record: RunRecord) -> None:
+    def end_run(self, connection: Connection, run_id: int, record: RunRecord) -> None:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
@@ -306,13 +291,19 @@ class SyncLedger:
         if connection.execute(_SET_RUN, (*summed(run_row(cleaned)), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 
+    @writing
+    @changing
+    def end_left_runs(self, connection: Connection, now: float) -> None:
+        """End the runs that another process left unfinished; for who knows that nobody works on the sync."""
+        end_runs_of(connection, (self.name,), now)
+
     @reading
-    def runs(self, connection: sqlite3.Connection, limit: int) -> tuple[RunRecord, ...]:
+    def runs(self, connection: Connection, limit: int) -> tuple[RunRecord, ...]:
         """Return the last `limit` runs, the newest first."""
         return tuple(run_of(checked_numbered(row)) for row in connection.execute(_GET_RUNS, (self.name, limit)))
 
     @reading
-    def runs_since(self, connection: sqlite3.Connection, moment: float) -> tuple[RunRecord, ...]:
+    def runs_since(self, connection: Connection, moment: float) -> tuple[RunRecord, ...]:
         """Return the runs that began at unix time `moment` or later and the last one before, the newest first."""
         found: list[RunRecord] = []
         for row in connection.execute(_GET_RUNS, (self.name, MOST_RUNS)):
@@ -326,7 +317,7 @@ class SyncLedger:
         return next(iter(await self.runs(1)), None)
 
     @reading
-    def last_success(self, connection: sqlite3.Connection) -> float | None:
+    def last_success(self, connection: Connection) -> float | None:
         """Return when a pass last reached its end, even if single entries were rejected or held."""
         (finished,) = connection.execute(
             "SELECT max(finished) FROM runs WHERE sync = ? AND state IN ('done', 'partial')", (self.name,)
@@ -334,144 +325,134 @@ class SyncLedger:
         return None if finished is None else float(finished)
 
     @reading
-    def changes(
-        self, connection: sqlite3.Connection, run_id: int, limit: int | None = None
-    ) -> tuple[ChangeRecord, ...]:
+    def changes(self, connection: Connection, run_id: int, limit: int | None = None) -> tuple[ChangeRecord, ...]:
         """Return what run `run_id` did, in the order in which it was settled, with the links before and after.
 
         The first `limit` of it if that is given.
         """
-        rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, -1 if limit is None else limit))
+        rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, NO_LIMIT if limit is None else limit))
         return tuple(change_of(checked_numbered(row)) for row in rows)
 
     @reading
-    def notes(self, connection: sqlite3.Connection) -> SyncNotes:
+    def notes(self, connection: Connection) -> SyncNotes:
         """Return all notes on the sync."""
         found = read_notes(connection, self.name)
-        if self.thread.lock is None and self.thread.doubt is not None:  # whoever may write has dropped it in the file
+        if self.thread.readonly and self.thread.doubt is not None:  # whoever may write has dropped it in the store
             return replace(found, verified=None)
         return found
 
     @writing
-    def note_verified(self, connection: sqlite3.Connection, portal: str, now: float) -> None:
+    def note_verified(self, connection: Connection, portal: str, now: float) -> None:
         """Note that what the portal at the origin `portal` holds has been read and put right."""
-        write_note(connection, self._scope, VERIFIED, portal, now)
-        drop_note(connection, self._scope, RESTORED)
+        write_note(connection, self.scope, VERIFIED, portal, now)
+        drop_note(connection, self.scope, RESTORED)
 
     @writing
-    def forget_verified(self, connection: sqlite3.Connection) -> None:
+    def forget_verified(self, connection: Connection) -> None:
         """Have the next pass read the portal, however recently that was done."""
-        drop_note(connection, self._scope, VERIFIED)
+        drop_note(connection, self.scope, VERIFIED)
 
     @writing
-    def note_home(self, connection: sqlite3.Connection, origin: str, now: float) -> None:
+    def note_home(self, connection: Connection, origin: str, now: float) -> None:
         """Note which portal the sync writes to."""
-        write_note(connection, self._scope, HOME, origin, now)
+        write_note(connection, self.scope, HOME, origin, now)
 
     @writing
-    def note_floor(self, connection: sqlite3.Connection, highest: int, now: float) -> None:
+    def note_floor(self, connection: Connection, highest: int, now: float) -> None:
         """Note up to which id the portal's events are older than the creates that are about to be sent."""
-        write_note(connection, self._scope, FLOOR, highest, now)
+        write_note(connection, self.scope, FLOOR, highest, now)
 
     @writing
-    def forget_floor(self, connection: sqlite3.Connection) -> None:
+    def forget_floor(self, connection: Connection) -> None:
         """Forget up to which id events are old: another portal counts its own."""
-        drop_note(connection, self._scope, FLOOR)
+        drop_note(connection, self.scope, FLOOR)
 
     @writing
-    def note_uids(self, connection: sqlite3.Connection, uids: Uids, now: float) -> None:
+    def note_uids(self, connection: Connection, uids: Uids, now: float) -> None:
         """Note what is known of the source's uids."""
         value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
-        write_note(connection, self._scope, UIDS, value, now)
+        write_note(connection, self.scope, UIDS, value, now)
 
     @writing
-    def note_clocks(self, connection: sqlite3.Connection, clocks: Sequence[ClockNote], now: float) -> None:
+    def note_clocks(self, connection: Connection, clocks: Sequence[ClockNote], now: float) -> None:
         """Note by which clocks it can be told how long ago open intents were sent."""
-        write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
+        write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
 
     @writing
-    def note_given_up(self, connection: sqlite3.Connection, creates: Sequence[GivenUp], now: float) -> None:
+    def note_given_up(self, connection: Connection, creates: Sequence[GivenUp], now: float) -> None:
         """Note which creates were given up though the portal may carry them out yet."""
-        write_note(connection, self._scope, GIVEN_UP, msgspec.to_builtins(creates), now)
+        write_note(connection, self.scope, GIVEN_UP, msgspec.to_builtins(creates), now)
 
     @writing
-    def note_unanswered(self, connection: sqlite3.Connection, changes: Sequence[Unanswered], now: float) -> None:
+    def note_unanswered(self, connection: Connection, changes: Sequence[Unanswered], now: float) -> None:
         """Note which updates and deletes nobody answered, beside those that were noted before."""
-        add_unanswered(connection, self._scope, changes, now)
+        add_unanswered(connection, self.scope, changes, now)
 
     @writing
-    def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
+    def note_due(self, connection: Connection, due: float | None, now: float) -> None:
         """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
-        write_note(connection, self._scope, DUE, due, now)
+        write_note(connection, self.scope, DUE, due, now)
 
     @reading
-    def mark(self, connection: sqlite3.Connection) -> str:
+    def mark(self, connection: Connection) -> str:
         """Return what differs whenever a link, hold, intent or known name of the sync does."""
         return ledger_mark(connection, self.name)
 
     @reading
-    def settled(self, connection: sqlite3.Connection) -> Settled | None:
+    def settled(self, connection: Connection) -> Settled | None:
         """Return what the last pass found that left nothing to do, None if that is not known."""
         return read_settled(connection, self.name)
 
     @reading
-    def links_for(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
+    def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
         """Return the links of `keys`, in their order; keys without a link are passed over."""
-        found = (link_for(connection, self.name, key) for key in keys)
-        return tuple(link for link in found if link is not None)
+        found = links_for(connection, [(self.name, key) for key in keys])
+        return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
 
     @writing
-    def note_settled(self, connection: sqlite3.Connection, settled: Settled) -> None:
+    def note_settled(self, connection: Connection, settled: Settled) -> None:
         """Note what a pass found that left nothing to do."""
         write_settled(connection, self.name, settled, self.thread.clean)
 
     @reading
-    def paused(self, connection: sqlite3.Connection) -> float | None:
+    def paused(self, connection: Connection) -> float | None:
         """Return since which unix time the sync is to be left alone, None if it is not."""
-        note = read_note(connection, self._scope, PAUSED)
+        note = read_note(connection, self.scope, PAUSED)
         return note[1] if note is not None else None
 
     @writing
-    def note_paused(self, connection: sqlite3.Connection, now: float) -> None:
+    def note_paused(self, connection: Connection, now: float) -> None:
         """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
-        if read_note(connection, self._scope, PAUSED) is None:
-            write_note(connection, self._scope, PAUSED, True, now)
+        if read_note(connection, self.scope, PAUSED) is None:
+            write_note(connection, self.scope, PAUSED, True, now)
 
     @writing
-    def forget_paused(self, connection: sqlite3.Connection) -> None:
+    def forget_paused(self, connection: Connection) -> None:
         """Note that the sync is no longer to be left alone."""
-        drop_note(connection, self._scope, PAUSED)
+        drop_note(connection, self.scope, PAUSED)
 
 
-def prune(
-    connection: sqlite3.Connection, before: float, most_runs: int = MOST_RUNS, most_changes: int = MOST_CHANGES
-) -> int:
-    """Remove runs that finished before unix time `before`, with their change records, and return how many.
-
-    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are the last run
-    and the last that reached its end of every sync, and runs with open intents. In the caller's transaction.
-    """
-    (crowded,) = connection.execute("SELECT max(id) - ? FROM runs", (most_runs,)).fetchone()
-    # Ids only grow, so the newest `most_changes` change records all lie above this one.
-    (old,) = connection.execute("SELECT max(id) - ? FROM changes", (most_changes,)).fetchone()
-    return connection.execute(
-        "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"
-        " OR id < (SELECT max(run_id) FROM changes WHERE id <= ?3))"
-        " AND id NOT IN (SELECT run_id FROM intents) AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
-        " AND id NOT IN (SELECT max(id) FROM runs WHERE state IN ('done', 'partial') GROUP BY sync)",
-        (before, crowded or 0, old or 0),
-    ).rowcount
+def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exception) -> Exception:
+    """Return what `error` says against `intents`, of which some may have been written by the same statement."""
+    creates, ids = set[tuple[str, Key]](), set[int]()
+    for one in intents:
+        is_create = one.op == "create"
+        if is_create and ((one.sync, one.key) in creates or _is_open(connection, one)):
+            return StateError(
+                f"{one.where}: an earlier create of “{one.title}” ({one.key}) has no known outcome yet",
+                "it is looked for in the portal at the start of the next pass",
+            )
+        if one.id in ids or connection.execute(_GET_INTENT, (one.id,)).fetchone():
+            return ValueError(f"the id {one.id} is in use")
+        ids.add(one.id)
+        creates |= {(one.sync, one.key)} if is_create else set()
+    return ValueError(f"cannot intend {len(intents)} changes in run {intents[0].run_id}: {error}")
 
 
-def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3.IntegrityError) -> Exception:
-    if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
-        return StateError(
-            f"{intent.where}: an earlier create of “{intent.title}” ({intent.key}) has no known outcome yet",
-            "it is looked for in the portal at the start of the next pass",
-        )
-    if connection.execute("SELECT 1 FROM intents WHERE id = ?", (intent.id,)).fetchone():
-        return ValueError(f"the id {intent.id} is in use")
-    return ValueError(f"cannot intend {intent.op} of {intent.key} in run {intent.run_id}: {error}")
+def _is_open(connection: Connection, intent: Intent) -> bool:
+    """Return True if another create of the same item was written down and has no known outcome."""
+    found = connection.execute(_GET_CREATE, (*key_row(intent.sync, intent.key), intent.id)).fetchone()
+    return found is not None
 
 
 def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import repeat
@@ -12,10 +12,10 @@ import msgspec
 
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind, SentFields, slim
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentFields, slim
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import Sought
+from syncd.portal.people.clients import Sought
 from syncd.portal.people.directory import Directory, PageReader
 
 
@@ -67,9 +67,8 @@ class Target(Protocol):
         """The section that items stand in, by name or id; "" where there are none."""
         ...
 
-    @property
-    def place_kinds(self) -> frozenset[PlaceKind]:
-        """The kinds of place this target writes to; links to others were made by a target of another type."""
+    def writes_to(self, place: Place) -> bool:
+        """Return True if `place` is of a kind this target writes to; links to others were made by another type."""
         ...
 
     def limits(self) -> tuple[str, ...]:
@@ -97,6 +96,15 @@ class Target(Protocol):
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return what `entry` becomes; never raises for anything an entry may hold."""
+        ...
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Fetch what `changes` need from elsewhere, until `stopped`; return them as they can be carried out now.
+
+        The second value tells why some of them cannot be, by their place.
+        """
         ...
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
@@ -140,7 +148,8 @@ class ShapingMemory:
 
     What an entry becomes depends on the entry, the context and the target alone, so the outcome for an equal entry in
     an equal context is used again. Series are not remembered here: their compiler has a memory of its own, which stays
-    valid when the day changes and forgets what is not asked for any more.
+    valid when the day changes and forgets what is not asked for any more. Nor are entries with files: their contents
+    would stay in memory from pass to pass.
     """
 
     def __init__(self) -> None:
@@ -169,5 +178,9 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {pair[0].uid: pair for pair in found if pair[0].recurrence is None and not pair[0].overrides}
+        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
         return found
+
+
+def _is_remembered(entry: Entry) -> bool:
+    return entry.recurrence is None and not entry.overrides and not entry.details.attachments

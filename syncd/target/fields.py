@@ -14,10 +14,10 @@ from typing import Generic, Literal, TypeVar, get_args
 
 from syncd.errors import DoubtfulError, EntryError
 from syncd.model.entry import Details, Entry, Problem, Span
-from syncd.model.markup import is_html, to_bbcode
+from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.names import counted
 from syncd.model.template import Template, cut
-from syncd.portal.people.crm import CrmCard, Sought, sought
+from syncd.portal.people.clients import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
 from syncd.portal.people.person_names import folded
 from syncd.target.base import Shaped
@@ -183,6 +183,16 @@ def description_text(value: str, warnings: list[str]) -> str:
     return _cut_to_bytes(clean, DESCRIPTION_LIMIT_BYTES)
 
 
+def html_text(bbcode: str, warnings: list[str]) -> str:
+    """Return a description of `description_text` as HTML of at most 60,000 bytes."""
+    text = bbcode
+    while (size := len((made := to_html(text)).encode("utf-8", "replace"))) > DESCRIPTION_LIMIT_BYTES:
+        text = cut(text, max(1, len(text) * DESCRIPTION_LIMIT_BYTES // size - 1))
+    if text != bbcode:
+        warnings.append(f"the description takes more than {DESCRIPTION_LIMIT_BYTES} bytes as HTML; it is cut at a word")
+    return made
+
+
 def _cut_to_bytes(text: str, limit: int) -> str:
     sizes = accumulate(map(_stored_bytes, text), initial=_stored_bytes(_ELLIPSIS))
     kept = text[: sum(1 for size in takewhile(lambda size: size <= limit, sizes)) - 1]
@@ -205,7 +215,7 @@ def _clean(value: str) -> str:
     return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
 
 
-_OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
+_OTHER_TYPES = re.compile(r"(?:T[0-9a-f]{1,8}|SI|Q)_[1-9]\d*\Z")
 
 
 def clients_sought(

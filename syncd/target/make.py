@@ -54,12 +54,14 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
     """Return the target of a sync into the CRM."""
     # Most configs write to calendars alone, and need not load what the CRM takes.
     from syncd.target.crm.activity import ActivitySettings, ActivityTarget  # noqa: PLC0415
+    from syncd.target.crm.attached import FileSettings  # noqa: PLC0415
     from syncd.target.crm.cards import CardSettings  # noqa: PLC0415
     from syncd.target.crm.todo import TodoSettings, TodoTarget  # noqa: PLC0415
 
     cards = CardSettings(
         contact=target.contact,
         owner_type=target.owner_type,
+        owner_field=target.owner_field,
         responsible=target.responsible,
         owners=target.owners,
         on_unresolved=target.on_unresolved,
@@ -79,6 +81,11 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
                 importance=fields.importance,
                 remind=fields.remind,
                 completed=target.completed,
+                direction=target.direction,
+                origin_version=target.origin_version,
+                markup=fields.markup,
+                extra=fields.extra,
+                files=FileSettings(wanted=fields.files, hosts=fields.file_hosts, max_bytes=fields.files_max_bytes),
             )
         )
     return TodoTarget(

@@ -8,7 +8,10 @@ from syncd.web.views import View
 
 
 def health_document(view: View) -> dict[str, Json]:
-    """Return the JSON document (app/JSON.md): `ok` unless a sync is stale. Times are ISO 8601 in UTC, or null."""
+    """Return the JSON document (app/JSON.md): `ok` unless a sync is stale. Times are ISO 8601 in UTC, or null.
+
+    Of several machines each answers for what it holds.
+    """
     return {
         "ok": view.ok,
         "syncs": [
@@ -21,8 +24,9 @@ def health_document(view: View) -> dict[str, Json]:
                 "paused": _iso(sync.paused),
             }
             for sync in view.syncs
+            if sync.here
         ],
-        "portals": [{"name": portal.name, "refused": portal.refused or None} for portal in view.portals],
+        "portals": [{"name": portal.name, "refused": portal.refused or None} for portal in view.portals if portal.here],
         "config_refused": view.config_refused or None,
     }
 

@@ -44,7 +44,7 @@ class _ViewCollector(Collector):
         yield _gauge("syncd_build_info", "Always 1; the version is a label.", ["version"], [([view.version], 1.0)])
         refused = float(bool(view.config_refused))
         yield _gauge("syncd_config_refused", "Whether the last change of the config was refused.", [], [([], refused)])
-        yield from _syncs(view.syncs)
+        yield from _syncs([sync for sync in view.syncs if sync.here])  # of others another machine tells
         portal_of = {sync.name: sync.portal for sync in view.syncs}
         yield _counter(
             "syncd_passes", "Passes since the daemon started, by how they ended.", ["sync", "state", "portal"],
@@ -54,7 +54,7 @@ class _ViewCollector(Collector):
             "syncd_changes", "Changes that the portal confirmed since the daemon started.",
             ["sync", "change", "portal"], _by_portal(view.totals.changes, portal_of),
         )  # fmt: skip
-        yield from _portals(view.portals)
+        yield from _portals([portal for portal in view.portals if portal.here])
 
 
 def _syncs(syncs: Sequence[SyncView]) -> Iterator[Metric]:
@@ -97,7 +97,7 @@ def _portals(portals: Sequence[PortalView]) -> Iterator[Metric]:
         (portal.name, method, budget) for portal in portals for method, budget in sorted(portal.operating.items())
     ]
     yield _gauge(
-        "syncd_portal_refused", "Whether the portal refuses the webhook.", ["portal"],
+        "syncd_portal_refused", "Whether the portal refuses syncd.", ["portal"],
         each([float(bool(portal.refused)) for portal in portals]),
     )  # fmt: skip
     yield _gauge(

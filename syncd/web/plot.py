@@ -49,7 +49,7 @@ def history(runs: Sequence[RunRecord], language: Language) -> Markup:
         told = f"{stamp(run.started)}: {words.get(run.state, run.state)}, {duration(run.seconds, language)}"
         kind = run.state if run.state != "done" or changed else "idle"  # so that passes with changes stand out
         bar = tag(
-            "rect", tag("title", f"{told}, {changed} {words['changes']}"), class_=f"bar {kind}",
+            "rect", tag("title", f"{told}, {words['changed_n'].format(changed)}"), class_=f"bar {kind}",
             x=(offset + index) * _STEP, y=f"{_HEIGHT - height:.1f}", width=_BAR, height=f"{height:.1f}",
         )  # fmt: skip
         bars.append(bar)

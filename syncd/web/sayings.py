@@ -1,101 +1,125 @@
-"""What syncd says of entries and portals, in Russian, for the page.
+"""What syncd says of entries and portals, in the language of whoever reads the page.
 
-Messages are made in English where the facts are. Those that know their values are told by the catalog. Of the others,
-also of earlier versions, those that people meet most are put into Russian by their shape; what is not known stays as it
-is and is marked as English, for whoever reads the page by ear.
+Messages are made in English where the facts are, and travel as text: through the ledger, for one. Here they are known
+again by their shape and told in Russian, with the same values.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Final, NamedTuple
 
 from syncd.html import Child, tag
 from syncd.lang.catalog import told as in_language
 from syncd.lang.saying import Saying
 from syncd.web.language import Language
+from syncd.web.messages_ru import FIELDS, MESSAGES
 
-_RUSSIAN: Final = (
-    # Why a plan changes something (model/diff.py, adoption.py).
-    ("new in the source", "новое в источнике"),
-    ("source changed", "изменено в источнике"),
-    ("section changed", "изменён раздел"),
-    ("the outcome of its last update is not known", "неизвестно, чем кончилось последнее изменение"),
-    ("gone from the source", "исчезло из источника"),
-    (
-        r"gone from the source for (\d+) of (\d+) passes \(removed_after\); not deleted yet",
-        r"исчезло из источника, проход \1 из \2 (removed_after); пока не удалено",
-    ),
-    ("gone from the source, but edited in the portal since", "исчезло из источника, но изменено на портале"),
-    ("deleted in the portal", "удалено на портале"),
-    (r"edited in the portal: (.*)", r"изменено на портале: \1"),
-    (r"edited in the portal since: (.*)", r"с тех пор изменено на портале: \1"),
-    ("bears the mark of this entry", "несёт метку этой записи"),
-    ("an identical event already exists", "такое же событие уже есть"),
-    (
-        r"an event at this time already exists, which differs in (.*)",
-        r"событие в это время уже есть, отличается: \1",
-    ),
-    ("another event has its id in the portal now", "на портале этот id теперь у другого события"),
-    (
-        "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again",
-        "то, что стоит на портале под этим id, не читается и потому не тронуто; следующий проход попробует снова",
-    ),
-    # What stops a pass or a portal.
-    (r"operating time of (.*)", r"операционное время метода \1"),
-    ("the request rate", "частота запросов"),
-    (
-        r"(\S+): (\d+) of (\d+) known entries are gone from the source and would be deleted, more than max_removed ="
-        r" (\S+) allows \((.*)\); nothing was sent \(check the source; if this is right, run once with --force or raise"
-        r" max_removed in \[\[sync\]\] \S+\)",
-        r"\1: из источника исчезло \2 из \3 известных записей, и они были бы удалены; max_removed = \4 столько не"
-        r" допускает (\5); ничего не отправлено (проверьте источник; если всё верно, запустите один раз с --force или"
-        r" увеличьте max_removed)",
-    ),
-    (
-        r"(\S+): (\d+) of (\d+) known entries would change, more than max_changed = (\S+) allows \((.*)\); nothing was"
-        r" sent \(.*\)",
-        r"\1: изменилось бы \2 из \3 известных записей; max_changed = \4 столько не допускает (\5); ничего"
-        r" не отправлено (посмотрите syncd plan \1; если всё верно, запустите один раз с --force или увеличьте"
-        r" max_changed)",
-    ),
-    (r"(.*) refuses the webhook: (.*)", r"\1 не принимает вебхук: \2"),
-    (r"(.*) does not let anything through: (.*)", r"\1 ничего не пропускает: \2"),
-    (r"no progress for (\d+) minutes", r"нет движения уже \1 мин"),
-    (r"the portal refused all (\d+) changes", r"портал отклонил все изменения: \1"),
-    # What is wrong with an entry or a file (source/, target/).
-    (r"(?:the )?end is before (?:the )?start(.*)", r"конец раньше начала\1"),
-    (r"there is no title(.*)", r"нет названия\1"),
-    (r"there is no start(.*)", r"нет начала\1"),
-    (r"no user (.*) in the portal(?: \(see on_unresolved\))?", r"на портале нет пользователя \1"),
-    (r"the portal refused it: (.*)", r"портал отклонил: \1"),
-    (r"(.*) has the same uid(.*)", r"\1: тот же uid\2"),
-    (r"(.*): No such file or directory(?: \(check path in \[sync\.source\]\))?", r"\1: такого файла нет"),
-    (r"(.*): Permission denied(.*)", r"\1: нет доступа\2"),
-    (r"(.*) is empty \(.*\)", r"\1: файл пуст"),
-    (r"(.*) has no rows \(.*\)", r"\1: нет строк"),
-    (
-        r"(.*): there is not (.*) \(check path in \[sync\.source\]\)",
-        r"\1: нет \2 (проверьте path в [sync.source])",
-    ),
-)
-"""Pairs of an English message, as a pattern of the whole, and the Russian one. The first that fits is used."""
+_VALUE: Final = re.compile(r"\{(\w+)\}")
 _LONGEST: Final = 2000
 """Characters of a message that is compared with the patterns: what a feed or a portal says may be of any length."""
-_PATTERNS: Final = tuple((re.compile(english, re.DOTALL), russian) for english, russian in _RUSSIAN)
+_REMEMBERED: Final = 4096
+"""The page is loaded again every few seconds, with the same messages."""
+_DEEPEST: Final = 3
+"""How many messages may be within each other; a feed must not make them more."""
+
+_MOST_BRACKETS: Final = 8
+
+
+class _Saying(NamedTuple):
+    surest: str  # its longest piece without values: most messages are told by not having it
+    pieces: tuple[str, ...]  # what stands before, between and after the values
+    names: tuple[str, ...]
+    russian: str
+
+    def values(self, text: str) -> dict[str, str] | None:
+        """Return the values that `text` has, by name; None if it has another shape.
+
+        Each value goes as far as it can, the first one first, as if it were `.*` of a regular expression. That would
+        try all ways to share the text out among the values: what a feed says must not hold up the page.
+        """
+        first, *middle = self.pieces
+        if not middle:
+            return {} if text == first else None
+        last = middle.pop()
+        if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+            return None
+        found, end = [], len(text) - len(last)
+        for piece in reversed(middle):
+            at = text.rfind(piece, len(first), end)
+            if at < 0:
+                return None
+            found.append(text[at + len(piece) : end])
+            end = at
+        return dict(zip(self.names, (text[len(first) : end], *reversed(found)), strict=True))
+
+
+def _saying(english: str, russian: str) -> _Saying:
+    parts = _VALUE.split(english)
+    return _Saying(max(parts[::2], key=len), tuple(parts[::2]), tuple(parts[1::2]), russian)
+
+
+def _plain(pair: tuple[str, str]) -> int:
+    return len(_VALUE.sub("", pair[0]))
+
+
+# What says the most by itself comes first: "there is no {field}" also fits what begins so and goes on otherwise.
+_SAYINGS: Final = tuple(_saying(*pair) for pair in sorted(MESSAGES, key=_plain, reverse=True))
 
 
 def told(text: str, language: Language) -> Child:
-    """Return a message in `language`, marked as English where it is not known in Russian."""
+    """Return a message in `language`; what is not known in Russian is marked as English, for who reads it by ear."""
+    if isinstance(text, Saying) and (said := in_language(text, language)) != text:
+        return said
     if language == "en" or not text:
         return text
-    if isinstance(text, Saying):
-        return in_language(text, language)
-    if len(text) > _LONGEST:
-        return tag("span", text, lang="en")
-    for pattern, russian in _PATTERNS:
-        if found := pattern.fullmatch(text):
-            return found.expand(russian)
-    return (
-        text if re.search("[А-Яа-яЁё]", text) and not re.search("[A-Za-z]{3}", text) else tag("span", text, lang="en")
-    )
+    russian = in_russian(text)
+    if russian is not None:
+        return russian
+    cyrillic = re.search("[А-Яа-яЁё]", text) and not re.search("[A-Za-z]{3}", text)
+    return text if cyrillic else tag("span", text, lang="en")
+
+
+def fields_told(names: str, language: Language) -> str:
+    """Return a list of fields, as "name, start", in `language`."""
+    if language == "en":
+        return names
+    return ", ".join(FIELDS.get(name, name) for name in names.split(", "))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def in_russian(text: str, depth: int = 0) -> str | None:
+    """Return what `text` says in Russian, None where that is not known.
+
+    An error may end with its remedy in brackets, as `str` of one does.
+    """
+    if len(text) > _LONGEST or depth > _DEEPEST:
+        return None
+    if text.endswith(")"):
+        for start in (one.start() for one in islice(re.finditer(r" \(", text), _MOST_BRACKETS)):
+            remedy = in_russian(text[start + 2 : -1], depth + 1)
+            if remedy is not None and (said := in_russian(text[:start], depth + 1)) is not None:
+                return f"{said} ({remedy})"
+    for saying in _SAYINGS:
+        if saying.surest in text and (values := saying.values(text)) is not None:
+            return _filled(saying.russian, values, depth)
+    return None
+
+
+def _filled(russian: str, values: Mapping[str, str], depth: int) -> str:
+    """Return the Russian message with `values` in it."""
+
+    def value(one: re.Match[str]) -> str:
+        name, text = one[1], values[one[1]]
+        match name:
+            case "fields":
+                return fields_told(text, "ru")
+            case "reason" | "remedy":
+                return in_russian(text, depth + 1) or text
+            case _:
+                return text
+
+    return _VALUE.sub(value, russian)

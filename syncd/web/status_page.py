@@ -379,11 +379,20 @@ class StatusPage:
                 class_="top",
             ),
             tag("p", portal.host, " · ", used, class_="quiet source"),
+            self._holder(portal) if portal.holder is not None else None,
             waiting,
             tag("h4", words["budget"]),
             *(methods or [tag("p", words["no_budget"], class_="quiet")]),
             class_="card" + (" stale" if portal.refused else ""),
         )
+
+    def _holder(self, portal: PortalView) -> Markup:
+        """Return which of several machines writes to the portal, and since when."""
+        words = self._words
+        if not portal.holder:
+            return tag("p", words["held_by_none"], class_="waiting")
+        since = join(" · ", self._time(portal.held_since)) if portal.held_since is not None else None
+        return tag("p", words["held_by"].format(portal.holder), since, class_="quiet")
 
     def _shown_methods(self, portal: PortalView) -> list[tuple[str, MethodBudget]]:
         """Return the budgets to show: all of them, by method; where there are many portals, the most used one."""

@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler, Middleware
 from syncd import events
 from syncd.errors import ConfigError, PausedError, SyncdError
 from syncd.scrub import Clean, printable
+from syncd.web.calls import Callees, add_calls
 from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
 from syncd.web.language import NAMES, Language, language_of
@@ -78,6 +79,7 @@ async def serving(
     limits: Limits | None = None,
     bell: Bell | None = None,
     details: Details | None = None,
+    callees: Callees | None = None,
 ) -> AsyncIterator[int]:
     """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
 
@@ -87,7 +89,7 @@ async def serving(
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
     runner = web.AppRunner(
-        make_app(view, clean, lambda: (host, *names()), bell, details), access_log=None, handle_signals=False,
+        make_app(view, clean, lambda: (host, *names()), bell, details, callees), access_log=None, handle_signals=False,
         shutdown_timeout=2.0, logger=_RequestLog("syncd.web"), keepalive_timeout=_IDLE_S, lingering_time=1.0,
     )  # fmt: skip
     await runner.setup()
@@ -123,10 +125,11 @@ def make_app(
     names: Callable[[], Collection[str]],
     bell: Bell | None = None,
     details: Details | None = None,
+    callees: Callees | None = None,
 ) -> web.Application:
     """Return the application that shows what `view` reads, which is called for every request.
 
-    `names` are the names that requests may be for; `bell` starts passes.
+    `names` are the names that requests may be for; `bell` starts passes, `callees` take what portals bring.
     """
 
     async def show_page(request: web.Request) -> web.Response:
@@ -160,6 +163,8 @@ def make_app(
         app.router.add_get(r"/syncs/{name}/runs/{number:[0-9]{1,18}}", _run_page(view, details))
     if bell is not None:
         app.router.add_post("/syncs/{name}/pass", _ringing(bell, clean))
+    if callees is not None:
+        add_calls(app, callees)
     return app
 
 

@@ -8,7 +8,7 @@ from syncd.html import Child, Markup, join, tag
 from syncd.model.record import RunRecord
 from syncd.model.zones import as_read
 from syncd.web.language import Language, duration, number, stamp
-from syncd.web.sayings import told
+from syncd.web.sayings import fields_told, told
 from syncd.web.status_page import StatusPage
 from syncd.web.views import ChangeLine, RunView, SyncView, View
 
@@ -114,6 +114,7 @@ class _RunPage(StatusPage):
         return tag("div", join(table, more), class_="many changes")
 
     def _change_row(self, change: ChangeLine) -> Markup:
-        cells = (as_read(change.start, None), change.title, change.where, change.reason)
+        fields = fields_told(change.reason, self._language)
+        cells = (as_read(change.start, None), change.title, change.where, fields)
         op = tag("td", tag("b", self._words[change.op], class_=f"op {change.op}"))
         return tag("tr", op, *(tag("td", cell) for cell in cells))

@@ -55,7 +55,7 @@ class SyncView:
     """How one sync stands; `runs` are its last passes, newest first: where it is not told `in_full` only the last one.
 
     `schedule` is an interval in seconds, or a cron as the config writes it. `paused` is since when somebody wants it
-    left alone: meanwhile it is not stale.
+    left alone: meanwhile it is not stale. Unless it is `here`, another machine makes its passes.
     """
 
     name: str
@@ -75,6 +75,7 @@ class SyncView:
     in_full: bool = True
     paused: float | None = None
     progress: ProgressView | None = None
+    here: bool = True
 
     @property
     def last_run(self) -> RunRecord | None:
@@ -99,7 +100,11 @@ class SyncView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalView:
-    """How one portal stands; `refused` is why it refuses syncd, empty if it does not."""
+    """How one portal stands; `refused` is why it refuses syncd, empty if it does not.
+
+    Where several machines share the state, `holder` is the one that writes to it, "" for none yet, since `held_since`;
+    unless that is `here`, `operating` is what the state remembers.
+    """
 
     name: str
     host: str
@@ -109,6 +114,9 @@ class PortalView:
     refused_rate: int
     waiting_for: str | None
     waiting_until: float | None
+    here: bool = True
+    holder: str | None = None
+    held_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +155,8 @@ class View:
 
     @property
     def ok(self) -> bool:
-        """Whether no sync is stale."""
-        return all(sync.freshness != "stale" for sync in self.syncs)
+        """Whether no sync is stale whose passes are made here."""
+        return all(sync.freshness != "stale" for sync in self.syncs if sync.here)
 
     @property
     def condition(self) -> Condition:

@@ -26,7 +26,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from syncd import events
 from tests.bench.kill_portal import Portal
-from tests.bench.kill_relay import Gun, Moment, Relay, Shot
+from tests.bench.kill_relay import Gun, Moment, Shooting, Shot
 from tests.bench.kill_sources import Book, Shown, plain_name
 
 TIMEOUT_S, SETTLE_S = 2.0, 0.5
@@ -123,7 +123,7 @@ class Campaign:
     random: Random
     tally: Tally
     portals: dict[str, Portal]
-    relays: dict[str, Relay]
+    relays: dict[str, Shooting]
     gun: Gun
     books: dict[str, Book] = field(default_factory=dict)
     edited: set[tuple[str, int]] = field(default_factory=set)
@@ -451,7 +451,7 @@ async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[
             stack.push_async_callback(portal.close)
             await portal.open(folder / f"sandbox-{name}.log")
             await portal.remember()
-            relays[name] = Relay(portal.origin, gun, session)
+            relays[name] = Shooting(portal.origin, session, gun)
             await relays[name].open()
             stack.push_async_callback(relays[name].close)
         played = Campaign(folder, random, tally, portals, relays, gun)

@@ -7,11 +7,13 @@ import re
 import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from aiohttp import ClientSession, web
+from aiohttp import web
+
+from tests.bench.relay import Relay, cut
 
 Moment = Literal["at a time", "lost", "late", "sent", "answered", "delivered"]
 """Where a process dies: after so many seconds; with a request that never arrives, arrives after its death, is being
@@ -66,40 +68,22 @@ class Gun:
 
 
 @dataclass(slots=True)
-class Relay:
-    """The address of one portal that syncd knows."""
+class Shooting(Relay):
+    """The address of one portal that syncd knows; kills its process when the moment has come."""
 
-    target: str
     gun: Gun
-    session: ClientSession
-    url: str = ""
-    late: set[asyncio.Task[web.Response]] = field(default_factory=set)
     longest_s: float = 0.0
     """The longest time from the death of a process to the end of a request that it had sent."""
-    _runner: web.AppRunner | None = None
 
-    async def open(self) -> None:
-        """Listen at a free port."""
-        app = web.Application(client_max_size=2**26)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Pass it on, unless the process that sent it dies of it."""
+        body, path = await request.read(), request.rel_url.raw_path_qs
         deeds = deeds_of(request.path, body)
         gun = self.gun
         shot = gun.shot
         if shot is None or not gun.meets(deeds):
             gun.last = f"during a request to {deeds}"
-            answer = await self._forward(request, body)
+            answer = await self.forward(request, path, body)
             gun.last = f"after a request to {deeds}"
             return answer
         where = f"{shot.moment}: {deeds}"
@@ -108,21 +92,19 @@ class Relay:
                 gun.fire(where)
             case "late":
                 gun.fire(where)
-                self._keep(asyncio.create_task(self._forward(request, body, shot.delay_s)), gun)
+                self._keep(asyncio.create_task(self.forward(request, path, body, shot.delay_s)), gun)
             case "sent":
-                self._keep(task := asyncio.create_task(self._forward(request, body)), gun)
+                self._keep(task := asyncio.create_task(self.forward(request, path, body)), gun)
                 await asyncio.wait({task}, timeout=shot.delay_s)
                 gun.fire(where)
             case "answered":
-                await self._forward(request, body)
+                await self.forward(request, path, body)
                 gun.fire(where)
             case _:
-                answer = await self._forward(request, body)
+                answer = await self.forward(request, path, body)
                 asyncio.get_running_loop().call_later(shot.delay_s, gun.fire, where)
                 return answer
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=502)
+        return cut(request)
 
     def _keep(self, task: asyncio.Task[web.Response], gun: Gun) -> None:
         def ended(one: asyncio.Task[web.Response]) -> None:
@@ -133,15 +115,6 @@ class Relay:
         at_once = gun.died  # another process may die before this request has ended
         self.late.add(task)
         task.add_done_callback(ended)
-
-    async def _forward(self, request: web.Request, body: bytes, wait_s: float = 0.0) -> web.Response:
-        await asyncio.sleep(wait_s)
-        headers = {"Content-Type": request.headers.get("Content-Type", "")}
-        async with self.session.request(
-            request.method, self.target + request.rel_url.raw_path_qs, data=body, headers=headers
-        ) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name in ("Content-Type", "Retry-After")}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
 
 def deeds_of(path: str, body: bytes) -> str:

@@ -29,7 +29,8 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, undo
 from syncd.service.overview import Overview, ServiceState
 from syncd.state.ledger import Ledger
-from syncd.state.schema import SUMMED_CHANGE, learn_sum, setting
+from syncd.state.rows import SUMMED_CHANGE, setting
+from syncd.state.sqlite.schema import learn_sum
 from syncd.web.health import health_document
 from syncd.web.metrics import Metrics
 from syncd.web.status_page import page

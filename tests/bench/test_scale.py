@@ -60,7 +60,7 @@ async def _done(folder: Path, name: str) -> None:
 
     @asynccontextmanager
     async def connect(
-        config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], None]
+        config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         yield Portal(
             name=config.name, credential=Webhook(address="http://127.0.0.1:9/rest/1/benchmarkcode/"),

@@ -273,6 +273,32 @@ def test_a_wrong_command_line_gives_exit_code_2(
     assert run(capsys, *arguments)[0] == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "--json", "--format", "html"),
+        ("report", "--format", "csv", "--json"),
+        ("history", "--run", "1", "--last", "2"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert (code, "leave out one of them" in err) == (2, True)
+
+
+def test_a_config_that_the_environment_names_and_that_is_not_there_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCD_CONFIG", "moved.toml")
+    code, _, err = run(capsys, "status")
+    assert (code, err.splitlines()) == (
+        0, [f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"]
+    )  # fmt: skip
+    assert "moved.toml" not in run(capsys, "--config", "syncd.toml", "status")[2]
+
+
 @pytest.mark.parametrize("arguments", [("sync", "--no-such-option"), ("status", "--no"), ("nonsense",)])
 def test_a_wrong_command_line_is_a_document_too_where_one_was_asked_for(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
@@ -291,6 +317,9 @@ def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.Capture
     assert "Анна Петрова" in run(capsys, "portal", "owners")[1]
     assert "writable" in run(capsys, "portal", "sections", "--calendar", "group")[1]
     assert "batches of 50" in run(capsys, "portal", "limits")[1]
+    for arguments, said in (((), True), (("--owner", "3"), False), (("--calendar", "company"), False)):
+        _, out, err = run(capsys, "portal", "sections", *arguments)
+        assert ("--calendar group or company lists others" in err, "--calendar" in out) == (said, False)
 
 
 def test_the_status_lists_what_the_last_pass_left_out_or_rejected(
@@ -336,8 +365,11 @@ def test_version_names_the_libraries_that_matter(capsys: pytest.CaptureFixture[s
     assert {"syncd", "python", "aiohttp", "icalendar"} <= {line.split()[0] for line in out.splitlines()}
 
 
-def test_the_demonstration_ends_with_nothing_left_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "demo", "--no-wait", "--port", "0")
+@pytest.mark.parametrize("by", [(), ("--app",)])
+def test_the_demonstration_ends_with_nothing_left_to_do(
+    capsys: pytest.CaptureFixture[str], by: tuple[str, ...]
+) -> None:
+    code, out, _ = run(capsys, "demo", "--no-wait", "--port", "0", *by)
     assert code == 0
     assert "229 unchanged" in out
     assert "http://127.0.0.1:" in out
@@ -469,6 +501,7 @@ def test_times_in_a_plan_are_in_the_sync_s_zone(folder: Path, capsys: pytest.Cap
         (("probe", "--yes", "--unresolved", "shifts"), "--unresolved has no effect on probe"),
         (("sections", "--calendar", "company", "--owner", "1"), "the company calendar has no owner"),
         (("owners", "--unresolved", "shifts", "--portal", "main"), "asks the portal of the sync it names"),
+        (("authorize", "main", "--portal", "other"), "which portal? main, other"),
     ],
 )
 def test_an_option_of_portal_that_would_have_no_effect_is_refused(

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from syncd.cli import main
 from tests.source.calendars import calendar, event
 
 SHIFTS = "ID;Смена;Начало;Конец;E-mail\na1;Утро;01.12.2026 9:00;01.12.2026 10:00;{}\n"
 KNOWN = "anna.petrova@school.example"
 
 
-def syncd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "syncd", *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def syncd(folder: Path, *arguments: str) -> Done:
+    """Run a command in this process: starting one for each would take most of the time."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, chdir(folder):
+        code = main(arguments)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def test_a_schedule_and_a_portal_give_a_config_that_check_and_sync_take(tmp_path: Path, webhook: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from syncd.model.lease import Board, Lease, Member
+from syncd.service.status import board_document
 from syncd.web.health import health_document
 from tests.cli.test_commands import document, edit, run
 from tests.web.views import view
@@ -75,6 +77,10 @@ def test_each_example_has_the_fields_of_the_real_document(folder: Path, capsys: 
     backup = document(capsys, "state", "backup", "copy.db", "--json")[1]
     assert shape(example("syncd state backup --json")) == shape(backup)
     assert shape(example("syncd state check --json")) == shape(document(capsys, "state", "check", "--json")[1])
+    member = Member(holder="one:812", left_s=9.0, host="one", pid=812, version="0.2.0", portals={"main": 3})
+    lease = Lease(portal="main", holder="one:812", epoch=3, left_s=12.4, host="one", pid=812, since=1_790_000_000.0)
+    board = Board(leases=(lease,), members=(member,))
+    assert shape(example("syncd lease list --json")) == shape(board_document(board))
     assert shape(example("syncd portal limits --json")) == shape(document(capsys, "portal", "limits", "--json")[1])
     probed = document(capsys, "portal", "probe", "--yes", "--json")[1]
     assert shape(example("syncd portal probe --json")) == shape(probed)

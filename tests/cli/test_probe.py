@@ -14,9 +14,10 @@ import pytest
 from syncd.cli import main
 from syncd.cli.commands import probe as command
 from syncd.cli.commands import sandbox
+from syncd.cli.commands.probe import contradiction_text
 from syncd.cli.commands.takeback import purge
 from syncd.cli.desk import OwnDesk
-from syncd.portal.probe.facts import facts_from
+from syncd.portal.probe.facts import Fact, facts_from
 from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
@@ -103,7 +104,9 @@ def test_a_contradiction_is_a_line_with_the_section_of_portal_md(
     stage.set_faults(Settings(integer_stamps=False, name_length=100))
     probe(stage)
     out = capsys.readouterr().out
-    assert "PORTAL.md 4.2: name_length: 255 characters; found: 100" in out
+    assert "PORTAL.md 4.2: name_length: 255 characters; found: 100 characters" in out
+    (noon,) = (line for line in out.splitlines() if line.startswith("whole_day_noon"))
+    assert noon.count("stays on its day") == 2
     assert "1 contradiction;" in out
 
 
@@ -155,6 +158,18 @@ def test_what_a_probe_that_was_cut_off_left_goes_with_the_next_purge(tmp_path: P
     assert (set(stage.world.tables.sections), kept(stage)[1]) == (before, False)
 
 
+def test_of_many_series_a_contradiction_names_those_that_are_otherwise() -> None:
+    fact = Fact(
+        name="series",
+        value={"daily, plain": "neither", "weekly without a day": "both"},
+        expected={"daily, plain": "portal", "weekly without a day": "both"},
+    )
+    assert contradiction_text(fact) == "PORTAL.md 4.13: series: daily, plain: portal; found: daily, plain: neither"
+    assert contradiction_text(Fact(name="name_length", value=100)) == (
+        "PORTAL.md 4.2: name_length: 255 characters; found: 100 characters"
+    )
+
+
 def test_a_sandbox_like_another_portal_says_what_it_cannot_imitate(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,12 +177,22 @@ def test_a_sandbox_like_another_portal_says_what_it_cannot_imitate(
         {"fact": "waf", "found": True},
         {"fact": "operating", "found": False},
         {"fact": "whole_day_end", "found": "exclusive", "contradicts": True},
+        {"fact": "deleted_getbyid", "found": "still shown", "contradicts": True},
+        {"fact": "macros", "found": False, "contradicts": True},
+        {
+            "fact": "series",
+            "found": {"daily, plain": "neither", "weekly": "both"},
+            "expected": {"daily, plain": "portal", "weekly": "both"},
+            "contradicts": True,
+        },
     ]
     (folder / "facts.json").write_text(json.dumps({"version": 1, "facts": rows}))
-    assert served(folder / "facts.json") == Settings(waf=True, tariff="self-hosted")
-    assert "unlike that portal: whole_day_end (exclusive)" in capsys.readouterr().err
-    said = served(folder / "facts.json", tariff="enterprise", switch=["waf=no"])
-    assert said == Settings(tariff="enterprise"), "the command line counts more"
+    usual = Settings(waf=True, tariff="self-hosted", deleted_getbyid="still shown")
+    assert served(folder / "facts.json") == usual
+    said = "unlike that portal: whole_day_end (exclusive), macros (no), series (daily, plain: neither)\n"
+    assert capsys.readouterr().err == said
+    given = served(folder / "facts.json", tariff="enterprise", switch=["waf=no", "deleted_getbyid=null"])
+    assert given == Settings(tariff="enterprise"), "the command line counts more"
     assert main(["sandbox", "--port", "0", "--like", "nowhere.json"]) == 2
 
 

@@ -85,5 +85,5 @@ def test_status_asks_the_ledger_for_each_sync_no_more_often_than_it_has_to(
         found = asyncio.run(count(syncs))
         assert len(found.syncs) == syncs
         numbers[syncs] = asked
-    # Paused since, last run, notes; what is held and gone only where something is.
-    assert (numbers[100] - numbers[10]) / 90 <= 3
+    # All at once; what is held and gone is asked for only where something is.
+    assert numbers[100] == numbers[10]

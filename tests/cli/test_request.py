@@ -13,16 +13,19 @@ import pytest
 from syncd.cli.client import request_of
 from syncd.cli.desk import _WORKS
 from syncd.cli.execute import _COMMANDS
-from syncd.cli.parser import build_parser
+from syncd.cli.parser import build_parser, parsed
 from syncd.cli.served import _arguments
 from syncd.scrub import Scrubber
 from syncd.service.protocol import Command, Request, line
 
 HERE = {"help", "config", "verbose", "quiet", "log_format"}
 """What concerns the process that was called: which config, and what its own log tells."""
-TYPED = {"probe": ["portal", "probe"]}
+TYPED = {"probe": ["portal", "probe"], "authorize": ["portal", "authorize"]}
 """The commands that are typed otherwise than they are called."""
-NOT_FOR = {"probe": {"what", "calendar", "owner", "unresolved"}}
+NOT_FOR = {
+    "probe": {"what", "name", "calendar", "owner", "unresolved", "force"},
+    "authorize": {"what", "name", "calendar", "owner", "unresolved", "keep"},
+}
 """What the parser shares with a neighbour, and the command refuses."""
 
 
@@ -66,7 +69,7 @@ def test_every_option_of_the_parser_reaches_the_command_in_the_daemon(command: s
     ]
     for action in options(command):
         words = needed + (typed(action, file) if action.option_strings or action.nargs == "*" else [])
-        given = build_parser().parse_args([*TYPED.get(command, [command]), *words])
+        given = parsed(build_parser(), [*TYPED.get(command, [command]), *words])
         wanted = getattr(given, action.dest)
         assert wanted != action.default, action.dest
         found = getattr(served(given, command), action.dest)
@@ -77,7 +80,7 @@ def test_every_option_of_the_parser_reaches_the_command_in_the_daemon(command: s
 @pytest.mark.parametrize("command", _WORKS)
 def test_a_command_without_options_means_the_same_in_the_daemon(command: str) -> None:
     needed = ["7" for one in options(command) if not one.option_strings and one.nargs != "*"]
-    given = build_parser().parse_args([*TYPED.get(command, [command]), *needed])
+    given = parsed(build_parser(), [*TYPED.get(command, [command]), *needed])
     found = served(given, command)
     for action in options(command):
         assert getattr(found, action.dest) == getattr(given, action.dest), (command, action.dest)

@@ -15,7 +15,7 @@ import pytest
 from syncd.cli import main
 from syncd.cli.examples import EXAMPLES
 from syncd.cli.manual import manual
-from syncd.cli.parser import build_parser
+from syncd.cli.parser import build_parser, parsed
 
 CONFIG = """
 include = ["conf.d/*.toml"]
@@ -94,7 +94,7 @@ def test_every_example_is_a_command_line_that_the_parser_accepts() -> None:
             typed = shlex.split(line, comments=True)
             start = [word.rpartition("/")[2] for word in typed].index("syncd") + 1
             words = typed[start : typed.index(">") if ">" in typed else None]
-            assert parser.parse_args(words).command == name, line
+            assert parsed(parser, words).command == name, line
 
 
 def test_every_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,14 @@ from typing import Any, get_type_hints
 import pytest
 
 from syncd.config import COLORS, load_config
+from syncd.config.build_app import OAUTH_SERVER
 from syncd.config.config_file import inner_table
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
     SOURCE_KEYS,
     SOURCE_SECRETS,
+    AppTable,
     ConfigTable,
     PortalTable,
     SyncTable,
@@ -27,14 +29,27 @@ from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
+from syncd.source.google.google_options import GoogleOptions
+from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
+from syncd.source.json.json_source import JsonOptions
+from syncd.source.json.paging import NextOptions
+from syncd.source.sql.sql_source import SqlOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
 from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SECRETS = ("portals.webhook", "alerts.smtp.password", "http.token")
+SECRETS = (
+    "state_url",
+    "portals.webhook",
+    "portals.app.client_secret",
+    "portals.app.token_key",
+    "alerts.smtp.password",
+    "http.token",
+)
+_FORMS = ("_file", "_env", "_credential")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 
@@ -54,7 +69,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners", "colors"):
+            case dict() if key not in ("source", "owners", "colors", "extra"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
@@ -71,16 +86,32 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    commented = {"sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented |= {"lease.ttl", "lease.renew", "lease.margin"}  # of a state in PostgreSQL
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
+    commented |= {f"portals.app.{key}" for key in AppTable.__struct_fields__ if not key.endswith(_FORMS)}
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.
     assert missing == secrets | commented | {"defaults.sync", "defaults.portal"}
     assert {"sync", "portal"} == set(tomllib.loads(TEXT)["defaults"])
-    assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
+    assert all(re.search(rf"^# +{key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
+
+
+def test_the_application_in_the_example_works_when_uncommented(tmp_path: Path) -> None:
+    text = re.sub(r"^webhook = .*\n", "", TEXT, flags=re.MULTILINE)
+    head, _, rest = text.partition("# [portals.main.app]\n")
+    app, _, tail = rest.partition("\n\n")
+    shown = "\n".join(line.removeprefix("# ") for line in app.splitlines() if " = " in line)
+    path = tmp_path / "syncd.toml"
+    path.write_text(f"{head}[portals.main.app]\n{shown.replace('KEY', 'k' * 32)}\n\n{tail}")
+    config = load_config(path, {"HOME": "/h"})
+    app_config = config.portals[0].app
+    assert app_config is not None
+    assert (app_config.address, app_config.server) == ("https://example.bitrix24.com", OAUTH_SERVER)
+    assert (app_config.client_secret.reveal(), app_config.events) == ("SECRET", "offline")
 
 
 @pytest.mark.parametrize("form", ["file", "env", "credential"])
@@ -110,16 +141,27 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
         assert getattr(full.when, name) == getattr(bare.when, name), name
 
 
+def named_in_source() -> set[str]:
+    return set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+
+
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
-    assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    # No config says `attachments`: it follows from files in [sync.fields].
+    assert set(IcsOptions.__struct_fields__) == {*SOURCE_KEYS["ics"], "attachments"}
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
-    assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(CaldavOptions.__struct_fields__) == {*SOURCE_KEYS["caldav"], "attachments"}
+    assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
+    assert set(NextOptions.__struct_fields__) <= named_in_source()
+    assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
-    named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
-    forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
+    assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
+    assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
+    named = named_in_source()
+    secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
+    forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
     assert set(GRID_KEYS) == set(GridOptions.__struct_fields__) <= named

@@ -180,6 +180,14 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
         (with_card('contact = "{x"'), "FILE:10: sync.target.contact: a lone { at character 1"),
         (with_card('contact = "5"\nactivity = "visit"'), "FILE:11: sync.target.activity must be one of meeting, call"),
         (with_card('contact = "5"\nowner_type = "contakt"'), "FILE:11: sync.target.owner_type must be one of contact,"),
+        (
+            with_card('contact = "5"\nowner_type = 14'),
+            "FILE:11: sync.target.owner_type is 14, which is no type of one's",
+        ),
+        (
+            with_card('contact = "5"\nowner_field = "uf crm"'),
+            'FILE:11: sync.target.owner_field is "uf crm", which is no',
+        ),
         (with_card('contact = "5"\ndeadline = "end"'), 'FILE:11: sync.target.deadline goes with type "todo", not'),
         (with_card('contact = "5"\ncompleted = "yes"'), 'FILE:11: sync.target.completed must be "past", "never"'),
         (with_card('contact = "5"\nsection = "x"'), 'FILE:11: sync.target.section goes with type "calendar", not'),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.config import Config, Secret, load_config
+from syncd.config.secrets import write_secret
 from syncd.errors import ConfigError
 from syncd.scrub import Scrubber
 
@@ -141,6 +143,10 @@ def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: 
         token_file = "token"
         headers = { X-Api-Key = "header-6" }
         [[sync]]
+        source = { type = "json", params = { api_key = "param-12", from = "{first}" } }
+        [[sync]]
+        source = { type = "sql", url = "mssql://h.example/?odbc_connect=PWD%3Dsql-pass-10&password=sql-11" }
+        [[sync]]
         source = { type = "plugin", api_key = "plugin-7", username = "ann", password_env = "PW", region = "north-west" }
         """.replace("        ", "")
     )
@@ -151,11 +157,36 @@ def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: 
     scrubber = Scrubber(learned)
     for secret in (
         CODE, "from-a-file-1", "curl-pass-2", "head-3", "Th00kCode99xy", "url-pass-4", "c0deInThePath1", "in-query-5",
+        "sql-pass-10", "sql-11", "param-12",
         "header-6", "plugin-7", "from-env-8", "proxy-9", b64encode(b"ann:from-env-8").decode(),
         b64encode(b"me:proxy-9").decode(), b64encode(b"ann:url-pass-4").decode(),
     ):  # fmt: skip
         assert scrubber.certain(f"<{secret}>") == "<***>"
-    for plain in ("ann", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
+    for plain in ("ann", "{first}", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
+        assert scrubber.certain(plain) == plain
+
+
+def test_the_secrets_within_a_vendors_file_of_credentials_are_learned_one_by_one(write: Write, tmp_path: Path) -> None:
+    key = {"client_email": "robot@p.example", "private_key": "-----BEGIN\nk3y-1\n", "token_uri": "https://t.example/t"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    client = {"installed": {"client_id": "id-of-app", "client_secret": "s3cret-2"}}
+    (tmp_path / "client.json").write_text(json.dumps(client))
+    path = write(
+        """
+        [[sync]]
+        [sync.source]
+        key_file = "key.json"
+        client_secret_file = "client.json"
+        token = '{"refresh_token": "r3fresh-3"}'
+        """.replace("        ", "")
+    )
+    learned: list[str] = []
+    with pytest.raises(ConfigError):
+        load_config(path, {"HOME": str(tmp_path)}, learned.append)
+    scrubber = Scrubber(learned)
+    for secret in ("-----BEGIN\nk3y-1", "s3cret-2", "r3fresh-3"):
+        assert scrubber.certain(f"<{secret}>") == "<***>"
+    for plain in ("robot@p.example", "https://t.example/t", "id-of-app"):
         assert scrubber.certain(plain) == plain
 
 
@@ -196,3 +227,21 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     assert secret == Secret(CODE)
     assert secret != Secret("other")
     assert len({secret, Secret(CODE)}) == 1
+
+
+def test_a_secret_is_written_for_its_owner_alone_and_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token.json"
+    file.write_text("before")
+    file.chmod(0o644)
+    write_secret(file, CODE)
+    assert (file.read_text(), file.stat().st_mode & 0o77) == (CODE, 0)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_secret(file, "after")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("token.json", CODE)]

@@ -92,7 +92,7 @@ def paths(value: Any, path: KeyPath = ()) -> list[KeyPath]:
 
 def test_the_scanner_sees_the_same_keys_as_the_parser() -> None:
     lines = TomlLines(TEXT)
-    assert sorted(map(str, lines._lines)) == sorted(map(str, paths(tomllib.loads(TEXT))[1:]))
+    assert sorted(map(str, lines._scanned())) == sorted(map(str, paths(tomllib.loads(TEXT))[1:]))
 
 
 PARTS = st.sampled_from(['"', "'", '"""', "[", "]", "{", "}", "=", ".", ",", "\n", "#", "a", " ", "\\", "é", "[[a]]"])
@@ -138,4 +138,4 @@ def inline(value: Any) -> str:
 def test_any_document_is_scanned_completely(document: dict[str, Any]) -> None:
     text = "\n".join(f"{quoted(key)} = {inline(value)}" for key, value in document.items())
     assert tomllib.loads(text) == document
-    assert sorted(map(str, TomlLines(text)._lines)) == sorted(map(str, paths(document)[1:]))
+    assert sorted(map(str, TomlLines(text)._scanned())) == sorted(map(str, paths(document)[1:]))

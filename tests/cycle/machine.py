@@ -31,7 +31,7 @@ from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
 from syncd.sandbox.tables.database import Event, Tables
-from syncd.state.file import LedgerThread
+from syncd.state.sqlite.file import LedgerThread
 from tests.support.mutation import MutatingTransport, Mutation
 from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 

@@ -69,9 +69,7 @@ def test_an_employees_webhook_makes_no_sections_for_colleagues_and_check_says_so
     stage = employed(tmp_path, sections_for=makers)
     before = sections(stage)
     (wrong,), _ = checks(stage)
-    assert (
-        "has no section 'Shifts', and none is created, because the webhook's user is no administrator" in wrong.detail
-    )
+    assert "has no section 'Shifts', and none is created, because syncd's user is no administrator" in wrong.detail
     result = run_inline(stage.one_pass())
     assert (result.exit_code, result.record.counts["held"], result.record.counts["created"]) == (1, 3, 0)
     assert (sections(stage), stage.names()) == (before, stage.names())

@@ -17,7 +17,7 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
-from syncd.state.schema import learn_sum, sum_all
+from syncd.state.sqlite.schema import learn_sum, sum_all
 from tests.cycle.machine import Play, Row
 from tests.cycle.test_pass import _edit, staged
 from tests.cycle.test_taking import purged, undone

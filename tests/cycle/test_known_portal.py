@@ -111,6 +111,16 @@ def test_check_says_what_the_facts_mean_for_the_syncs(tmp_path: Path) -> None:
     assert len(details(checked(stage), "facts main")) == 1
 
 
+@pytest.mark.parametrize(("length", "said"), [(100, ["it keeps 100 characters of a title"]), (255, []), (300, [])])
+def test_check_says_where_less_of_a_title_is_kept_than_syncd_sends(
+    tmp_path: Path, length: int, said: list[str]
+) -> None:
+    stage = staged(tmp_path)
+    knowing(stage, name_length=length)
+    _, *meant = details(checked(stage), "facts main")
+    assert [one.partition(":")[0] for one in meant] == said
+
+
 def test_migrate_suggests_a_probe_and_says_when_there_was_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

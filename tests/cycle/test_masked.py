@@ -105,7 +105,7 @@ def test_after_a_lost_ledger_nothing_is_made_again_on_sight_of_a_mask(tmp_path: 
             assert (result.exit_code, result.record.counts["created"], result.record.counts["held"]) == (1, 0, 3)
             assert stage.names() == before
     first, *_ = run_inline(stage.one_pass(verify=True)).record.problems
-    assert "a private event that the webhook's user may not see stands there at that time" in first.reason
+    assert "a private event that syncd's user may not see stands there at that time" in first.reason
 
 
 def test_once_the_mask_is_off_the_events_are_taken_over(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from syncd.model.json_values import Json
 from syncd.portal.limits.tariff import limits_of
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
-from syncd.state import file
+from syncd.state.sqlite import connection as file
 from tests.cycle.machine import Kill, Play, Row
 from tests.cycle.test_faults import expected, faulty, run_until_done
 from tests.cycle.test_pass import ROWS, _series_stage, _take_out, staged
@@ -178,7 +178,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
         return transaction(connection)
 
     for room in ("file", "opening"):
-        monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
+        monkeypatch.setattr(f"syncd.state.sqlite.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())
     except StateError as error:

@@ -21,6 +21,7 @@ from syncd.model.entry import Problem
 from syncd.model.record import next_hold
 from syncd.source.files import Assembly
 from syncd.state.notes import ledger_mark, write_note
+from syncd.state.sqlite.connection import connected
 from tests.cycle.edits import Life, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -273,7 +274,7 @@ def test_no_secret_of_what_is_told_again_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("others", [0, 1000])
 def test_the_mark_of_the_ledger_differs_whenever_a_row_does(tmp_path: Path, others: int) -> None:
     settled_stage(tmp_path)
-    with closing(sqlite3.connect(tmp_path / "state" / "syncd.db")) as connection:
+    with closing(connected(tmp_path / "state" / "syncd.db")) as connection:
         connection.execute("CREATE TEMP TABLE one AS SELECT * FROM links LIMIT 1")
         for number in range(others):  # with many links of others the rows are found another way
             connection.execute("UPDATE one SET sync = 'other', uid = ?", (f"u{number}",))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from syncd.cycle.run import PassResult
 from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.portal.line.answers import RawAnswer
+from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import _remove, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, WorldTransport, run_inline
 
@@ -45,7 +47,7 @@ def test_most_events_gone_stop_the_pass_before_anything_is_sent(tmp_path: Path) 
         in result.error.message
     )
     assert 'max_changed = "50%"' in result.error.message
-    assert "check that the webhook's user can still see these calendars" in result.error.remedy
+    assert "check that syncd's user can still see these calendars" in result.error.remedy
     assert run_inline(stage.one_pass()).exit_code == 4
     forced = run_inline(stage.one_pass(force=True))
     assert (forced.exit_code, forced.record.counts["created"], len(stage.names())) == (0, 20, MANY)
@@ -55,6 +57,21 @@ def test_a_few_events_that_people_deleted_are_made_anew(tmp_path: Path) -> None:
     stage = planned(tmp_path)
     result = after_losing(stage, 5)
     assert (result.exit_code, result.record.counts["created"], len(stage.names())) == (0, 5, MANY)
+
+
+@pytest.mark.parametrize("shown", ["null", "still shown"])
+@pytest.mark.parametrize("verify", [True, False], ids=["read", "found by an update"])
+def test_a_deleted_event_counts_as_deleted_though_the_portal_shows_its_row(
+    tmp_path: Path, shown: Literal["null", "still shown"], verify: bool
+) -> None:
+    stage = staged(tmp_path, "1,Early,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,\n")
+    stage.set_faults(Settings(integer_stamps=False, deleted_getbyid=shown))
+    run_inline(stage.one_pass())
+    (event,) = stage.world.events("user", 3)
+    run_inline(_remove(stage, event.id))
+    stage.write("shifts.csv", HEADER + "1,Late,2026-12-01 14:00,2026-12-01 22:00,anna.petrova@school.example,\n")
+    result = run_inline(stage.one_pass(verify=verify))
+    assert (result.exit_code, result.record.counts["created"], stage.names(owner=3)) == (0, 1, ["Late"])
 
 
 def test_the_limit_is_the_config_s(tmp_path: Path) -> None:

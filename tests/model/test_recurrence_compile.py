@@ -62,6 +62,49 @@ def test_an_endless_series_stays_one_native_series_without_end() -> None:
     assert (piece.id, piece.rule.until, piece.rule.count) == ("", None, None)
 
 
+@pytest.mark.parametrize(
+    ("day", "rule", "pieces"),
+    [
+        (31, "FREQ=MONTHLY", ["MONTHLY 2 2026-07-31", "MONTHLY 2 2026-12-31"]),
+        (30, "FREQ=MONTHLY", ["MONTHLY 2 2026-03-30", "MONTHLY 1 2027-01-30"]),
+        (29, "FREQ=MONTHLY;INTERVAL=6", ["MONTHLY 6 2031-07-29"]),
+        (30, "FREQ=MONTHLY;INTERVAL=3", ["MONTHLY 3 2031-10-30"]),
+        (31, "FREQ=MONTHLY;INTERVAL=12", ["YEARLY 1 2031-01-31"]),
+        (31, "FREQ=YEARLY", ["YEARLY 1 None"]),
+        (31, "FREQ=MONTHLY;COUNT=4", ["MONTHLY 2 2026-07-31"]),
+    ],
+)
+def test_days_that_not_every_month_has_are_native_between_the_months_that_lack_them(
+    day: int, rule: str, pieces: list[str]
+) -> None:
+    result = proven(series(timed(datetime(2026, 1, day, 9)), rule))
+    assert [f"{one.rule.freq} {one.rule.interval} {one.rule.until}" for one in result.pieces if one.rule] == pieces
+
+
+@pytest.mark.parametrize(
+    ("rule", "server", "count"),
+    [
+        ("FREQ=DAILY;COUNT=10", "Europe/Moscow", 10),
+        ("FREQ=DAILY;COUNT=100", "Europe/Berlin", None),
+        ("FREQ=WEEKLY;COUNT=10", "Europe/Berlin", 10),
+        ("FREQ=WEEKLY;INTERVAL=2;COUNT=10", "Europe/Moscow", 10),
+        ("FREQ=WEEKLY;BYDAY=MO,TH;COUNT=10", "Europe/Moscow", None),
+        ("FREQ=MONTHLY;COUNT=10", "Europe/Moscow", None),
+        ("FREQ=YEARLY;COUNT=5", "Europe/Berlin", 5),
+    ],
+)
+def test_a_series_ends_by_count_where_the_portal_counts_exactly(rule: str, server: str, count: int | None) -> None:
+    (piece,) = proven(series(MONDAY, rule), server=server).pieces
+    assert piece.rule is not None
+    assert (piece.rule.count, piece.rule.until is None) == (count, count is not None)
+    assert (piece.dated is not None and piece.dated.until is not None) == (count is not None)
+
+
+def test_a_series_with_an_exception_ends_its_parts_by_their_last_days() -> None:
+    pieces = proven(series(MONDAY, "FREQ=WEEKLY;COUNT=10", exdates=[at(2026, 2, 2)])).pieces
+    assert [(one.rule.count, one.dated) for one in pieces if one.rule] == [(None, None), (None, None)]
+
+
 def test_three_exdates_cut_a_weekly_series_into_four() -> None:
     exdates = [at(2026, 2, 2), at(2026, 3, 4), at(2026, 4, 6)]
     result = proven(series(MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z", exdates=exdates))

@@ -42,8 +42,8 @@ def test_the_comparison_notices_a_piece_too_few_too_many_or_moved() -> None:
     wrong = (
         (),
         (piece, structs.replace(piece, id="again")),
-        (structs.replace(piece, rule=replace(piece.rule, until=date(2026, 3, 2))),),
-        (structs.replace(piece, rule=replace(piece.rule, until=date(2026, 3, 16))),),
+        (structs.replace(piece, rule=replace(piece.rule, count=None, until=date(2026, 3, 2))),),
+        (structs.replace(piece, rule=replace(piece.rule, count=None, until=date(2026, 3, 16))),),
         (structs.replace(piece, span=timed(start + timedelta(hours=1))),),
         (structs.replace(piece, span=timed(start, minutes=61)),),
         (structs.replace(piece, span=replace(piece.span, zone="Europe/Moscow", end_zone="Europe/Moscow")),),

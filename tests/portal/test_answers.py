@@ -163,7 +163,7 @@ def test_what_cannot_be_read_for_certain_is_unknown(answer: RawAnswer) -> None:
 def test_a_redirect_that_is_not_followed_says_where_it_leads_and_no_more(location: str, place: str) -> None:
     answer = RawAnswer(status=302, headers={"location": location}, body=b"moved")
     (outcome,) = read_single(answer).replies
-    reason = f"HTTP 302: the portal redirects {place}; check the address in webhook"
+    reason = f"HTTP 302: the portal redirects {place}; check its address in the config"
     assert outcome == Unknown(reason=reason, ended=True)
 
 

@@ -15,7 +15,8 @@ from syncd.errors import EntryError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
-from syncd.portal.people.crm import CrmLookup, Sought, read_clients, sought
+from syncd.portal.people.clients import CrmLookup, Sought, sought
+from syncd.portal.people.crm import read_clients
 from syncd.portal.people.phones import phones_in
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.seed.world_schema import SeedElement
@@ -157,7 +158,7 @@ def test_three_hundred_phones_cost_twenty_two_commands() -> None:
     wanted = [sought(f"+7916{n:07}", "contact") for n in range(1, 301)]
     clients, world = looked_up(elements, wanted)
     assert [clients.client(one).id for one in wanted] == list(range(1, 301))
-    assert dict(world.traffic.commands) == {"crm.duplicate.findbycomm": 15, "crm.contact.list": 6}
+    assert dict(world.traffic.commands) == {"crm.duplicate.findbycomm": 15, "crm.item.list": 6}
 
 
 def test_values_of_one_call_are_told_apart_and_strangers_stay_strangers() -> None:

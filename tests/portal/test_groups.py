@@ -59,5 +59,5 @@ def test_other_kinds_are_found_without_that_scope(tmp_path: Path, kind: str) -> 
 
 def test_a_collab_that_the_webhook_cannot_see_is_told_with_the_scope_that_shows_it(tmp_path: Path) -> None:
     (reason,) = synced(tmp_path, with_groups(("calendar", "user", "sonet_group"), kind="collab"))
-    assert "no group 'Partners' that the webhook's user can see" in reason
+    assert "no group 'Partners' that syncd's user can see" in reason
     assert "socialnetwork" in reason

@@ -90,7 +90,7 @@ def test_a_caller_who_cannot_be_read_is_not_taken_for_nobody() -> None:
     async def main() -> None:
         world = FakePortal()
         world.results = lambda method, params: [] if method == "user.get" else "Access denied"
-        with pytest.raises(PortalUnreachableError, match="webhook's user could not be read"):
+        with pytest.raises(PortalUnreachableError, match="syncd's user could not be read"):
             await read_directory(portal_of(world), now=0.0, groups=False)
 
     run_virtual(main())

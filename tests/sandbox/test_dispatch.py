@@ -87,7 +87,7 @@ def test_get_ignores_the_body(caller: Caller) -> None:
         ("/rest/1/WRONG/batch", 401, "INVALID_CREDENTIALS"),
         ("/rest/user.get", 401, "NO_AUTH_FOUND"),
         ("/rest/no.such.method", 404, "ERROR_METHOD_NOT_FOUND"),
-        ("/rest/1/sandboxadmin/crm.quote.get", 404, "ERROR_METHOD_NOT_FOUND"),
+        ("/rest/1/sandboxadmin/crm.product.get", 404, "ERROR_METHOD_NOT_FOUND"),
         ("/rest/1/sandboxadmin/app.info", 404, "ERROR_METHOD_NOT_FOUND"),
     ],
 )

@@ -282,7 +282,7 @@ def test_phones_of_a_list_come_only_when_they_are_named(caller: Caller) -> None:
     assert (whole["HAS_PHONE"], whole["EMAIL"][0]["VALUE"], "PHONE" in whole) == ("N", "zimin@mail.example", False)
     assert caller.refused("crm.contact.get", id=77) == (400, "", "Not found")
     assert caller.ask("crm.deal.get", id=7)["CONTACT_ID"] == "2"
-    assert {row["SYMBOL_CODE_SHORT"] for row in caller.ask("crm.enum.ownertype")} == {"L", "D", "C", "CO"}
+    assert {row["SYMBOL_CODE_SHORT"] for row in caller.ask("crm.enum.ownertype")} == {"L", "D", "C", "CO", "Q", "SI"}
 
 
 def test_the_crm_survives_a_world_file(caller: Caller) -> None:

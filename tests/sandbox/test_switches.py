@@ -290,3 +290,21 @@ def test_an_unknown_switch_or_position_is_named(text: str, names: str) -> None:
     with pytest.raises(ConfigError) as error:
         switched(Settings(), [parse_switch(text)])
     assert names in error.value.remedy
+
+
+# crm_items (PORTAL.md 6.8)
+
+
+@pytest.mark.parametrize("position", SWITCHES["crm_items"])
+def test_builds_differ_in_crm_item_list(position: str) -> None:
+    caller = portal(crm_items=position)
+    if position == "none":
+        refused = caller.refused("crm.item.list", entityTypeId=3)
+        assert refused == (404, "ERROR_METHOD_NOT_FOUND", "Method not found!")
+        return
+    (row,) = caller.ask("crm.item.list", entityTypeId=3, filter={"@id": [1]}, select=["*"])["items"]
+    assert (row["id"], row["hasPhone"], "fm" in row) == (1, "Y", position == "full")
+    (named,) = caller.ask("crm.item.list", entityTypeId=3, filter={"id": 1}, select=["id", "fm"])["items"]
+    assert named == {"id": 1}
+    assert caller.refused("crm.item.list", entityTypeId=999)[1] == "NOT_FOUND"
+    assert caller.refused("crm.item.list", entityTypeId=3, filter={"nonsense": 1})[1] == "INVALID_ARG_VALUE"

@@ -87,7 +87,7 @@ def checked(caller: Caller, method: str, params: dict[str, Any]) -> None:
     """Send a request and require an answer that a portal could give."""
     response = caller.raw(method, params)
     caller.now += 1.0
-    assert response.status in (200, 400, 401, 404, 500, 503)
+    assert response.status in (200, 400, 401, 403, 404, 500, 503)
     if response.status == 500:
         assert response.body == b"", "a PHP Error has no JSON"
         return

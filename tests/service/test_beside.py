@@ -266,31 +266,28 @@ async def asked(place: Path, text: bytes) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b"{oops\n", "the request cannot be read: JSON is malformed"),
-        (b"[]\n", "the request cannot be read: Expected `object`"),
-        (b'{"version": 1}\n', "the request cannot be read: Object missing required field `do`"),
-        (b'{"version": 2, "do": "dance"}\n', "the request speaks version 2 of the control protocol"),
-        (b'{"version": 1, "is": "request", "do": "dance"}\n', "the request cannot be read: Invalid enum value 'dance'"),
-        (b'{"version": 1, "is": "request", "do": "sync", "forced": true}\n', "unknown field `forced`"),
-        (b'{"version": 1, "is": "request", "do": "sync", "names": ["shift"]}\n', "has no sync 'shift'"),
-        (b'{"version": 1, "is": "request", "do": "undo"}\n', "undo needs the number of a run"),
-        (b'{"version": 1, "is": "request", "do": "purge"}\n', "purge needs the name of one sync"),
-        (b"\xff\xfe\n", "the request cannot be read"),
-    ],
+UNREADABLE = (
+    (b"{oops\n", "the request cannot be read: JSON is malformed"),
+    (b"[]\n", "the request cannot be read: Expected `object`"),
+    (b'{"version": 1}\n', "the request cannot be read: Object missing required field `do`"),
+    (b'{"version": 2, "do": "dance"}\n', "the request speaks version 2 of the control protocol"),
+    (b'{"version": 1, "is": "request", "do": "dance"}\n', "the request cannot be read: Invalid enum value 'dance'"),
+    (b'{"version": 1, "is": "request", "do": "sync", "forced": true}\n', "unknown field `forced`"),
+    (b'{"version": 1, "is": "request", "do": "sync", "names": ["shift"]}\n', "has no sync 'shift'"),
+    (b'{"version": 1, "is": "request", "do": "undo"}\n', "undo needs the number of a run"),
+    (b'{"version": 1, "is": "request", "do": "purge"}\n', "purge needs the name of one sync"),
+    (b"\xff\xfe\n", "the request cannot be read"),
 )
-async def test_what_cannot_be_read_is_answered_and_ends_nothing_else(
-    tmp_path: Path,
-    portal: RunningSandbox,
-    text: bytes,
-    said: str,
-) -> None:
+
+
+async def test_what_cannot_be_read_is_answered_and_ends_nothing_else(tmp_path: Path, portal: RunningSandbox) -> None:
     async with daemon(tmp_path, portal) as unit:
-        answer = await asked(unit.place, text)
-        assert (answer["is"], answer["code"]) == ("failed", 2)
-        assert said in answer["error"]
+        for text, said in UNREADABLE:
+            answer = await asked(unit.place, text)
+            assert (answer["is"], answer["code"]) == ("failed", 2), text
+            assert said in answer["error"]
+            after = await asked(unit.place, b'{"version": 1, "is": "request", "do": "status", "json": true}\n')
+            assert (after["is"], "shifts" in after["text"]) == ("text", True), text
         assert (await unit.command("sync"))[0] == 0
 
 

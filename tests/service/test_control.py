@@ -19,7 +19,6 @@ from syncd.service.protocol import VERSION, Answer, Request, Text, line
 
 SECRET = "https://school.bitrix24.com/rest/1/abcdef123456/"
 REQUEST = line(Request(version=VERSION, do="sync"))
-SECRET = "https://school.bitrix24.com/rest/1/abcdef123456/"
 
 
 @asynccontextmanager

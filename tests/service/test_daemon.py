@@ -220,6 +220,36 @@ def test_a_revoked_webhook_stops_its_portal_but_for_one_try_an_hour_and_the_othe
     assert reason == "the webhook was removed"
 
 
+def test_a_reload_or_a_poke_tries_a_portal_that_refuses_at_once_and_only_a_pass_tells_that_it_is_over() -> None:
+    async def main() -> tuple[Stand, list[str]]:
+        stand, told = Stand(), list[str]()
+
+        async def work(_stop: asyncio.Event) -> SyncdError | None:
+            await asyncio.sleep(1)
+            return PortalRefusedError("no") if stand.clock.monotonic() < 1000 else None
+
+        syncs = [stand.sync(name, Every(seconds=60), work, portal="dead") for name in ("a", "b")]
+        stand.daemon.set_syncs(syncs)
+        running = asyncio.create_task(stand.daemon.run())
+        for at, insist in ((300, False), (600, True), (1500, False)):
+            await asyncio.sleep(at - stand.clock.monotonic())
+            if insist:
+                stand.daemon.poke("a", insist=True)
+            else:
+                stand.daemon.set_syncs(syncs)
+            told.append(stand.daemon.states()["a"].refused)
+            await asyncio.sleep(10)
+            told.append(stand.daemon.states()["a"].refused)
+        stand.daemon.set_syncs([stand.sync("d", Every(seconds=60), work, portal="other")])
+        stand.stop.set()
+        await running
+        return stand, told
+
+    stand, told = run_inline(main())
+    assert told == ["no", "no", "no", "no", "no", ""]
+    assert [at for at, _ in stand.began if 2 < at < 1500] == [300, 600]
+
+
 def test_a_portal_that_takes_the_webhook_again_is_served_again_at_once() -> None:
     async def main() -> Stand:
         stand = Stand()

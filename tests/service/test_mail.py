@@ -151,7 +151,8 @@ async def test_each_portal_tells_its_own_people_and_the_others_those_of_everybod
     mailbox = Mailbox()
     async with opened() as ledger, serving(mailbox) as port:
         anna, ivan = alerts(port, "anna@example.com"), alerts(port, "ivan@example.com")
-        routes = Routes(everybody=anna, special={"portal clinic": ivan, "sync visits": ivan})
+        names = {"portal clinic": "clinic", "sync visits": "clinic"}
+        routes = Routes(everybody=anna, of_portals={"clinic": ivan}, portals=names)
         found = {"portal clinic": "refuses", "sync visits (held)": "held", "sync lessons": "stale"}
         teller = Alerts(ledger, SystemClock())
         await teller.update(found, routes, {})
@@ -166,6 +167,21 @@ async def test_each_portal_tells_its_own_people_and_the_others_those_of_everybod
     ]  # fmt: skip
 
 
+async def test_those_who_heard_of_a_trouble_hear_of_its_end_also_when_its_sync_has_moved_or_left() -> None:
+    mailbox = Mailbox()
+    async with opened() as ledger, serving(mailbox) as port:
+        anna, ivan = alerts(port, "anna@example.com"), alerts(port, "ivan@example.com")
+        before = Routes(
+            everybody=anna, of_portals={"clinic": ivan}, portals={"sync visits": "clinic", "sync shifts": "clinic"}
+        )
+        after = Routes(everybody=anna, of_portals={"clinic": ivan}, portals={"sync visits": "school"})
+        teller = Alerts(ledger, SystemClock())
+        await teller.update({"sync visits": "stale", "sync shifts": "stale"}, before, {})
+        await teller.update({}, after, {})
+    assert [one.rcpt_tos for one in mailbox.got] == [["ivan@example.com"]] * 4
+    assert [mailbox.text(number) for number in (2, 3)] == ["sync shifts: resolved", "sync visits: resolved"]
+
+
 async def test_a_mail_server_that_does_not_answer_holds_up_nobody_else(tmp_path: Path) -> None:
     mailbox, said, silent = Mailbox(), tmp_path / "said", asyncio.Event()
 
@@ -177,7 +193,7 @@ async def test_a_mail_server_that_does_not_answer_holds_up_nobody_else(tmp_path:
     async with opened() as ledger, serving(mailbox) as port:
         command = ("/bin/sh", "-c", f'echo "$SYNCD_ALERT" >> {said}')
         first = msgspec.structs.replace(alerts(mute.sockets[0].getsockname()[1], "a@example.com"), command=command)
-        routes = Routes(everybody=first, special={"portal b": alerts(port, "b@example.com")})
+        routes = Routes(everybody=first, of_portals={"b": alerts(port, "b@example.com")}, portals={"portal b": "b"})
         troubles = {"portal a": "x", "portal b": "y"}
         telling = asyncio.create_task(Alerts(ledger, SystemClock()).update(troubles, routes, {}))
         async with asyncio.timeout(20):
@@ -251,8 +267,10 @@ def test_a_portal_can_have_people_of_its_own_who_are_told_through_it(tmp_path: P
         {"MAIL": PASSWORD},
     )
     routes = routes_of(config)
-    assert routes.of("sync lessons (held)") == routes.of("portal school") == config.alerts
-    ivan = routes.of("sync visits")
+    assert routes.portal("sync lessons (held)") == routes.portal("portal school") == ""
+    assert routes.people("") == routes.people("gone from the config") == config.alerts
+    assert routes.portal("sync visits (guard)") == routes.portal("portal clinic") == "clinic"
+    ivan = routes.people("clinic")
     assert ivan is not None
     assert (ivan.portal, ivan.user, ivan.email) == ("clinic", 5, ("ivan@example.com",))
     assert ivan.smtp is not None
@@ -279,7 +297,16 @@ def test_only_the_people_of_one_portal_may_be_told(tmp_path: Path) -> None:
             "in the clear",
         ),
         (f'[alerts]\nemail = ["a@b.c"]\n{SERVER}port = 0\n', "", "alerts.smtp.port must be 1 to 65535"),
-        (f'[alerts]\nemail = ["a@b.c"]\n{SERVER}ca_file = "no.pem"\n', "", "alerts.smtp.ca_file names"),
+        (
+            f'[alerts]\nemail = ["a@b.c"]\n{SERVER}ca_file = "no.pem"\n',
+            "",
+            "alerts.smtp.ca_file: ca_file no.pem cannot",
+        ),
+        (
+            f'[alerts]\nemail = ["a@b.c"]\n{SERVER}ca_file = "syncd.toml"\n',
+            "",
+            "ca_file syncd.toml cannot be used: it holds",
+        ),
         (f'[alerts]\nemail = ["a@b.c"]\n{SERVER}password_file = "no.txt"\n', "", "alerts.smtp.password_file names"),
         (f'[alerts]\nemail = ["a@b.c"]\n{SERVER.replace("smtp.example.com", "https://x")}', "", "alerts.smtp.host"),
         ('[alerts]\ncommand = ["x"]\nheld = 0\n', "", "alerts.held must be at least 1"),

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import StateError, StateLockedError
-from syncd.state.file import _LOG_BYTES, open_for_reading, open_for_writing
 from syncd.state.ledger import Ledger
 from syncd.state.notes import read_note
-from syncd.state.schema import APPLICATION_ID, STEPS
+from syncd.state.sqlite.connection import SqliteConnection
+from syncd.state.sqlite.file import _LOG_BYTES, open_for_reading, open_for_writing
+from syncd.state.sqlite.schema import APPLICATION_ID, STEPS
 from tests.state.values import SYNC, hold, intent, link
 
 NOBODY = 65534
@@ -100,22 +101,22 @@ async def test_commits_are_synced_to_disk_before_they_return(tmp_path: Path) -> 
     connection.close()
 
 
-async def test_a_second_process_is_told_who_holds_the_ledger(ledger: Ledger) -> None:
-    alias = ledger.path.with_name("alias.db")
-    alias.symlink_to(ledger.path)
-    for path in (ledger.path, alias):
+async def test_a_second_process_is_told_who_holds_the_ledger(file_ledger: Ledger) -> None:
+    alias = file_ledger.path.with_name("alias.db")
+    alias.symlink_to(file_ledger.path)
+    for path in (file_ledger.path, alias):
         second = python(HOLDER, path)
         assert second.returncode == StateLockedError.exit_code, second.stderr
-        assert str(ledger.path) in second.stdout
+        assert str(file_ledger.path) in second.stdout
         assert f"pid {os.getpid()}" in second.stdout
 
 
-async def test_the_lock_goes_with_close_and_close_may_be_repeated(ledger: Ledger) -> None:
+async def test_the_lock_goes_with_close_and_close_may_be_repeated(file_ledger: Ledger) -> None:
     with pytest.raises(StateLockedError, match="is in use by another syncd"):
-        await Ledger.open(ledger.path, now=1.0)
-    await ledger.close()
-    await ledger.close()
-    again = await Ledger.open(ledger.path, now=1.0)
+        await Ledger.open(file_ledger.path, now=1.0)
+    await file_ledger.close()
+    await file_ledger.close()
+    again = await Ledger.open(file_ledger.path, now=1.0)
     await again.close()
 
 
@@ -128,9 +129,9 @@ async def test_intents_outlive_a_killed_process_and_its_lock_does_not(tmp_path: 
     await ledger.close()
 
 
-async def test_a_reader_sees_what_is_committed_while_the_daemon_works(ledger: Ledger) -> None:
-    reader = await Ledger.open_readonly(ledger.path)
-    await ledger.of(SYNC).hold([hold()])
+async def test_a_reader_sees_what_is_committed_while_the_daemon_works(file_ledger: Ledger) -> None:
+    reader = await Ledger.open_readonly(file_ledger.path)
+    await file_ledger.of(SYNC).hold([hold()])
     assert await reader.of(SYNC).holds() == (hold(),)
     assert reader.readonly
     with pytest.raises(StateError, match=r"cannot be opened for this.*readonly"):
@@ -161,18 +162,18 @@ async def test_a_closed_ledger_can_be_read_but_not_opened_in_a_directory_that_ca
             await Ledger.open(directory / "syncd.db", now=1.0)
 
 
-async def test_a_damaged_file_is_reported_with_the_way_out(ledger: Ledger) -> None:
-    run_id = await ledger.of(SYNC).begin_run(1.0)
-    await ledger.of(SYNC).adopt(run_id, [link(f"{n:04}") for n in range(300)], now=1.0)
-    await ledger.close()
-    size = ledger.path.stat().st_size
-    with ledger.path.open("r+b") as stream:
+async def test_a_damaged_file_is_reported_with_the_way_out(file_ledger: Ledger) -> None:
+    run_id = await file_ledger.of(SYNC).begin_run(1.0)
+    await file_ledger.of(SYNC).adopt(run_id, [link(f"{n:04}") for n in range(300)], now=1.0)
+    await file_ledger.close()
+    size = file_ledger.path.stat().st_size
+    with file_ledger.path.open("r+b") as stream:
         stream.seek(4096)
         stream.write(b"\xff" * (size // 2))
     with pytest.raises(StateError, match=r"is damaged.*adopt = true"):
-        await Ledger.open(ledger.path, now=1.0)
+        await Ledger.open(file_ledger.path, now=1.0)
     with pytest.raises(StateError, match="is damaged"):  # and the lock was given back
-        await Ledger.open(ledger.path, now=1.0)
+        await Ledger.open(file_ledger.path, now=1.0)
 
 
 @pytest.mark.parametrize("start", ["open", "open_readonly"])
@@ -194,12 +195,12 @@ async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> 
         await Ledger.open_readonly(path)
 
 
-async def test_a_ledger_of_a_newer_syncd_is_refused(ledger: Ledger) -> None:
-    await ledger.close()
-    connection = sqlite3.connect(ledger.path)
+async def test_a_ledger_of_a_newer_syncd_is_refused(file_ledger: Ledger) -> None:
+    await file_ledger.close()
+    connection = sqlite3.connect(file_ledger.path)
     connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     connection.close()
-    for start in (Ledger.open(ledger.path, now=1.0), Ledger.open_readonly(ledger.path)):
+    for start in (Ledger.open(file_ledger.path, now=1.0), Ledger.open_readonly(file_ledger.path)):
         with pytest.raises(StateError, match=rf"newer syncd \(schema {len(STEPS) + 1}.*upgrade syncd"):
             await start
 
@@ -296,45 +297,46 @@ async def test_a_path_that_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
         await Ledger.open(tmp_path, now=1.0)
 
 
-async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(ledger: Ledger) -> None:
-    run_id = await ledger.of(SYNC).begin_run(1.0)
-    ids = await ledger.of(SYNC).reserve_ids(2)
-    await ledger.of(SYNC).intend(run_id, [intent(ids[0], run_id, "a")])
-    connection = ledger.thread.connection
-    await ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 1").fetchone())
+async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(file_ledger: Ledger) -> None:
+    run_id = await file_ledger.of(SYNC).begin_run(1.0)
+    ids = await file_ledger.of(SYNC).reserve_ids(2)
+    await file_ledger.of(SYNC).intend(run_id, [intent(ids[0], run_id, "a")])
+    connection = file_ledger.thread.connection
+    assert isinstance(connection, SqliteConnection)
+    await file_ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 1").fetchone())
     with pytest.raises(StateError, match=r"no room left.*nothing is lost"):
-        await ledger.of(SYNC).hold([hold(f"{n}", reason="x" * 5000) for n in range(50)])
+        await file_ledger.of(SYNC).hold([hold(f"{n}", reason="x" * 5000) for n in range(50)])
     assert not connection.in_transaction
-    await ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 100000").fetchone())
-    assert await ledger.of(SYNC).holds() == ()
-    assert [each.id for each in await ledger.of(SYNC).open_intents()] == [ids[0]]
-    await ledger.of(SYNC).hold([hold()])
+    await file_ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+    assert await file_ledger.of(SYNC).holds() == ()
+    assert [each.id for each in await file_ledger.of(SYNC).open_intents()] == [ids[0]]
+    await file_ledger.of(SYNC).hold([hold()])
 
 
-async def test_the_log_is_copied_into_the_file_once_it_is_large_or_many_writes_are_in_it(ledger: Ledger) -> None:
+async def test_the_log_is_copied_into_the_file_once_it_is_large_or_many_writes_are_in_it(file_ledger: Ledger) -> None:
     def left() -> tuple[bytes, int]:
-        return Path(f"{ledger.path}.echo").read_bytes(), Path(f"{ledger.path}-wal").stat().st_size
+        return Path(f"{file_ledger.path}.echo").read_bytes(), Path(f"{file_ledger.path}-wal").stat().st_size
 
     seen = []
     for number in range(120):
-        await ledger.of(SYNC).hold([hold("a", reason=f"{number}" * 50_000)])
+        await file_ledger.of(SYNC).hold([hold("a", reason=f"{number}" * 50_000)])
         seen.append(left())
     assert 2 <= len({echo for echo, _ in seen}) <= 12  # not at every write
     assert max(size for _, size in seen) < 2 * _LOG_BYTES
 
 
-async def test_a_program_that_keeps_the_file_locked_is_reported(ledger: Ledger) -> None:
-    await ledger.thread.do(lambda: ledger.thread.connection.execute("PRAGMA busy_timeout = 1").fetchone())
-    shell = sqlite3.connect(ledger.path, isolation_level=None)
+async def test_a_program_that_keeps_the_file_locked_is_reported(file_ledger: Ledger) -> None:
+    await file_ledger.thread.do(lambda: file_ledger.thread.connection.execute("PRAGMA busy_timeout = 1").fetchone())
+    shell = sqlite3.connect(file_ledger.path, isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
     with pytest.raises(StateError, match="held by another program"):
-        await ledger.of(SYNC).hold([hold()])
+        await file_ledger.of(SYNC).hold([hold()])
     shell.execute("ROLLBACK")
     shell.close()
-    await ledger.of(SYNC).hold([hold()])
+    await file_ledger.of(SYNC).hold([hold()])
 
 
-async def test_a_cancelled_call_is_complete_or_has_not_begun(ledger: Ledger) -> None:
+async def test_a_cancelled_call_is_complete_or_has_not_begun(file_ledger: Ledger) -> None:
     started, blocked = threading.Event(), threading.Event()
 
     def block() -> None:
@@ -342,12 +344,12 @@ async def test_a_cancelled_call_is_complete_or_has_not_begun(ledger: Ledger) -> 
         blocked.wait()
 
     def hold_slowly() -> None:
-        ledger.thread.connection.execute("UPDATE counters SET next = 50 WHERE name = 'intent'")
+        file_ledger.thread.connection.execute("UPDATE counters SET next = 50 WHERE name = 'intent'")
         block()
 
-    waiting = asyncio.ensure_future(ledger.thread.do(block))
+    waiting = asyncio.ensure_future(file_ledger.thread.do(block))
     await asyncio.to_thread(started.wait)
-    not_begun = asyncio.ensure_future(ledger.of(SYNC).hold([hold()]))
+    not_begun = asyncio.ensure_future(file_ledger.of(SYNC).hold([hold()]))
     await asyncio.sleep(0)
     not_begun.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -356,11 +358,11 @@ async def test_a_cancelled_call_is_complete_or_has_not_begun(ledger: Ledger) -> 
     await waiting
     started.clear()
     blocked.clear()
-    under_way = asyncio.ensure_future(ledger.thread.do(hold_slowly, writes=True))
+    under_way = asyncio.ensure_future(file_ledger.thread.do(hold_slowly, writes=True))
     await asyncio.to_thread(started.wait)
     under_way.cancel()
     blocked.set()
     with pytest.raises(asyncio.CancelledError):
         await under_way
-    assert await ledger.of(SYNC).holds() == ()
-    assert await ledger.of(SYNC).reserve_ids(1) == range(50, 51)
+    assert await file_ledger.of(SYNC).holds() == ()
+    assert await file_ledger.of(SYNC).reserve_ids(1) == range(50, 51)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.model.item import Link
 from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Settlement, Unsettled, Written
@@ -28,17 +30,17 @@ async def created(ledger: Ledger, uid: str, remote_id: int) -> Link:
     return next(each for each in await ledger.of(SYNC).links() if each.key == key(uid))
 
 
-async def test_ids_are_never_handed_out_twice_even_after_a_restart(ledger: Ledger) -> None:
+async def test_ids_are_never_handed_out_twice_even_after_a_restart(ledger: Ledger, place: Path | Database) -> None:
     first = await ledger.of(SYNC).reserve_ids(3)
     await ledger.close()
-    again = await Ledger.open(ledger.path, now=1000.0)
+    again = await Ledger.open(place, now=1000.0)
     second = await again.of(SYNC).reserve_ids(2)
     await again.close()
     assert (len(first), len(second)) == (3, 2)
     assert not set(first) & set(second)
 
 
-async def test_an_intent_survives_a_restart_word_for_word(ledger: Ledger) -> None:
+async def test_an_intent_survives_a_restart_word_for_word(ledger: Ledger, place: Path | Database) -> None:
     run_id = await begun(ledger)
     ids = await ledger.of(SYNC).reserve_ids(2)
     written = (
@@ -47,7 +49,7 @@ async def test_an_intent_survives_a_restart_word_for_word(ledger: Ledger) -> Non
     )
     await ledger.of(SYNC).intend(run_id, written)
     await ledger.close()
-    again = await Ledger.open(ledger.path, now=2000.0)
+    again = await Ledger.open(place, now=2000.0)
     assert await again.of(SYNC).open_intents() == written
     assert await again.of(OTHER).open_intents() == ()
     await again.close()

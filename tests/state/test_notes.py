@@ -5,10 +5,10 @@ import pytest
 
 from syncd.errors import StateError
 from syncd.model.json_values import Json
-from syncd.state.file import transaction
+from syncd.model.record import ToldTrouble
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note
-from syncd.state.schema import summed
+from syncd.state.rows import summed
 from tests.state.values import OTHER, SYNC
 
 PORTAL = "https://one.example"
@@ -17,27 +17,27 @@ PORTAL = "https://one.example"
 async def stored(ledger: Ledger, scope: str, name: str, value: Json, at: float = 5.0) -> None:
     """Put a note into the table by hand, as an earlier version of syncd would have left it there."""
     row = summed((scope, name, orjson.dumps(value), at))
-    await ledger.thread.do(lambda: ledger.thread.connection.execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", row))
+    put = "INSERT INTO notes VALUES (?, ?, ?, ?, ?)"
+    await ledger.thread.do(lambda: ledger.thread.connection.execute(put, row), writes=True)
 
 
 async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:
-    connection = ledger.thread.connection
+    thread = ledger.thread
 
     async def read(scope: str) -> tuple[Json, float] | None:
-        return await ledger.thread.do(lambda: read_note(connection, scope, "budget"))
+        return await thread.do(lambda: read_note(thread.connection, scope, "budget"))
 
-    def write(scope: str, value: Json, at: float) -> None:
-        with transaction(connection):
-            write_note(connection, scope, "budget", value, at)
+    async def write(scope: str, value: Json, at: float) -> None:
+        await thread.do(lambda: write_note(thread.connection, scope, "budget", value, at), writes=True)
 
     assert await read("main") is None
-    await ledger.thread.do(lambda: write("main", {"calendar.event.add": [1.5, None, True]}, 1.0))
+    await write("main", {"calendar.event.add": [1.5, None, True]}, 1.0)
     assert await read("main") == ({"calendar.event.add": [1.5, None, True]}, 1.0)
-    await ledger.thread.do(lambda: write("main", {"calendar.event.add": [2.5]}, 2.0))
-    await ledger.thread.do(lambda: write("other", None, 3.0))
+    await write("main", {"calendar.event.add": [2.5]}, 2.0)
+    await write("other", None, 3.0)
     assert await read("main") == ({"calendar.event.add": [2.5]}, 2.0)
     assert await read("other") == (None, 3.0)
-    await ledger.thread.do(lambda: drop_note(connection, "main", "budget"))
+    await thread.do(lambda: drop_note(thread.connection, "main", "budget"), writes=True)
     assert await read("main") is None
 
 
@@ -64,7 +64,7 @@ async def test_the_notes_that_earlier_versions_wrote_are_read(ledger: Ledger) ->
     assert await portal.directory(PORTAL) == {"users": []}
     assert await portal.budget() == {"version": 1}
     assert await portal.sections_under_way() == (2, 9.0)
-    assert await ledger.told_alerts() == {"sync shifts": "it fails"}
+    assert await ledger.told_alerts() == {"sync shifts": ToldTrouble(text="it fails", portal=None)}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,7 @@ async def test_no_sections_under_way_leave_no_note(ledger: Ledger) -> None:
 
 async def test_alerts_that_were_told_are_replaced_as_a_whole(ledger: Ledger) -> None:
     assert await ledger.told_alerts() == {}
-    await ledger.note_told_alerts({"a": "first", "b": "second"}, 1.0)
-    await ledger.note_told_alerts({"b": "second"}, 2.0)
-    assert await ledger.told_alerts() == {"b": "second"}
+    first, second = ToldTrouble(text="first", portal=""), ToldTrouble(text="second", portal="clinic")
+    await ledger.note_told_alerts({"a": first, "b": second}, 1.0)
+    await ledger.note_told_alerts({"b": second}, 2.0)
+    assert await ledger.told_alerts() == {"b": second}

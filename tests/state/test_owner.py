@@ -53,7 +53,7 @@ async def run_of(path: Path, sync: str) -> None:
 async def claimed(config: Config) -> None:
     ledger = await Ledger.open(config.state, now=2.0)
     try:
-        await claim(config, ledger, 2.0)
+        await claim(config, ledger, SystemClock())
     finally:
         await ledger.close()
 

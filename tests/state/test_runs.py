@@ -2,19 +2,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.config.database import Database
 from syncd.model.entry import Problem
 from syncd.model.record import MAX_PROBLEMS, RunRecord
 from syncd.state.ledger import Ledger
-from syncd.state.sync_ledger import prune
+from syncd.state.runs import prune
 from tests.state.values import OTHER, SYNC, intent, link
 
 
 async def pruned(ledger: Ledger, *limits: Any) -> int:
-    return await ledger.thread.do(lambda: prune(ledger.thread.connection, *limits))
+    return await ledger.thread.do(lambda: prune(ledger.thread.connection, *limits), writes=True)
 
 
 async def ended(ledger: Ledger, finished: float, state: str = "done", sync: str = SYNC) -> int:
@@ -66,10 +68,13 @@ async def test_problems_are_kept_up_to_a_bound_and_counted_beyond(ledger: Ledger
     assert kept.problem_count == MAX_PROBLEMS + 5
 
 
-async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(ledger: Ledger) -> None:
+async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(
+    ledger: Ledger, place: Path | Database
+) -> None:
     await ledger.of(SYNC).begin_run(1000.0)
     await ledger.close()
-    again = await Ledger.open(ledger.path, now=5000.0)
+    again = await Ledger.open(place, now=5000.0)
+    await again.of(SYNC).end_left_runs(5000.0)  # in a database, once it is known that nobody works on the sync
     run = await again.of(SYNC).last_run()
     await again.close()
     assert run is not None
@@ -130,10 +135,10 @@ async def test_beginning_a_run_forgets_those_older_than_the_ledger_keeps(ledger:
     assert {run.id for run in await sync.runs(9)} == {*kept, begun} - {numbers[0]}
 
 
-async def test_a_ledger_opened_with_a_time_to_keep_runs_forgets_them(ledger: Ledger) -> None:
+async def test_a_ledger_opened_with_a_time_to_keep_runs_forgets_them(ledger: Ledger, place: Path | Database) -> None:
     old, success = await ended(ledger, 100.0), await ended(ledger, 200.0)
     await ledger.close()
-    again = await Ledger.open(ledger.path, now=90_000.0, keep_runs=timedelta(days=1))
+    again = await Ledger.open(place, now=90_000.0, keep_runs=timedelta(days=1))
     begun = await again.of(SYNC).begin_run(90_000.0)
     assert [run.id for run in await again.of(SYNC).runs(9)] == [begun, success], f"run {old} is older than a day"
     await again.close()

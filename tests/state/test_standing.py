@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from syncd.config.database import Database
 from syncd.model.record import RunRecord
 from syncd.state.ledger import Ledger
+from syncd.state.sqlite.connection import SqliteConnection
 from syncd.state.standing import Standing
 from syncd.state.sync_ledger import SyncLedger
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
@@ -33,8 +36,8 @@ WRITES: dict[str, Write] = {
 }
 
 
-async def _counted(ledger: Ledger) -> Standing:
-    other = await Ledger.open_readonly(ledger.path)
+async def _counted(place: Path | Database) -> Standing:
+    other = await Ledger.open_readonly(place)
     try:
         return (await other.standings([SYNC]))[SYNC]
     finally:
@@ -43,7 +46,7 @@ async def _counted(ledger: Ledger) -> Standing:
 
 @pytest.mark.parametrize("name", WRITES)
 async def test_what_is_remembered_is_what_a_count_would_give_after_every_kind_of_write(
-    ledger: Ledger, name: str
+    ledger: Ledger, place: Path | Database, name: str
 ) -> None:
     own = ledger.of(SYNC)
     run_id = await own.begin_run(1.0)
@@ -52,17 +55,19 @@ async def test_what_is_remembered_is_what_a_count_would_give_after_every_kind_of
     before = (await ledger.standings([SYNC]))[SYNC]
     await WRITES[name](own, run_id)
     after = (await ledger.standings([SYNC]))[SYNC]
-    assert after == await _counted(ledger)
+    assert after == await _counted(place)
     assert after.tally == await own.tally()
     assert (after != before) == (name != "begun")
 
 
-async def test_a_sync_that_has_not_changed_is_not_counted_again(ledger: Ledger) -> None:
-    names = [SYNC, OTHER, "third"]
+async def test_a_sync_that_has_not_changed_is_not_counted_again(file_ledger: Ledger) -> None:
+    ledger, names = file_ledger, [SYNC, OTHER, "third"]
     run_id = await ledger.of(SYNC).begin_run(1.0)
     await ledger.standings(names)
     asked: list[str] = []
-    ledger.thread.connection.set_trace_callback(asked.append)
+    connection = ledger.thread.connection
+    assert isinstance(connection, SqliteConnection)
+    connection.set_trace_callback(asked.append)
     assert list(await ledger.standings(names)) == names
     assert asked == []
     await ledger.of(SYNC).adopt(run_id, [link("a")], now=1.0)

@@ -157,9 +157,10 @@ class Stage:
 
     def set_faults(self, settings: Settings) -> None:
         """Go on with the same portal under other settings."""
-        kept = self.world.tables
+        kept = self.world
         self.world = World(settings, self.seed)
-        self.world.tables = kept
+        self.world.tables, self.world.authority = kept.tables, kept.authority
+        self.world.authority.settings = settings
         self.transport.world = self.world
 
     @asynccontextmanager
@@ -178,7 +179,7 @@ class Stage:
 
     @asynccontextmanager
     async def _connected(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn_secret: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn_secret: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         yield Portal(
             name=config.name,

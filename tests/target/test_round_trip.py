@@ -37,6 +37,7 @@ DIRECTORY = Directory(
     users=(),
     sections={},
 )
+FAR_ENDS = (date(2037, 12, 31), date(2038, 1, 1), date(2038, 1, 2), date(2067, 5, 1), date(2099, 12, 31))
 TEXTS = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40),
     st.sampled_from(
@@ -59,12 +60,14 @@ def events(draw: st.DrawFn) -> EventFields:
         start, end = opens.isoformat(), (opens + timedelta(minutes=draw(st.integers(0, 180)))).isoformat()
         zone = draw(st.sampled_from(("Europe/Moscow", "Europe/Berlin", "UTC", "America/New_York", "Asia/Kolkata")))
         zones = (zone, zone)
-    rule = draw(st.sampled_from((None, None, "daily", "weekly", "monthly")))
+    rule = draw(st.sampled_from((None, None, "daily", "weekly", "monthly", "far")))
     native = None
     if rule == "daily":
         native = NativeRule(freq="DAILY", interval=5, count=4)
     elif rule == "weekly":
         native = NativeRule(freq="WEEKLY", byday=(WEEKDAYS[day.weekday()],), until=day + timedelta(days=70))
+    elif rule == "far":
+        native = NativeRule(freq="DAILY", until=draw(st.sampled_from(FAR_ENDS)))
     elif rule == "monthly" and day.day <= 28:
         native = NativeRule(freq="MONTHLY", interval=2)
     guests = draw(st.sampled_from((None, None, (3, 5), (3, 5, 7))))

@@ -22,9 +22,10 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.demo import samples
-from syncd.demo.config import config_text
-from syncd.demo.seed import ADMIN, demo_world
+from syncd.demo.config import app_config_text, config_text
+from syncd.demo.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, demo_world
 from syncd.errors import ConfigError
+from syncd.portal.oauth.grants import Granted, code_in
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.tables.crm_rows import CONTACT
@@ -43,8 +44,10 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     running = await _serve(portal, arguments.port)
     try:
         with TemporaryDirectory(prefix="syncd-demo-") as folder:
-            config = _write(Path(folder), running)
+            config = _write(Path(folder), running, by_application=arguments.app)
             async with opened(arguments, readonly=False, path=config) as app:
+                if arguments.app:
+                    await _authorise(out, app, portal)
                 code = await _passes(out, app, stop)
         if code:
             return code
@@ -71,16 +74,32 @@ async def _serve(world: World, port: int | None) -> RunningSandbox:
         return await serve(world, 0)
 
 
-def _write(folder: Path, running: RunningSandbox) -> Path:
+def _write(folder: Path, running: RunningSandbox, *, by_application: bool) -> Path:
     """Write schedules and config into `folder` and return the config's path."""
     today = date.today()  # noqa: DTZ011 - the demonstration takes place in the user's own week
     folder.joinpath("timetable.csv").write_bytes(samples.timetable(today))
     folder.joinpath("team.ics").write_bytes(samples.team(today))
     folder.joinpath("appointments.csv").write_bytes(samples.appointments(today))
     config = folder / "syncd.toml"
-    config.write_text(config_text(running.webhook(ADMIN)), encoding="utf-8")
+    text = (
+        app_config_text(running.url, CLIENT_ID, CLIENT_SECRET)
+        if by_application
+        else config_text(running.webhook(ADMIN))
+    )
+    config.write_text(text, encoding="utf-8")
     config.chmod(0o600)
     return config
+
+
+async def _authorise(out: Console, app: App, portal: World) -> None:
+    """Do what an administrator's browser does, so that nobody need click."""
+    application = app.portal("demo").application
+    place = portal.authority.consent(CLIENT_ID, ADMIN, app.clock.now())
+    assert application is not None and place is not None
+    answer = await application.exchange(code_in(place, state=""))
+    assert isinstance(answer, Granted)
+    kept = await application.take(answer, spare=False)
+    out.print(f"[bold]An administrator has authorised the application, as user {kept.user}.[/]\n")
 
 
 async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:

@@ -121,9 +121,9 @@ async def _proved(desk: Desk, sync: Sync, result: PassResult, *, shows: bool) ->
         return _Migrated(result, error.exit_code)
     result = replace(result, read_back=found)
     said = report.verdict(result)
-    see = ", see report" if said.rejected or said.held or said.differ else ""
+    told = said.told(", see report" if said.rejected or said.held or said.differ else "")
     if shows:
-        show.line(out, f"{sync.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
+        show.line(out, f"{sync.name}: {told}", "green" if said.confirmed == said.total else "red")
     else:
-        desk.note(f"{sync.name}: {said}{see}")
+        desk.note(f"{sync.name}: {told}")
     return _Migrated(result, result.exit_code or (1 if said.differ or found.wrong else 0))

@@ -1,10 +1,13 @@
-"""`syncd portal owners|sections|limits`: what the portal has, to fill in the config. `probe` is in probe.py."""
+"""`syncd portal owners|sections|limits`: what the portal has, to fill in the config. `probe` and `authorize` have
+files of their own.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import csv
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from math import isfinite
@@ -21,15 +24,16 @@ from syncd.model.json_values import Json
 from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
-_ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "yes": "probe"}
+_ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "force": "authorize"}
 """The options that one question alone knows."""
 
 
 async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """List owners, sections or limits of one portal, or probe it."""
     _refuse_meaningless(arguments)
-    if arguments.what == "probe":
-        arguments.command = "probe"  # unlike the others it needs the state, so a daemon does it
+    if arguments.what in ("authorize", "probe"):
+        arguments.portal = arguments.name or arguments.portal
+        arguments.command = arguments.what  # unlike the others they need the state, so a daemon does them
         return await command_of(arguments.command)(arguments, stop)
     async with opened(arguments, readonly=True) as app:
         if arguments.unresolved is not None:
@@ -47,6 +51,8 @@ async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 calendars = _calendars(directory, arguments.calendar or "user", arguments.owner)
                 directory = directory.with_sections(await read_sections(client, calendars))
                 _sections(directory, calendars, as_json=arguments.json)
+                if arguments.calendar is None and arguments.owner is None:
+                    print("these are calendars of users; --calendar group or company lists others", file=sys.stderr)
     return 0
 
 
@@ -55,6 +61,12 @@ def _refuse_meaningless(arguments: argparse.Namespace) -> None:
     for option, what in _ONLY_FOR.items():
         if getattr(arguments, option) and arguments.what != what:
             raise ConfigError(f"--{option} has no effect on {arguments.what}", f"use it with `syncd portal {what}`")
+    if arguments.yes and arguments.what not in ("authorize", "probe"):
+        raise ConfigError(f"--yes has no effect on {arguments.what}", "use it with `syncd portal probe`")
+    if arguments.name is not None and arguments.what != "authorize":
+        raise ConfigError(f"{arguments.what} takes no name", f"`syncd portal {arguments.what} --portal NAME`")
+    if arguments.name is not None and arguments.portal not in (None, arguments.name):
+        raise ConfigError(f"which portal? {arguments.name}, {arguments.portal}", "name one of the two")
     if arguments.owner and arguments.calendar == "company":
         raise ConfigError("the company calendar has no owner", "leave out --owner, or choose another --calendar")
     if arguments.unresolved is not None and arguments.portal is not None:

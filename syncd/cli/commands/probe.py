@@ -51,7 +51,8 @@ def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
     events = sum(experiment.events for experiment in EXPERIMENTS)
     ending = "stays, because of --keep" if keep else "is removed again"
     return (
-        f"This asks {portal.origin} how it behaves: in a scratch section of the webhook's own user, which {ending}.",
+        f"This asks {portal.origin} how it behaves: in a scratch section of the {portal.caller}'s own user,"
+        f" which {ending}.",
         f"It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
         *(f"  - {experiment.sends}" for experiment in EXPERIMENTS),
         f"Up to {_REQUESTS} requests in less than two minutes, and {limit_s(portal) * SHARE:.1f} s of the operating "
@@ -111,8 +112,7 @@ def _show(out: Console, probed: Probed) -> None:
     lines = [(fact.name, fact.statement.says, found_text(fact), fact.statement.use) for fact in facts.facts]
     show.rows(out, ("fact", "PORTAL.md", "this portal", "what syncd makes of it"), lines)
     for fact in facts.contradictions:
-        said = fact.statement.says if fact.expected is None else found_text(Fact(name=fact.name, value=fact.expected))
-        show.line(out, f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {found_text(fact)}", "red")
+        show.line(out, contradiction_text(fact), "red")
     cost_s = sum(probed.operating_s.values())
     show.line(
         out,
@@ -124,6 +124,17 @@ def _show(out: Console, probed: Probed) -> None:
         out.print(f"the scratch section is number {probed.kept}; the next probe removes it", markup=False)
 
 
+def contradiction_text(fact: Fact) -> str:
+    """Return the line about a fact that contradicts PORTAL.md; of several values, those that do."""
+    expected, found = fact.expected, fact.value
+    if isinstance(expected, dict) and isinstance(found, dict):
+        odd = [name for name in found if found[name] != expected.get(name)]
+        expected, found = {name: expected.get(name) for name in odd}, {name: found[name] for name in odd}
+    said = fact.statement.says if expected is None else found_text(Fact(name=fact.name, value=expected))
+    told = found_text(Fact(name=fact.name, value=found))
+    return f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {told}"
+
+
 def found_text(fact: Fact) -> str:
     """Return what was found, for a table: the value, or why there is none."""
     value = fact.value
@@ -132,9 +143,18 @@ def found_text(fact: Fact) -> str:
             return f"not known: {fact.why}"
         case bool():
             return "yes" if value else "no"
+        case int():
+            return _number(value, fact.statement.unit)
         case dict():
             return ", ".join(f"{name}: {one}" for name, one in value.items())
         case list():
             return ", ".join(str(one) for one in value) or "none"
         case _:
             return str(value)
+
+
+def _number(value: int, unit: str) -> str:
+    """Return a number with what it counts, as `Statement.unit` says."""
+    if unit != "shift":
+        return counted(value, unit) if unit else str(value)
+    return f"moved by {value:+d} {'day' if abs(value) == 1 else 'days'}" if value else "stays on its day"

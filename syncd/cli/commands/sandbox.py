@@ -54,6 +54,8 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         for hook in world.tables.webhooks.values():
             # In full: it protects nothing, and people are to copy it.
             reveal(f"webhook of user {hook.user}: {running.url}/rest/{hook.user}/{hook.code}/")
+        for one in world.tables.applications.values():
+            reveal(f"application: client_id {one.client_id}, client_secret {one.client_secret}")
         sys.stdout.flush()
         await stop.wait()
     finally:

@@ -9,7 +9,7 @@ import os
 from syncd.app.configured import read_outline
 from syncd.cli.desk import OwnDesk, work_of
 from syncd.cli.execute import config_path
-from syncd.cli.opened import looked, opened
+from syncd.cli.opened import hold, looked, opened
 from syncd.cli.reach import reach
 
 
@@ -27,4 +27,6 @@ async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         return await carried(daemon, arguments, stop)
     only_looks = arguments.command in ("history", "poke", "report", "status")
     async with looked(arguments) if only_looks else opened(arguments, readonly=False) as app:
+        if not only_looks:
+            await hold(arguments, app)
         return await work_of(arguments.command)(arguments, OwnDesk(app, stop))

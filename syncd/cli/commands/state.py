@@ -10,32 +10,38 @@ from rich.console import Console
 
 from syncd.cli import show
 from syncd.cli.desk import Desk
+from syncd.config import Config
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.record import RunRecord
 from syncd.service.status import Status, SyncStatus, read_status, status_document
-from syncd.state.file import is_held
+from syncd.state.sqlite.file import is_held
 
 _SHOWN_HOLDS = 20
 
 
 async def status(arguments: argparse.Namespace, desk: Desk) -> int:
     """Print how the syncs stand; neither sources nor portals are asked."""
-    app, running = desk.app, desk.service
+    app, states = desk.app, desk.states()
     names = app.config.chosen(arguments.names, arguments.portal)
     found = await read_status(
         app.config,
         app.ledger,
         app.clock,
         names=names,
-        states=running.states() if running is not None else None,
-        daemon=True if running is not None else is_held(app.ledger.path),
+        states=states,
+        daemon=True if states is not None else _daemon(app.config),
     )
     if arguments.json:
         desk.document(status_document(found))
     else:
         _show(desk.console(), found, app.config.path)
     return 1 if any(one.holds or one.unplaced or one.tally.open_intents for one in found.syncs) else 0
+
+
+def _daemon(config: Config) -> bool | None:
+    """Return whether a daemon works with the state, None if that cannot be known; of a database its board tells."""
+    return is_held(config.state) if config.database is None else None
 
 
 def _show(out: Console, found: Status, config: Path) -> None:
@@ -58,6 +64,10 @@ def _show(out: Console, found: Status, config: Path) -> None:
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+    for lease in found.board.leases if found.board is not None else ():
+        since = f" since {show.local_time(lease.since)}" if lease.held else ""
+        holder = f"{lease.host} (pid {lease.pid})" if lease.held else "no machine"
+        show.line(out, f"  {lease.portal} is held by {holder}{since}, epoch {lease.epoch}")
     for one in found.syncs:
         if one.paused is not None:
             since = f"since {show.local_time(one.paused)}; `syncd resume {one.name}` lets it go on"

@@ -1,4 +1,4 @@
-"""`syncd state backup` and `syncd state check`: the state file as a file. Neither sources nor portals are asked."""
+"""`syncd state backup`, `check` and `move`: the state as a whole. Neither sources nor portals are asked."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ import os
 
 from syncd.app.configured import read_config
 from syncd.app.documents import iso
+from syncd.app.state_move import hint, move_state, target_of
 from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
+from syncd.config import Config
 from syncd.errors import StateError
 from syncd.model.names import counted
+from syncd.scrub import Scrubber
 from syncd.state.ledger import Ledger
 
 
 async def state(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Run the one of the commands below that was asked for."""
-    config = read_config(config_path(arguments), os.environ, looks=True)
-    if not config.state.exists():
+    scrubber: Scrubber = arguments.scrubber
+    config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
+    if arguments.what == "move":
+        return await _move(config, arguments, scrubber)
+    if config.database is None and not config.state.exists():
         raise StateError(f"there is no state at {config.state} yet", "the first `syncd sync` makes it")
-    ledger = await Ledger.open_readonly(config.state, thorough=True)
+    ledger = await Ledger.open_readonly(config.ledger, thorough=True)
     try:
         return await (_backup if arguments.what == "backup" else _check)(ledger, arguments, stop)
     finally:
@@ -35,7 +41,7 @@ async def _backup(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.
     if arguments.json:
         show.document(
             {
-                "state": str(ledger.path),
+                "state": ledger.shown,
                 "backup": str(made.path),
                 "taken": iso(now),
                 "size_bytes": made.size_bytes,
@@ -44,7 +50,7 @@ async def _backup(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.
         )
     else:
         size = f"{made.size_bytes / 1e6:.1f} MB"
-        print(f"{made.path}: a copy of {ledger.path} with {counted(made.items, 'item')}, {size}, read back and sound")
+        print(f"{made.path}: a copy of {ledger.shown} with {counted(made.items, 'item')}, {size}, read back and sound")
     return 0
 
 
@@ -52,7 +58,23 @@ async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.E
     """Read everything; a damaged state is told with the way out, and ends with exit code 2."""
     items = await ledger.check()
     if arguments.json:
-        show.document({"ok": True, "state": str(ledger.path), "items": items})
+        show.document({"ok": True, "state": ledger.shown, "items": items})
     else:
-        print(f"{ledger.path} is sound: {counted(items, 'item')}, every row as it was written")
+        print(f"{ledger.shown} is sound: {counted(items, 'item')}, every row as it was written")
+    return 0
+
+
+async def _move(config: Config, arguments: argparse.Namespace, scrubber: Scrubber) -> int:
+    """Move the state; what is under way is not stopped halfway, for the next try would have to begin again."""
+    target = target_of(arguments.to, arguments.schema, os.environ, scrubber.add)
+    moved = await asyncio.to_thread(move_state, config.ledger, target, SystemClock().booted_at())
+    if arguments.json:
+        show.document({"state": moved.source, "moved_to": moved.target, "rows": dict(moved.rows)})
+        return 0
+    if moved.finished:
+        print(f"{moved.target}: the move from {moved.source} was complete but for its end, and is finished now")
+    else:
+        rows = ", ".join(f"{count} {table}" for table, count in moved.rows.items())
+        print(f"{moved.target}: moved from {moved.source}, read back and compared: {rows}")
+    print(f"the old one refuses from now on; let {config.path} say {hint(target)}")
     return 0

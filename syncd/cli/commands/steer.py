@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from syncd.cli.desk import Desk, Running
-from syncd.errors import StateError
+from syncd.cli.desk import Desk
 
 
 async def poke(arguments: argparse.Namespace, desk: Desk) -> int:
     """Have the daemon make a pass of each named sync now."""
-    daemon = _daemon(desk)
     for name in desk.app.config.chosen(arguments.names, arguments.portal):
-        daemon.poke(name, by="command")
+        desk.poke(name)
         desk.print(f"{name}: a pass starts now")
     return 0
 
@@ -20,10 +18,7 @@ async def poke(arguments: argparse.Namespace, desk: Desk) -> int:
 async def pause(arguments: argparse.Namespace, desk: Desk) -> int:
     """Leave each named sync alone until it is resumed, also over restarts of the daemon."""
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
-        if desk.service is not None:
-            await desk.service.pause(sync.name)
-        else:
-            await desk.app.ledger.of(sync.name).note_paused(desk.app.clock.now())
+        await desk.pause(sync.name)
         desk.print(f"{sync.name}: paused until `syncd resume {sync.name}`")
     return 0
 
@@ -31,17 +26,6 @@ async def pause(arguments: argparse.Namespace, desk: Desk) -> int:
 async def resume(arguments: argparse.Namespace, desk: Desk) -> int:
     """Let the passes of each named sync start again."""
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
-        if desk.service is not None:
-            await desk.service.resume(sync.name)
-        else:
-            await desk.app.ledger.of(sync.name).forget_paused()
+        await desk.resume(sync.name)
         desk.print(f"{sync.name}: resumed")
     return 0
-
-
-def _daemon(desk: Desk) -> Running:
-    if desk.service is None:
-        raise StateError(
-            f"no daemon runs with {desk.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
-        )
-    return desk.service

@@ -20,7 +20,7 @@ async def report(arguments: argparse.Namespace, desk: Desk) -> int:
         [await _summary(desk, name, since) for name in desk.app.config.chosen(arguments.names, arguments.portal)],
         certain,
     )
-    match "json" if arguments.json else arguments.format:
+    match arguments.format:
         case "json":
             desk.document(summary_document(found, since=since, until=until))
         case "html":

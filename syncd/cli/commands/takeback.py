@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -11,10 +11,14 @@ from syncd.app.documents import runs_document
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
+from syncd.cycle.made_sections import Tidied, holders
+from syncd.cycle.sync import Sync
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError, SyncdError
+from syncd.model.item import Item, Link
+from syncd.model.made_sections import MadeSection
 from syncd.model.names import counted
 from syncd.model.takeback import Left
 from syncd.portal.client import Portal
@@ -29,7 +33,7 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
     if run is None:
         raise ConfigError(
             f"there is no run {arguments.run_id}",
-            "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
+            "`syncd history` names the runs; those older than keep_runs are forgotten",
         )
     question = f"take back run {run.id} of {run.sync}?"
 
@@ -61,19 +65,52 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
         question = f"delete all of this from {portal.origin}?"
         async with desk.bar(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
-            taken = await purge_sync(desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force)
+            taken = await purge_sync(
+                desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force, others=_others(desk, sync)
+            )
         await _sweep(desk, portal)
         return taken
 
     taken = await desk.alone(desk.app.sync(arguments.name).name, work, at_once=True)
     if arguments.json:
         desk.document(runs_document([(taken.record, ())], {}))
+        _tell_sections(desk, taken.tidied)
         return taken.exit_code
     out = desk.console()
     _tell(out, taken)
+    _tell_sections(desk, taken.tidied)
     if taken.error is None and taken.record.state == "done":
-        out.print("  sections stay; the next pass creates everything again while the sync is in the config")
+        out.print("  the next pass creates everything again while the sync is in the config")
     return taken.exit_code
+
+
+def _others(desk: Desk, sync: Sync) -> frozenset[str]:
+    """Return the sections, by name or id, that other syncs of the same portal write to."""
+    return frozenset(desk.app.sync(name).target.section_name for name in sync.siblings if name != sync.name)
+
+
+def _tell_sections(desk: Desk, tidied: Tidied) -> None:
+    """Tell which sections were removed, and why others were not: beside the result, which may be a document."""
+    if tidied.removed:
+        desk.note(f"removed what syncd had made and nothing is left in: {_sections(tidied.removed, tidied.holders)}")
+    for one, why in tidied.left[:_SHOWN_LEFT]:
+        desk.note(f"{_sections([one], tidied.holders)} stays: {why}")
+    if len(tidied.left) > _SHOWN_LEFT:
+        desk.note(f"and {counted(len(tidied.left) - _SHOWN_LEFT, 'more section')} that syncd made")
+
+
+def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
+    """Return sections in words, those of many calendars together: "the section «Shifts» in 12 calendars"."""
+    names: dict[str, list[MadeSection]] = {}
+    for one in made:
+        names.setdefault(one.name, []).append(one)
+    said = (
+        f"«{name}» of {holders.get(some[0].id, some[0].place)}"
+        if len(some) == 1
+        else f"«{name}» in {counted(len(some), 'calendar')}"
+        for name, some in names.items()
+    )
+    return f"the {'section' if len(made) == 1 else 'sections'} {', '.join(said)}"
 
 
 async def _sweep(desk: Desk, portal: Portal) -> None:
@@ -101,7 +138,7 @@ def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool, show
         if shows:
             with bar.aside():
                 _show(desk.console(), offer, desk.app.sync(name).zone)
-        nothing = not offer.plan.changes and not offer.plan.forgotten
+        nothing = not offer.plan.changes and not offer.plan.forgotten and not offer.sections
         agreed = nothing or not ask or await desk.agreed(question)
         if agreed and not nothing:
             await desk.pausing(name)
@@ -118,7 +155,11 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
     said += [f"nothing to do for {plan.already}"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
-    show.change_table(out, plan.changes, zone=zone, directory=offer.directory)
+    changes = sorted(plan.changes, key=lambda change: _moment(change.link or change.item))
+    show.change_table(out, changes, zone=zone, directory=offer.directory, places=False)
+    if offer.sections:
+        made = _sections(offer.sections, holders(offer.sections, offer.directory))
+        show.line(out, f"  if nothing is left in it, also {made}, which syncd made")
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:
@@ -127,10 +168,15 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
 
 
 def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
-    for one in lines[:_SHOWN_LEFT]:
-        show.line(out, f"  {what}: {one.link.where}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
+    for one in sorted(lines, key=lambda left: _moment(left.link))[:_SHOWN_LEFT]:
+        show.line(out, f"  {what}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
     if len(lines) > _SHOWN_LEFT:
         out.print(f"  … and {len(lines) - _SHOWN_LEFT} more")
+
+
+def _moment(one: Link | Item | None) -> tuple[str, str]:
+    """Return what puts events into the order in which people look for them: by start, then by title."""
+    return (one.start, one.title) if one is not None else ("", "")
 
 
 def _tell(out: Console, taken: Taken) -> None:

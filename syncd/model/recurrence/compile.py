@@ -261,12 +261,14 @@ class _Compiler:
             return
         rule = self._proven_rule(run)
         if rule is not None:
+            counted = self._counted(run, rule)
             piece = Piece(
                 id=name,
                 span=run.group.span_at(run.originals[0]),
-                rule=rule,
+                rule=counted or rule,
                 details=run.group.details,
                 where=run.group.where,
+                dated=rule if counted else None,
             )
             yield from self._if_in_window(piece, None if run.endless else self._last_day(run))
             return
@@ -306,6 +308,20 @@ class _Compiler:
         rules = native_rules(run.carrier, run.starts, run.ends[-1], day_shift=day_shift, endless=run.endless)
         expected = self._foreseeable(run).expected
         return next((rule for rule in rules if shows(rule, expected, self._server)), None)
+
+    def _counted(self, run: Run, rule: NativeRule) -> NativeRule | None:
+        """Return the rule that ends by COUNT, as the source's own does, if the portal shows the same by it.
+
+        What the portal has skipped before a window it works out in days of 24 hours and months of 30 (PORTAL.md 4.13),
+        so months, and days where its clock is set, are counted right by chance only; so are several weekdays (4.7).
+        """
+        count = self._rules[0].count if len(self._rules) == 1 and self._rules[0].until is None else None
+        if count != len(run.originals) or rule.until is None or len(rule.byday) > 1 or rule.freq == "MONTHLY":
+            return None
+        if rule.freq == "DAILY" and self._server.switches(run.starts[0] - DAY, run.ends[-1] + 2 * DAY):
+            return None
+        counted = replace(rule, until=None, count=count)
+        return counted if shows(counted, run.expected, self._server) else None
 
     def _foreseeable(self, run: Run) -> Run:
         """Return an endless run without what lies beyond 2038, as long as neither window nor today come near it.

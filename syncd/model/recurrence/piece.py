@@ -14,6 +14,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is stable: "" for the only or main piece, else the original start it begins with ("20260105",
     "20260105T0900"). `span` is the first occurrence, in RFC terms; `details` those of the series or of the override.
+    Where `rule` ends by COUNT, `dated` shows the same and ends by UNTIL.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     rule: NativeRule | None
     details: Details
     where: str
+    dated: NativeRule | None = None
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):

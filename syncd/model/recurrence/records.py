@@ -27,6 +27,7 @@ class PieceRecord(msgspec.Struct, frozen=True, array_like=True):
     days: tuple[date, date] | None
     rule: NativeRule | None
     said_by: int
+    dated: NativeRule | None = None
 
 
 class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -79,9 +80,9 @@ def _record(piece: Piece, said: Sequence[Entry | Override]) -> PieceRecord | Non
         return None
     match piece.span:
         case Timed(start=start, end=end, zone=zone, end_zone=end_zone):
-            return PieceRecord(piece.id, (start, end, zone, end_zone), None, piece.rule, said_by)
+            return PieceRecord(piece.id, (start, end, zone, end_zone), None, piece.rule, said_by, piece.dated)
         case AllDay(first=first, end=last):
-            return PieceRecord(piece.id, None, (first, last), piece.rule, said_by)
+            return PieceRecord(piece.id, None, (first, last), piece.rule, said_by, piece.dated)
 
 
 def _piece(record: PieceRecord, said: Entry | Override) -> Piece:
@@ -92,4 +93,4 @@ def _piece(record: PieceRecord, said: Entry | Override) -> Piece:
     else:
         assert record.days is not None
         span = AllDay(first=record.days[0], end=record.days[1])
-    return Piece(id=record.id, span=span, rule=record.rule, details=said.details, where=said.where)
+    return Piece(id=record.id, span=span, rule=record.rule, details=said.details, where=said.where, dated=record.dated)

@@ -17,12 +17,13 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
+from syncd.errors import LostLeaseError
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Executed, Pace
 from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
-from syncd.portal.line.transport import Credential, Transport, TransportFault
+from syncd.portal.line.transport import Credential, Permit, Renewing, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Command, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
@@ -78,13 +79,30 @@ class Line:
         self.gate = gate
         self._transport = transport
         self._credential = credential
+        self._renewing = credential if isinstance(credential, Renewing) else None
         self._timeout_s = timeout_s
 
     async def ask(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
         """Send the jobs and return the answer. A fault of the line is an answer too; none is raised.
 
-        `look` tells what is wrong with the shape of each reply.
+        `look` tells what is wrong with the shape of each reply. A credential that has expired is renewed, and the
+        request sent again: the portal has refused it before any command ran. Raises StateError if the new one cannot be
+        written down.
         """
+        if self._renewing is None:
+            return await self._asked(send, look)
+        if (missing := await self._renewing.ready()) is not None:
+            return Answer(replies=(missing,) * len(send.jobs), whole=missing)
+        used = self._renewing.token
+        answer = await self._asked(send, look)
+        if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
+            return answer
+        if (refused := await self._renewing.renew(used)) is not None:
+            return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)
+        await self.gate.acquire()
+        return await self._asked(send, look)
+
+    async def _asked(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
         authorization = self._credential.parameters()
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
@@ -117,14 +135,21 @@ class Channel:
     """What all sessions of one portal share.
 
     `turns` holds them in the order in which they were served, the longest ago first: without it the session that
-    fills the lanes would be the first to see one fall free, every time.
+    fills the lanes would be the first to see one fall free, every time. `permit` is what must be valid whenever a
+    request leaves, None where no other machine could speak to the portal.
     """
 
     clock: Clock
     line: Line
     pace: Pace
+    permit: Permit | None = None
     turns: list[Session] = field(default_factory=list)
     bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def check(self) -> None:
+        """Raise LostLeaseError if no request may leave any more."""
+        if self.permit is not None:
+            self.permit.check()
 
     def ring(self) -> None:
         """Wake every session that waits for `bell`; those that come later wait for the next one."""
@@ -151,7 +176,8 @@ class Session:
     async def run(self) -> None:
         """Send until nothing is left, or the stop is set; then settle what is still in flight.
 
-        Raises what the journal raised. On cancellation the requests in flight are given up, their jobs unsettled.
+        Raises what the journal raised, and LostLeaseError. On cancellation, and without a lease, the requests in flight
+        are given up, their jobs unsettled.
         """
         turns = self._channel.turns
         turns.insert(0, self)
@@ -207,8 +233,11 @@ class Session:
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
         if not flight.cancelled() and (error := flight.exception()) is not None:
-            # Only the journal raises in a flight: nothing more may leave, and run() raises it.
+            # Only the journal and a lost lease raise in a flight: nothing more may leave, and run() raises it.
             self._failure = self._failure or error
+            if isinstance(error, LostLeaseError):  # what the others would be answered can be written down by nobody
+                for other in self._flights:
+                    other.cancel()
         self._channel.ring()
 
     async def _flight(self, send: Send) -> None:
@@ -218,8 +247,10 @@ class Session:
             await self._channel.line.gate.acquire()
             if self._halted():
                 return
+            self._channel.check()
             # After the gate: an intent is written only for a request that really leaves.
             await self._journal.intend(send.jobs)
+            self._channel.check()  # again, for the disk or the database may have taken long, or the machine slept
             sent_at = self._clock.monotonic()
             self._exchange.departed(send.ticket, sent_at)
             departed = True
@@ -312,7 +343,7 @@ class Question:
 
 
 async def ask_once(channel: Channel, traffic: Traffic, question: Question) -> Answer:
-    """Send `question` and return the answer, of which each reply is as the portal gave it."""
+    """Send `question` and return the answer, of which each reply is as the portal gave it; raises LostLeaseError."""
     pace, clock = channel.pace, channel.clock
     commands, single = question.commands, not question.texts
     counts = Counter(command.budget_key for command in commands)
@@ -327,6 +358,7 @@ async def ask_once(channel: Channel, traffic: Traffic, question: Question) -> An
         expected_s=sum(costs.values()),
     )
     await channel.line.gate.acquire()
+    channel.check()
     pace.sent(costs)
     alone, sent_at = pace.lanes.in_flight == 1, clock.monotonic()
     try:

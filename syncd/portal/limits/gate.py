@@ -139,7 +139,7 @@ class RequestGate:
         What was assumed of the time before this start is dropped for as long as that process knew what it sent.
         """
         if not isinstance(state, Mapping):
-            self._load_requests(state)  # as versions before 0.2 wrote it: nothing tells until when it is whole
+            self._load_requests(state)  # as version 0.1 wrote it: nothing tells until when it is whole
             return
         now, until, leaving = self._clock.monotonic(), self._moment(state.get("until")), state.get("leaving")
         if not isinstance(leaving, Sequence) or isinstance(leaving, str):

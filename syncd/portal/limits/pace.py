@@ -377,6 +377,11 @@ class Pace:
         """Learn from an OPERATION_TIME_LIMIT; call it after `answered` for the same answer."""
         self.operating.blocked(method, batched=batched, at=self.clock.at(now))
 
+    def assume_flying(self, now: float) -> None:
+        """Count for every known method what may be in flight, and unsaved, from another machine: all lanes full."""
+        seconds = self.limits.batch_seconds * self.limits.lanes
+        self.operating.assume(dict.fromkeys(self.operating.methods(), seconds), batched=True, at=self.clock.at(now))
+
     def dump(self, *, wall_offset_s: float) -> Json:
         """Return the state for the ledger. `wall_offset_s` is this machine's unix time minus its monotonic time."""
         return {

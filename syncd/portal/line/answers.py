@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
-from syncd.portal.line.remedies import meaning_of, remedy_of, said_of, silence_of
+from syncd.portal.line.remedies import application_remedy, meaning_of, remedy_of, said_of, silence_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 
 _LONGEST_TEXT = 600
@@ -48,12 +48,14 @@ class Answer:
     status: int | None = None
 
 
+EXPIRED = "EXPIRED_TOKEN"
+"""Of an access token whose hour is over: it has to be renewed (PORTAL.md 1.4, 11.2)."""
 _FATAL: tuple[Reach, bool] = ("portal", False)
 _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "QUERY_LIMIT_EXCEEDED": ("rate", True),
     "OPERATION_TIME_LIMIT": ("method", True),
     "OVERLOAD_LIMIT": _FATAL,
-    "EXPIRED_TOKEN": ("portal", True),
+    EXPIRED: ("portal", True),
     "CONNECTION_ERROR": ("portal", True),
     "NO_AUTH_FOUND": _FATAL,
     "INVALID_TOKEN": _FATAL,
@@ -303,7 +305,7 @@ def _elsewhere(raw: RawAnswer) -> str:
     except ValueError:
         host = None
     place = f"to {_text(host)}" if host else "to another page"
-    return f"HTTP {raw.status}: the portal redirects {place}; check the address in webhook"
+    return f"HTTP {raw.status}: the portal redirects {place}; check its address in the config"
 
 
 def _kind(raw: RawAnswer) -> str:
@@ -338,8 +340,11 @@ def unread(what: str, reply: Reply) -> PortalUnreachableError:
     return PortalUnreachableError(f"{what} could not be read: {said}", remedy or "the next pass tries again")
 
 
-def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
-    """Return the error that explains why nothing more can be sent to the portal at `origin`."""
+def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "") -> SyncdError:
+    """Return the error that explains why nothing more can be sent to the portal at `origin`.
+
+    `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
+    """
     match why:
         case Unknown(code=code) if code:
             remedy = remedy_of(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
@@ -349,7 +354,10 @@ def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
         case Refused(reach="method" | "rate"):
             said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
             return PortalUnreachableError(said, remedy_of(why.code))
+        case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
+            said = f"[portals.{application_of}]: nobody has authorised its application at {origin} yet"
+            return PortalRefusedError(said, application_remedy(code, application_of))
         case Refused():
-            return PortalRefusedError(
-                f"{origin} refuses the webhook: {said_of(why.code, why.description)}", remedy_of(why.code)
-            )
+            caller = "the application" if application_of else "the webhook"
+            remedy = application_remedy(why.code, application_of) if application_of else remedy_of(why.code)
+            return PortalRefusedError(f"{origin} refuses {caller}: {said_of(why.code, why.description)}", remedy)

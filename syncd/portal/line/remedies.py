@@ -20,10 +20,10 @@ _PLAN = (
 _SCOPES = "give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm"
 _REPORT = "syncd and this portal disagree about the call: please report it with the portal's version"
 _MAY_NOT_WRITE = (
-    "the webhook's user may not write to this calendar: use the webhook of an administrator, or have the right to edit"
+    "syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
     " granted in the calendar's settings"
 )
-_CARD = "the webhook's user may not change this card: give them the right in the CRM"
+_CARD = "syncd's user may not change this card: give them the right in the CRM"
 _MAIL = "this concerns e-mail activities, which syncd does not write: has TYPE_ID been set to 4 for them?"
 
 _BY_CODE: Mapping[str, str] = {
@@ -32,11 +32,11 @@ _BY_CODE: Mapping[str, str] = {
     "INVALID_TOKEN": _NEW_WEBHOOK,
     "EXPIRED_TOKEN": _NEW_WEBHOOK,
     "INSUFFICIENT_SCOPE": _SCOPES,
-    "USER_ACCESS_ERROR": "ask the portal's administrator to let the webhook's user use the application",
-    "AUTHORIZATION_ERROR": "the webhook's user is dismissed: create a webhook of an active user",
+    "USER_ACCESS_ERROR": "ask the portal's administrator to let syncd's user use the application",
+    "AUTHORIZATION_ERROR": "syncd's user is dismissed: create a webhook of an active user",
     "ACCESS_DENIED": _PLAN,
     "WRONG_LICENSE": "the portal's licence does not allow this",
-    "ALLOWED_ONLY_INTRANET_USER": "the webhook's user is an extranet user: use the webhook of an employee",
+    "ALLOWED_ONLY_INTRANET_USER": "syncd's user is an extranet user: let syncd work as an employee",
     "OVERLOAD_LIMIT": "the vendor has blocked the REST API of this portal by hand: contact its support",
     "QUERY_LIMIT_EXCEEDED": "another program that calls this portal from the same address takes all requests: find and"
     " slow it down, or set a lower rate in [portals.X.limits] and leave it some",
@@ -49,8 +49,28 @@ _BY_CODE: Mapping[str, str] = {
     " /marketplace/ been made?",
     "ERROR_BATCH_METHOD_NOT_ALLOWED": _REPORT,
     "ERROR_BATCH_LENGTH_EXCEEDED": "set a lower batch_size in [portals.X.limits]",
-    "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION": "the webhook's user has no right to this",
+    "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION": "syncd's user has no right to this",
     "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": _SCOPES,
+}
+
+_AUTHORISE = "`syncd portal authorize {}`"
+_OF_APPLICATION: Mapping[str, str] = {
+    "NOT_AUTHORISED": f"run {_AUTHORISE}",
+    "TOKENS_UNREADABLE": f"give the token_key that they were kept with, or run {_AUTHORISE}",
+    "INVALID_GRANT": f"the tokens are used up, revoked or older than 180 days: run {_AUTHORISE}",
+    "INVALID_CLIENT": "the portal knows no application with this client_id and client_secret: copy both again from its"
+    f" settings in the portal, then run {_AUTHORISE}",
+    "APPLICATION_NOT_FOUND": f"the application was deleted in the portal: make it again, then run {_AUTHORISE}",
+    "ANOTHER_PORTAL": "a new portal under the same address? `syncd portal authorize {} --force`",
+    "PAYMENT_REQUIRED": "the portal's plan, or its Market subscription, has run out: it goes on by itself once that is"
+    f" renewed; if not, run {_AUTHORISE}",
+    "NO_AUTH_FOUND": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
+    "INVALID_TOKEN": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
+    "EXPIRED_TOKEN": f"the portal takes the new token for expired too: run {_AUTHORISE}",
+    "INSUFFICIENT_SCOPE": "tick calendar, user_basic, sonet_group and, for activities, crm in the application's"
+    f" settings in the portal, then run {_AUTHORISE}",
+    "USER_ACCESS_ERROR": "let the user who authorised it use the application, in its settings in the portal",
+    "AUTHORIZATION_ERROR": f"who authorised the application is dismissed: let another administrator run {_AUTHORISE}",
 }
 
 #: Parts of the texts of calendar methods, lower-case, English and Russian, with what to do. The first that fits counts.
@@ -66,7 +86,7 @@ _CALENDAR: tuple[tuple[tuple[str, ...], str], ...] = (
     (("access denied", "доступ запрещен"), _MAY_NOT_WRITE),
     (
         ("calendar section", "секции календаря", "cal_rest_section_error"),
-        "the section was deleted or is hidden from the webhook's user; the next pass looks for it again, by its name",
+        "the section was deleted or is hidden from syncd's user; the next pass looks for it again, by its name",
     ),
     (("editing type", "тип редактирования"), _REPORT),
     (("must be an array", "должен быть массивом"), _REPORT),
@@ -107,14 +127,29 @@ _CRM: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 
+_ITEMS: Mapping[str, str] = {
+    "NOT_FOUND": "this portal has no such type of elements: see owner_type in [sync.target]",
+    "INVALID_ARG_VALUE": "elements of this type cannot be found by this field: see owner_field in [sync.target]",
+}
+"""What the codes of crm.item.list mean; others give them other meanings."""
+
+
 def remedy_of(code: str) -> str:
     """Return what an administrator can do about a refusal with this code, "" for one that says enough itself."""
     return _BY_CODE.get(code.upper(), "")
 
 
+def application_remedy(code: str, portal: str) -> str:
+    """Return what can be done about a refusal of the application of [portals.`portal`], "" if only the portal knows."""
+    own = _OF_APPLICATION.get(code.upper())
+    return own.format(portal) if own is not None else remedy_of(code)
+
+
 def meaning_of(method: str, code: str, description: str) -> str:
     """Return what a refusal of `method` means and what to do about it, "" if only the portal knows."""
     texts = _CRM if method.startswith("crm.") else _CALENDAR if method.startswith("calendar.") else ()
+    if method == "crm.item.list" and code in _ITEMS:
+        return _ITEMS[code]
     said = description.casefold().replace("ё", "е")
     found = next((meaning for parts, meaning in texts if any(part in said for part in parts)), "")
     return found or remedy_of(code)

@@ -139,6 +139,14 @@ _CARD = _stated(
         **dict.fromkeys(("PHONE", "EMAIL"), "list or nothing"),
     }
 )
+_ITEM = _stated(
+    {
+        "id": "id",
+        **dict.fromkeys(("title", "name", "lastName"), "text or nothing"),
+        **dict.fromkeys(("assignedById", "contactId", "companyId"), "number or nothing"),
+        "fm": "list or nothing",
+    }
+)
 
 
 def _said(value: Json) -> str:
@@ -233,6 +241,7 @@ _METHODS: Mapping[str, Callable[[Json], str | None]] = {
     "scope": _texts,
     "crm.activity.list": _rows(_activity_fault),
     "crm.activity.get": _activity_fault,
-    **{f"crm.{one}.list": _rows(_columns(_CARD)) for one in ("contact", "company", "lead", "deal")},
+    **{f"crm.{one}.list": _rows(_columns(_CARD)) for one in ("contact", "company", "lead", "deal", "quote")},
+    "crm.item.list": _wrapped("items", _rows(_columns(_ITEM))),
     "crm.duplicate.findbycomm": _found,
 }

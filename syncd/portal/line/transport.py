@@ -17,6 +17,7 @@ import structlog
 from syncd import __version__, events
 from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.wire import Refused
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,7 +75,7 @@ class Moving(Protocol):
 
 
 class Credential(Protocol):
-    """What a transport needs to know about the caller: a webhook now, an OAuth token by the same protocol."""
+    """What a transport needs to know about the caller: an inbound webhook, or an application with its tokens."""
 
     @property
     def origin(self) -> str:
@@ -91,6 +92,36 @@ class Credential(Protocol):
 
     def scrub(self, text: str) -> str:
         """Return `text` without the secret."""
+        ...
+
+
+class Permit(Protocol):
+    """The right to speak to the portal, where several machines might; it ends by itself when it is not renewed."""
+
+    def check(self) -> None:
+        """Raise LostLeaseError if it has ended."""
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A credential that expires and is renewed. Both methods return what keeps it from being used, else None."""
+
+    @property
+    def token(self) -> str:
+        """What `parameters` gives now, "" for nothing."""
+        ...
+
+    def is_stale(self, code: str) -> bool:
+        """Return True if a refusal with this code says that the token has to be renewed."""
+        ...
+
+    async def ready(self) -> Refused | None:
+        """Return why nothing can be sent at all."""
+        ...
+
+    async def renew(self, used: str) -> Refused | None:
+        """Put another token in place of `used`, unless that was done meanwhile; raises StateError."""
         ...
 
 
@@ -139,7 +170,11 @@ class Webhook:
 
 
 class AiohttpTransport:
-    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none."""
+    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none.
+
+    With a `permit` no byte of a request leaves without it: it is checked once a connection stands, for which a request
+    may have waited for long. Then `post` raises LostLeaseError.
+    """
 
     def __init__(
         self,
@@ -147,9 +182,11 @@ class AiohttpTransport:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         tls: ssl.SSLContext | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self._credential = credential
         self._tls = tls
+        self._permit = permit
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
         self._moved_to: str | None = None
@@ -223,6 +260,7 @@ class AiohttpTransport:
         if self._session is None:
             host = urlsplit(self._credential.origin).hostname or ""
             self._session = aiohttp.ClientSession(
+                trace_configs=[self._departure(self._permit)] if self._permit is not None else None,
                 connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_ALIVE_S, ssl=self._tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
@@ -234,6 +272,18 @@ class AiohttpTransport:
                 trust_env=not is_loopback(host),
             )
         return self._session
+
+    def _departure(self, permit: Permit) -> aiohttp.TraceConfig:
+        """Return what has aiohttp ask the permit right before it writes the first byte of a request."""
+        import aiohttp  # noqa: PLC0415 - see the class
+
+        async def leaving(*_: object) -> None:
+            permit.check()
+
+        trace = aiohttp.TraceConfig()
+        # Called before the headers are serialised and written; what it raises ends the request and its connection.
+        trace.on_request_headers_sent.append(leaving)
+        return trace
 
 
 def _redirect_target(url: str, location: str) -> str | None:

@@ -19,14 +19,15 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError, SyncdError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.model.zones import country_of
-from syncd.portal.line.answers import portal_error, rows_of
+from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
-from syncd.portal.people.crm import CrmLookup, Reader
+from syncd.portal.people.clients import CrmLookup
+from syncd.portal.people.crm_cards import Reader
 from syncd.portal.people.groups import Group, read_groups
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
@@ -120,7 +121,7 @@ class Directory:
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
-                f"cannot look up {text!r}: the webhook may not read e-mail addresses",
+                f"cannot look up {text!r}: syncd may not read e-mail addresses",
                 "give it the scope user_basic, or use ids",
             )
         raise EntryError(
@@ -168,7 +169,7 @@ class Directory:
             raise DoubtfulError(f"more than one group is called {text!r}: ids {ids}", "use the id")
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
-            f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
+            f"no group {text!r} that syncd's user can see{_nearest(wanted, shown)}",
             "see on_unresolved; a collab is seen with the scope socialnetwork only",
         )
 
@@ -215,15 +216,15 @@ class Directory:
         if not found and (bar := self.barred.get(str(calendar))):
             raise EntryError(
                 f"calendar {calendar} has no section {label!r}, and none is created, because {bar}",
-                "use an administrator's webhook, or have the section made there and the right to edit granted",
+                "let syncd work as an administrator, or have the section made there and the right to edit granted",
             )
         if not found:
             return None
         writable = [section for section in found if section.writable]
         if not writable:
             raise EntryError(
-                f"section {label!r} of calendar {calendar} cannot be written to by the webhook's user",
-                "use an administrator's webhook or grant the right to edit",
+                f"section {label!r} of calendar {calendar} cannot be written to by syncd's user",
+                "let syncd work as an administrator or grant the right to edit",
             )
         return writable[0]
 
@@ -344,6 +345,10 @@ class PageReader(Reader, Protocol):
         """Return all rows of a list method."""
         ...
 
+    def refused(self, why: Refused | Unknown) -> SyncdError:
+        """Return the error that explains why nothing more can be sent."""
+        ...
+
     async def read_each(self, commands: Sequence[Command], take: Callable[[int, Reply], None]) -> None:
         """Call methods like `read_many`; hand each reply, with its place in `commands`, to `take` and keep none."""
         ...
@@ -380,7 +385,7 @@ async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mappi
     replies = await portal.read_many(commands)
     for reply in replies:
         if isinstance(reply, Refused) and reply.reach == "portal":
-            raise portal_error(portal.origin, reply)
+            raise portal.refused(reply)
     return {
         str(calendar): _all(_section, rows_of(reply.result))
         for calendar, reply in zip(calendars, replies, strict=True)
@@ -405,7 +410,7 @@ async def _read_caller(portal: PageReader) -> Caller:
     caller, zone, admin = 0, "", False
     for reply in replies:
         if isinstance(reply, Unknown):
-            raise PortalUnreachableError(f"the webhook's user could not be read: {reply.reason}", "try again later")
+            raise PortalUnreachableError(f"syncd's user could not be read: {reply.reason}", "try again later")
         if isinstance(reply, Done) and isinstance(reply.result, Mapping):
             row = reply.result
             caller = _int(row.get("ID")) or caller

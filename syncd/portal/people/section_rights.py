@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from syncd.model.item import Place
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.crm import Reader
+from syncd.portal.people.crm_cards import Reader
 from syncd.portal.people.directory import Caller, Directory, PageReader, read_sections
 
 
@@ -46,10 +46,10 @@ async def _closed_groups(portal: Reader, calendars: Iterable[Place]) -> frozense
 def _bar(calendar: Place, caller: Caller, closed: frozenset[int]) -> str:
     """Return why a new section would be of no use, "" if nothing speaks against it."""
     if calendar.kind == "group":
-        closed_to_us = "the group has its calendar switched off, or does not let the webhook's user write"
+        closed_to_us = "the group has its calendar switched off, or does not let syncd's user write"
         return closed_to_us if calendar.owner in closed else ""
     if caller.admin or (calendar.kind == "user" and calendar.owner == caller.id):
         return ""
     if calendar.kind == "user":
-        return "the webhook's user is no administrator and could not write into it"
-    return "the webhook's user is no administrator, and only they are sure to be allowed it in the company's calendar"
+        return "syncd's user is no administrator and could not write into it"
+    return "syncd's user is no administrator, and only they are sure to be allowed it in the company's calendar"

@@ -50,7 +50,7 @@ class Scene:
     def require(self, *scopes: str) -> None:
         """Raise UnaskedError unless the webhook has one of these scopes."""
         if not self.scopes & set(scopes):
-            raise UnaskedError(f"the webhook lacks the scope {scopes[0]}")
+            raise UnaskedError(f"syncd lacks the scope {scopes[0]}")
 
     @property
     def event(self) -> dict[str, Json]:

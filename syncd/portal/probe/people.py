@@ -57,7 +57,7 @@ async def _statuses(bench: Bench) -> Fact:
         bench.blocked.pop(method, None)
         if isinstance(reply, Refused) and reply.code.lower() == "insufficient_scope" and answer.status in (401, 403):
             return Fact(name=name, value=answer.status == 403)
-    return Fact(name=name, why="the webhook has all permissions, so that nothing was refused for want of one")
+    return Fact(name=name, why="syncd has all permissions, so that nothing was refused for want of one")
 
 
 def _single(method: str) -> Question:
@@ -187,5 +187,23 @@ async def _pages(bench: Bench) -> Iterable[Fact]:
         Fact(name="page_past_end", value="first page" if past == page else "empty" if not past else "another page"),
     )
 
+
+async def _items(bench: Bench) -> Iterable[Fact]:
+    """List contacts as newer builds do; only whether there are phones and e-mails is looked at."""
+    bench.scene.require("crm")
+    contacts: Mapping[str, Json] = {"entityTypeId": 3, "select": ["*"], "order": {"id": "ASC"}}
+    (reply,) = await bench.ask([Command(method="crm.item.list", params=contacts)])
+    name = "crm_items"
+    if isinstance(reply, Refused):
+        is_missing = reply.code.upper() in ("ERROR_METHOD_NOT_FOUND", "NOT_FOUND")
+        return (Fact(name=name, value="none" if is_missing else None, why="" if is_missing else reply.description),)
+    rows = [row for row in rows_of(done(reply).result) if isinstance(row, Mapping)]
+    reached = [row for row in rows if row.get("fm") or "Y" in (row.get("hasPhone"), row.get("hasEmail"))]
+    if not reached:
+        raise UnaskedError("there are no contacts with phones or e-mails to list")
+    return (Fact(name=name, value="full" if any(row.get("fm") for row in reached) else "bare"),)
+
+
+ITEMS = Experiment(facts=("crm_items",), sends="a page of contacts, of which only flags are looked at", run=_items)
 
 PAGES = Experiment(facts=("page_past_end",), sends="two pages of contacts, of which only ids are looked at", run=_pages)

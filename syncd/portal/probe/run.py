@@ -20,7 +20,7 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, SyncdError
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
+from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.probe import scratch
 from syncd.portal.probe.batches import BATCHES
@@ -31,14 +31,14 @@ from syncd.portal.probe.expansion import EXPANSION
 from syncd.portal.probe.experiment import Experiment
 from syncd.portal.probe.facts import Fact, Facts, ordered
 from syncd.portal.probe.fields import TEXTS
-from syncd.portal.probe.people import GROUPS, PAGES, PEOPLE, WEBHOOK
+from syncd.portal.probe.people import GROUPS, ITEMS, PAGES, PEOPLE, WEBHOOK
 from syncd.portal.probe.saving import HOST, LIFE, LINKS
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    LIFE, DATES, TEXTS, HOST, LINKS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES,
+    LIFE, HOST, LINKS, DATES, TEXTS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS,
 )  # fmt: skip
 """In the order in which they are made: what matters most comes first, should the budget end."""
-READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES})
+READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS})
 _USUAL_LIMIT_S = 420.0
 """The operating limit that is reckoned with where the portal has none: what may be spent is bounded all the same."""
 _UNTRIED = "it cannot be tried without touching other people's calendars"
@@ -109,13 +109,13 @@ async def read_scene(portal: Portal, clock: Clock) -> Scene:
     replies = await portal.read_many([Command(method="profile"), Command(method="scope")])
     for method, reply in zip(("profile", "scope"), replies, strict=True):
         if isinstance(reply, Unknown) or (isinstance(reply, Refused) and reply.reach == "portal"):
-            raise portal_error(portal.origin, reply)
+            raise portal.refused(reply)
         if isinstance(reply, Refused):
             raise CommandRefusedError(method, reply)
     profile, scope = (reply.result for reply in replies if isinstance(reply, Done))
     own = profile if isinstance(profile, Mapping) else {}
     if not str(own.get("ID", "")).isdecimal():
-        raise PortalUnreachableError(f"{portal.origin}: profile does not tell the webhook's user", "try again later")
+        raise PortalUnreachableError(f"{portal.origin}: profile does not tell syncd's user", "try again later")
     server = portal.server_offset_s
     here = _offset_s(str(own.get("TIME_ZONE") or ""), clock.now())
     return Scene(

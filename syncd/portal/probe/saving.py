@@ -30,7 +30,7 @@ async def _host(bench: Bench) -> Iterable[Fact]:
 
 HOST = Experiment(
     facts=("host_rule",),
-    sends="a meeting of the webhook's user alone, whose organiser does not exist",
+    sends="a meeting of syncd's user alone, whose organiser does not exist",
     run=_host,
     events=1,
 )

@@ -15,13 +15,14 @@ _TOLD = "only told"
 class Statement:
     """What PORTAL.md says in `section`; `answers` are those that agree with it, none if any does.
 
-    `use` is what syncd makes of the answer.
+    `use` is what syncd makes of the answer, `unit` what a number counts; "shift" is one in days from the right day.
     """
 
     section: str
     says: str
     answers: tuple[Json, ...] = ()
     use: str = _TOLD
+    unit: str = ""
 
 
 _BOTH: tuple[Json, ...] = (False, True)
@@ -32,15 +33,17 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
         "scopes": Statement(section="1.4", says="those that the webhook was given", use="`syncd check` compares them"),
         "plan": Statement(section="1.4", says="a commercial plan"),
         "admin": Statement(section="4.11", says="administrators pass everything", answers=_BOTH,
-                           use="no sections are made where the webhook's user may not write"),
+                           use="no sections are made where syncd's user may not write"),
         "writable_calendars": Statement(section="4.11", says="an administrator's webhook writes into all"),
         "integer_stamps": Statement(section="1.2", says="whole seconds since May 2026", answers=_BOTH,
                                     use="costs are then learned from the counters"),
         "docs_statuses": Statement(section="1.4", says="401, or the documented statuses", answers=_BOTH,
                                    use="none: errors are told by their codes"),
-        "page_size": Statement(section="6.9", says="50", answers=(50,), use="pages follow `next`"),
+        "page_size": Statement(section="6.9", says="50", answers=(50,), use="pages follow `next`", unit="row"),
         "page_past_end": Statement(section="6.9", says="the first page again", answers=("first page",),
                                    use="never asked for"),
+        "crm_items": Statement(section="6.8", says="with phones; in older builds without, or missing",
+                               answers=("full", "bare", "none"), use="the older lists are read where it is not enough"),
         # Dates
         "server_zone": Statement(section="1.2", says="told by its offset only", use="the zone of the portal in syncs"),
         "culture": Statement(section="4.6", says="a setting of the portal",
@@ -54,14 +57,18 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
                                   use="names are made canonical first"),
         "end_before_start": Statement(section="4.1", says="becomes the start", answers=("start",), use="never sent"),
         "whole_day_end": Statement(section="4.6", says="inclusive", answers=("inclusive",), use="how days are sent"),
-        "whole_day_noon": Statement(section="4.1", says="stays on its day", answers=(0,), use="how days are sent"),
-        "whole_day_bare": Statement(section="4.1", says="moves for callers west of the server", use="never sent"),
+        "whole_day_noon": Statement(section="4.1", says="stays on its day", answers=(0,), use="how days are sent",
+                                    unit="shift"),
+        "whole_day_bare": Statement(section="4.1", says="moves for callers west of the server", use="never sent",
+                                    unit="shift"),
         # Texts and fields
         "waf": Statement(section="1.5", says="on or off", answers=_BOTH,
                          use="`check` says that such titles will show blanks"),
         "waf_families": Statement(section="1.5", says="all of them, or none", use="`check` names them"),
-        "name_length": Statement(section="4.2", says="255 characters", answers=(255,), use="titles are cut before"),
-        "description_length": Statement(section="4.2", says="64 KB class, exact cap not found"),
+        "name_length": Statement(section="4.2", says="255 characters", answers=(255,),
+                                 use="titles are cut at 255 before; `check` tells of less",
+                                 unit="character"),
+        "description_length": Statement(section="4.2", says="64 KB class, exact cap not found", unit="character"),
         "color_empty": Statement(section="4.2", says="#9dcf00", answers=("#9dcf00",), use="never sent empty"),
         "color_long": Statement(section="4.2", says="cut to six", answers=("cut to six",), use="never sent"),
         "room_text": Statement(section="4.2", says="`calendar_N` books a room, or ends empty",

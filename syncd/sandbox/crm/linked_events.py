@@ -35,7 +35,7 @@ def save_event(call: MethodCall, activity: Activity, location: str) -> None:
         call.tables.crm_rows.link(activity, event.id)
     else:
         event.stored = _stored(call, activity)
-        event.version += 1
+        call.tables.saved(event)
         event.changed_at = call.now
     event.name = cut_name(activity.subject, call.settings)
     event.description = activity.description

@@ -13,7 +13,7 @@ from syncd.sandbox.call import Refusal
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, to_int
 from syncd.sandbox.php.strtotime import is_showable, strtotime
 from syncd.sandbox.php.timezones import offset_s, zone
-from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity, Element
+from syncd.sandbox.tables.crm_rows import Activity, Element, name_of
 
 if TYPE_CHECKING:
     from syncd.sandbox.call import MethodCall
@@ -147,6 +147,27 @@ def shown_moment(call: MethodCall, at: float | None) -> str:
     return datetime.fromtimestamp(at, zone(call.tables.server_zone)).isoformat()
 
 
+RESULTS: Mapping[str, str | None] = MappingProxyType(
+    {
+        **dict.fromkeys(("PROVIDER_TYPE_ID", "PROVIDER_GROUP_ID", "PROVIDER_DATA"), None),
+        **dict.fromkeys(("RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID", "RESULT_SOURCE_ID"), None),
+        **dict.fromkeys(("RESULT_MARK", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE"), "0"),
+        "ASSOCIATED_ENTITY_ID": "0",
+    }
+)
+"""Columns of providers and results, each with what is shown where nothing was given (PORTAL.md 6.4)."""
+SETTINGS = ("SETTINGS", "PROVIDER_PARAMS")
+"""Columns that hold tables; an empty one is a list."""
+
+
+def _result(name: str, empty: str | None) -> Callable[[MethodCall, Activity], PhpValue]:
+    return lambda _, row: row.results.get(name) or empty
+
+
+def _settings(name: str) -> Callable[[MethodCall, Activity], PhpValue]:
+    return lambda _, row: row.settings.get(name) or []
+
+
 #: CALENDAR_EVENT_ID and ORIGIN_VERSION are no public columns: neither shown nor filtered by (PORTAL.md 6.4, 6.5).
 ACTIVITIES: Columns[Activity] = Columns(
     shown=MappingProxyType(
@@ -175,8 +196,10 @@ ACTIVITIES: Columns[Activity] = Columns(
             "AUTHOR_ID": lambda _, row: str(row.author),
             "ORIGINATOR_ID": lambda _, row: row.originator_id,
             "ORIGIN_ID": lambda _, row: row.origin_id,
-            "SETTINGS": lambda _call, _row: [],
+            **{name: _result(name, empty) for name, empty in RESULTS.items()},
+            **{name: _settings(name) for name in SETTINGS},
             "COMMUNICATIONS": lambda _, row: _communications(row),
+            "FILES": lambda _, row: _files(row),
         }
     ),
     numbers=frozenset(
@@ -192,7 +215,7 @@ ACTIVITIES: Columns[Activity] = Columns(
         }
     ),
     multi=MappingProxyType({}),
-    on_demand=frozenset({"COMMUNICATIONS"}),
+    on_demand=frozenset({"COMMUNICATIONS", "FILES"}),
     default_order="START_TIME",
 )
 
@@ -210,6 +233,13 @@ def _communications(row: Activity) -> PhpValue:
     ]
 
 
+def _files(row: Activity) -> PhpValue:
+    return [
+        {"ID": row.id * 10 + at, "NAME": one.name, "SIZE": f"{one.size_bytes} b", "BYTES": one.size_bytes}
+        for at, one in enumerate(row.files)
+    ]
+
+
 def _multi(texts: tuple[str, ...], kind: str, row: Element) -> PhpValue:
     return [
         {"ID": str(row.id * 100 + at), "VALUE_TYPE": "WORK", "VALUE": text, "TYPE_ID": kind}
@@ -224,7 +254,7 @@ ELEMENTS: Columns[Element] = Columns(
             "ID": lambda _, row: str(row.id),
             "NAME": lambda _, row: row.name,
             "LAST_NAME": lambda _, row: row.last_name,
-            "TITLE": lambda _, row: row.title or f"{OWNER_TYPES[row.type_id][0].title()} {row.id}",
+            "TITLE": lambda _, row: row.title or f"{name_of(row.type_id).title()} {row.id}",
             "ASSIGNED_BY_ID": lambda _, row: str(row.assigned_by),
             "CONTACT_ID": lambda _, row: str(row.contact) if row.contact else None,
             "COMPANY_ID": lambda _, row: str(row.company) if row.company else None,

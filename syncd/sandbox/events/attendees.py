@@ -155,7 +155,7 @@ def _copy_of_master(call: MethodCall, row: Event, user: int) -> int | None:
 def _update_copy(call: MethodCall, row: Event, copy: Event, *, changed: bool, over: bool) -> None:
     _fill(copy, row)
     copy.stored = row.stored
-    copy.version += 1
+    call.tables.saved(copy)
     copy.changed_at = call.now
     if row.flags.reinvite and copy.owner_id not in (row.host, row.created_by):
         copy.meeting_status = "Q"

@@ -27,7 +27,7 @@ def shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     fields: dict[str, PhpValue] = {
         "ID": str(row.id),
         "PARENT_ID": str(row.parent_id),
-        "DELETED": "N",
+        "DELETED": "Y" if row.deleted else "N",
         "CAL_TYPE": row.cal_type,
         "OWNER_ID": str(row.owner_id),
         "NAME": row.name or text(call.tables.language, "NEW_EVENT"),

@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.methods import (
+    app_events,
     crm_activity,
     crm_elements,
+    crm_items,
     crm_todo,
     event_add,
     event_delete,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     *(event_add, event_delete, event_read, event_update, messages, users, sections),
-    *(crm_activity, crm_elements, crm_todo),
+    *(crm_activity, crm_elements, crm_items, crm_todo, app_events),
 )
 
 

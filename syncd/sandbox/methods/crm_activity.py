@@ -5,24 +5,28 @@ The checks of `new_activity` come in the portal's order, since only the first re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from syncd.sandbox.applications.event_queue import ACTIVITY, Happened
 from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.linked_events import drop_event, save_event
-from syncd.sandbox.crm.listing import ACTIVITIES, listed, read_moment, shown
+from syncd.sandbox.crm.listing import ACTIVITIES, RESULTS, SETTINGS, listed, read_moment, shown
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, trim
 from syncd.sandbox.tables.crm_rows import (
     CALL,
     EMAIL,
     FAR_FUTURE,
     MEETING,
-    OWNER_TYPES,
     PROVIDER,
+    TODO_PROVIDER,
     Activity,
     Communication,
     ElementId,
+    StoredFile,
+    name_of,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +35,15 @@ if TYPE_CHECKING:
 SCOPE = frozenset({"crm"})
 NOT_THERE = "Activity is not found."
 _TASK, _GENERIC = 3, 5
-_PROVIDERS = frozenset({"CRM_TODO", "CRM_SMS", "CRM_WEBFORM", "REST_APP"})
+_PROVIDERS = frozenset({TODO_PROVIDER, "CRM_SMS", "CRM_WEBFORM"})
+"""Those that this portal knows; others may know more (PORTAL.md 6.1)."""
+_OF_APPS = MappingProxyType(
+    {
+        "REST_APP": "Application context required",
+        "CONFIGURABLE_REST_APP": "Use crm.activity.configurable.add for this activity provider",
+    }
+)
+"""Providers that a webhook cannot use, with the portal's words (PORTAL.md 6.1)."""
 _DEFAULT_TYPES = {CALL: "PHONE", EMAIL: "EMAIL"}
 
 
@@ -51,6 +63,7 @@ def update(call: MethodCall) -> PhpValue:
     check_bindings(call, activity.bindings)
     apply(call, activity, fields)
     activity.changed_at = call.now
+    call.tables.crm_rows.journal.append(Happened(f"{ACTIVITY}UPDATE", activity.id))
     save_event(call, activity, trim(fields.get("LOCATION")))
     return True
 
@@ -173,8 +186,37 @@ def apply(call: MethodCall, activity: Activity, fields: Mapping[str, PhpValue]) 
     for name, column in (("LOCATION", "location"), ("ORIGINATOR_ID", "originator_id"), ("ORIGIN_ID", "origin_id")):
         if name in fields:
             setattr(activity, column, trim(fields[name])[:255])
+    _apply_results(activity, fields)
     _apply_notify(activity, fields)
     _apply_times(call, activity, fields)
+
+
+def _apply_results(activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+    """Store what providers and results say; a table that is given replaces the one that stands there (6.4)."""
+    for name in RESULTS:
+        if name in fields and name != "ASSOCIATED_ENTITY_ID":  # which is read-only
+            value = trim(fields[name])
+            is_sum = name in ("RESULT_VALUE", "RESULT_SUM") and value
+            activity.results[name] = f"{_decimal(value):.4f}" if is_sum else value
+    if "FILES" in fields:
+        activity.files = tuple(_file(one) for one in as_list(fields["FILES"]))
+    for name in SETTINGS:
+        if name in fields:
+            activity.settings[name] = dict(as_map(fields[name]))
+
+
+def _file(value: PhpValue) -> StoredFile:
+    """Return what is stored of an uploaded file; what is no base64 in its content is passed over, as PHP does."""
+    name, content = [str(one) for one in as_list(as_map(value).get("fileData"))][:2]
+    plain = re.sub(r"[^A-Za-z0-9+/]", "", content)
+    return StoredFile(name=name, size_bytes=len(plain) * 3 // 4)
+
+
+def _decimal(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def check_bindings(call: MethodCall, bindings: Iterable[ElementId]) -> None:
@@ -182,8 +224,7 @@ def check_bindings(call: MethodCall, bindings: Iterable[ElementId]) -> None:
     for type_id, number in bindings:
         element = call.tables.crm_rows.elements.get((type_id, number))
         if element is None:
-            name = OWNER_TYPES[type_id][0] if type_id in OWNER_TYPES else str(type_id)
-            raise Refusal("", f"Could not find '{name}' with ID: {number}")
+            raise Refusal("", f"Could not find '{name_of(type_id)}' with ID: {number}")
         if not (call.caller.admin or element.opened or element.assigned_by == call.caller.id):
             raise Refusal("", "Access denied.")
 
@@ -200,6 +241,8 @@ def _type(fields: Mapping[str, PhpValue]) -> tuple[int, str]:
     type_id = to_int(fields.get("TYPE_ID")) or (PROVIDER if provider else 0)
     if not 1 <= type_id <= PROVIDER:
         raise Refusal("", "The field TYPE_ID is not defined or invalid.")
+    if type_id == PROVIDER and provider in _OF_APPS:
+        raise Refusal("", _OF_APPS[provider])
     if type_id == PROVIDER and provider not in _PROVIDERS:
         raise Refusal("", "The custom activity without provider is not supported in current context.")
     if type_id in (_TASK, _GENERIC):

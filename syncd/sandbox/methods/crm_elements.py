@@ -1,4 +1,4 @@
-"""crm.contact, company, lead and deal .get and .list, crm.duplicate.findbycomm, crm.enum.ownertype (PORTAL.md 6.8)."""
+"""crm.contact.get and .list, likewise of other types, crm.duplicate.findbycomm, crm.enum.ownertype (PORTAL.md 6.8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.listing import ELEMENTS, found, listed, shown
 from syncd.sandbox.php.scalars import PhpValue, as_list, to_int
-from syncd.sandbox.tables.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
+from syncd.sandbox.tables.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES, QUOTE, name_of, short_of
 
 if TYPE_CHECKING:
     from syncd.sandbox.tables.crm_rows import Element
@@ -28,14 +28,14 @@ def get(call: MethodCall, type_id: int) -> PhpValue:
     if number <= 0:
         raise Refusal("", "ID is not defined or invalid.")
     element = found(call.tables.crm_rows.elements.get((type_id, number)))
-    if not _visible(call, element):
+    if not visible(call, element):
         raise Refusal("", "Access denied.")
     return shown(call, element, tuple(ELEMENTS.shown), ELEMENTS)
 
 
 def list_(call: MethodCall, type_id: int) -> PhpValue:
     """List the elements of a type that the caller may see; phones and e-mails only when they are named."""
-    rows = [element for element in call.tables.crm_rows.of_type(type_id) if _visible(call, element)]
+    rows = [element for element in call.tables.crm_rows.of_type(type_id) if visible(call, element)]
     return listed(call, rows, ELEMENTS)
 
 
@@ -86,19 +86,21 @@ def _normal(kind: str, value: str) -> str:
     return digits
 
 
-def owner_types(_call: MethodCall) -> PhpValue:
+def owner_types(call: MethodCall) -> PhpValue:
     """Return the kinds of elements with their ids and codes."""
+    names = {number: name.title() for number, (name, _) in OWNER_TYPES.items()} | call.tables.crm_rows.dynamic
     return [
-        {"ID": number, "NAME": name.title(), "SYMBOL_CODE": name, "SYMBOL_CODE_SHORT": short}
-        for number, (name, short) in OWNER_TYPES.items()
+        {"ID": number, "NAME": name, "SYMBOL_CODE": name_of(number), "SYMBOL_CODE_SHORT": short_of(number)}
+        for number, name in names.items()
     ]
 
 
-def _visible(call: MethodCall, element: Element) -> bool:
+def visible(call: MethodCall, element: Element) -> bool:
+    """Return True if the caller may see an element."""
     return call.caller.admin or element.opened or element.assigned_by == call.caller.id
 
 
-_NAMES = ((LEAD, "lead"), (DEAL, "deal"), (CONTACT, "contact"), (COMPANY, "company"))
+_NAMES = ((LEAD, "lead"), (DEAL, "deal"), (CONTACT, "contact"), (COMPANY, "company"), (QUOTE, "quote"))
 
 METHODS = MappingProxyType(
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from syncd.sandbox.applications.event_queue import ACTIVITY, Happened
 from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.listing import read_moment
 from syncd.sandbox.php.scalars import PhpValue, as_list, is_empty, to_int, trim
@@ -55,6 +56,7 @@ def update(call: MethodCall) -> PhpValue:
     activity.responsible = call.number("responsibleId") or activity.responsible
     _apply(call, activity, deadline)
     activity.changed_at = call.now
+    call.tables.crm_rows.journal.append(Happened(f"{ACTIVITY}UPDATE", activity.id))
     if activity.responsible != before:
         _tell(call, activity)
     return {"id": activity.id}

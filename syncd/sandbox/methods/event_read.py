@@ -26,11 +26,14 @@ NEAREST_LIMIT = 75
 
 
 def get_by_id(call: MethodCall) -> PhpValue:
-    """Return one event, a series not expanded; null if it is missing, deleted or not visible."""
+    """Return one event, a series not expanded; null if it is missing, not visible, or deleted, unless by the switch."""
     _refuse_extranet(call)
     if is_empty(call.params.get("id")):
         raise call.missing("id")
-    row = call.tables.event(call.number("id"))
+    number = call.number("id")
+    row = call.tables.event(number)
+    if call.settings.deleted_getbyid == "still shown":
+        row = call.tables.event_or_deleted(number)
     if row is None or not _is_visible(call, row):
         return None
     return shown(call, row)

@@ -160,8 +160,7 @@ def _edit_following(
 
 
 def _touch(call: MethodCall, row: Event) -> None:
-    # Every save counts, changed or not; the portal compares nothing (PORTAL.md 4.3).
-    row.version += 1
+    call.tables.saved(row)
     row.changed_at = call.now
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from syncd.sandbox import rights
+from syncd.sandbox.applications.event_queue import SECTION, Happened
 from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.php.scalars import PhpValue, as_map, as_php_array, is_empty, to_int
 from syncd.sandbox.php.timezones import zone
@@ -109,6 +110,7 @@ def add(call: MethodCall) -> PhpValue:
         access=_access(call) or {},
     )
     call.tables.add_section(section)
+    call.tables.journal.append(Happened(f"{SECTION}ADD", section.id))
     return section.id
 
 
@@ -141,6 +143,7 @@ def update(call: MethodCall) -> PhpValue:
     section.cal_type = required_type(call)
     section.owner_id = section_owner(call, section.cal_type)
     section.changed_at = call.now
+    call.tables.journal.append(Happened(f"{SECTION}UPDATE", section.id))
     return section.id
 
 
@@ -150,6 +153,7 @@ def delete(call: MethodCall) -> PhpValue:
     for row in tuple(call.tables.events_in(section.id)):
         call.tables.erase(row)
     call.tables.remove_section(section.id)
+    call.tables.journal.append(Happened(f"{SECTION}DELETE", section.id))
     return True
 
 

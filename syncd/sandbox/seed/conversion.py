@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
@@ -11,23 +11,36 @@ import msgspec
 from syncd.sandbox.php.scalars import PhpValue
 from syncd.sandbox.php.timezones import utc_text, wall_to_unix
 from syncd.sandbox.seed.world_schema import (
-    ELEMENT_TYPES,
     FOUNDED,
     Flag,
+    SeedApplication,
     SeedChat,
     SeedDepartment,
     SeedElement,
     SeedEvent,
     SeedGroup,
     SeedSection,
+    SeedType,
     SeedUser,
     SeedWebhook,
     Status,
     WorldSeed,
+    type_of,
 )
 from syncd.sandbox.series.series import store
-from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Crm, Element
-from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
+from syncd.sandbox.tables.crm_rows import Crm, Element, name_of
+from syncd.sandbox.tables.database import (
+    Application,
+    Chat,
+    Department,
+    Event,
+    Group,
+    MeetingFlags,
+    Section,
+    Tables,
+    User,
+    Webhook,
+)
 
 
 def build_tables(seed: WorldSeed) -> Tables:
@@ -53,10 +66,15 @@ def build_tables(seed: WorldSeed) -> Tables:
     for number, webhook in enumerate(seed.webhooks, start=1):
         own = Webhook(id=number, user=webhook.user, code=webhook.code, scopes=frozenset(webhook.scopes))
         tables.webhooks[webhook.user, webhook.code] = own
+    for one in seed.applications:
+        fields = msgspec.structs.asdict(one)
+        tables.applications[one.client_id] = Application(**{**fields, "scopes": frozenset(one.scopes)})
     for section in seed.sections:
         tables.add_section(_build_section(section, tables))
     for event in seed.events:
         tables.insert(_build_event(event, tables))
+    tables.journal.clear()  # nobody has done it
+    tables.crm_rows.journal.clear()
     return tables
 
 
@@ -132,13 +150,13 @@ def _plain(value: str | int | list[str]) -> PhpValue:
 
 
 def _build_crm(seed: WorldSeed) -> Crm:
-    crm = Crm()
+    crm = Crm(dynamic={kind.id: kind.name for kind in seed.crm_types})
     for element in seed.elements:
         columns = msgspec.structs.asdict(element)
-        type_id = ELEMENT_TYPES[columns.pop("type")]
+        type_id = type_of(columns.pop("type"))
         crm.elements[type_id, element.id] = Element(type_id=type_id, **columns)
     for activity in seed.activities:
-        crm.insert(copy(activity))  # rows are mutable, and several worlds may be built from one seed
+        crm.insert(deepcopy(activity))  # rows are mutable, and several worlds may be built from one seed
     return crm
 
 
@@ -164,11 +182,21 @@ def dump_seed(tables: Tables) -> WorldSeed:
             SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
             for hook in tables.webhooks.values()
         ),
+        applications=tuple(
+            SeedApplication(
+                client_id=one.client_id,
+                client_secret=one.client_secret,
+                scopes=tuple(sorted(one.scopes)),
+                handler=one.handler,
+            )
+            for one in tables.applications.values()
+        ),
         sections=tuple(_seed_section(section) for section in tables.sections.values()),
         events=tuple(_seed_event(row) for row in tables.all_events()),
         crm=tuple(sorted(tables.crm)),
+        crm_types=tuple(SeedType(id=number, name=name) for number, name in tables.crm_rows.dynamic.items()),
         elements=tuple(_seed_element(element) for element in tables.crm_rows.elements.values()),
-        activities=tuple(map(copy, tables.crm_rows.activities.values())),
+        activities=tuple(map(deepcopy, tables.crm_rows.activities.values())),
     )
 
 
@@ -179,7 +207,7 @@ def _columns(row: User | Group | Department | Element) -> dict[str, Any]:
 
 def _seed_element(element: Element) -> SeedElement:
     columns = _columns(element)
-    return SeedElement(type=OWNER_TYPES[columns.pop("type_id")][0].lower(), **columns)
+    return SeedElement(type=name_of(columns.pop("type_id")).lower(), **columns)
 
 
 def _seed_section(section: Section) -> SeedSection:

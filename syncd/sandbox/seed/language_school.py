@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.sandbox.seed.world_schema import (
+    SeedApplication,
     SeedChat,
     SeedDepartment,
     SeedElement,
@@ -20,6 +21,8 @@ from syncd.sandbox.seed.world_schema import (
 )
 
 ADMIN_CODE = "sandboxadmin"
+CLIENT_ID = "local.5a0db0c0ffee00.00000001"
+CLIENT_SECRET = "sandboxsecretoftheapplication"  # noqa: S105 - it protects nothing
 STAFF_CODE = "sandboxstaff"
 
 #: id, first name, last name, mailbox, zone, department
@@ -88,6 +91,7 @@ def default_world() -> WorldSeed:
         ),
         chats=(SeedChat(id=42, title="Front desk", members=(1, 5, 6, 10)),),
         webhooks=(SeedWebhook(user=1, code=ADMIN_CODE), SeedWebhook(user=2, code=STAFF_CODE)),
+        applications=(SeedApplication(client_id=CLIENT_ID, client_secret=CLIENT_SECRET),),
         sections=_sections(),
         events=(
             SeedEvent(

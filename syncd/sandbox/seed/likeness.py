@@ -6,7 +6,7 @@ Reads the document by itself: the sandbox shares no code with the client. What i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +36,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
 
     fact: str
     found: Any = None
+    expected: Any = None
     contradicts: bool = False
 
 
@@ -48,17 +49,32 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What was found of a real portal, by the name of the fact; `contradicting` are those that PORTAL.md denies."""
+    """What was found of a real portal, by the name of the fact.
+
+    `contradicting` are those that PORTAL.md denies, each with what it says of them, None where it allows several.
+    """
 
     found: Mapping[str, Any]
-    contradicting: frozenset[str] = frozenset()
+    contradicting: Mapping[str, Any] = field(default_factory=dict)
 
     def unlike(self) -> tuple[str, ...]:
         """Return what the simulated portal does otherwise, as `name (what was found)`."""
         odd = {name for name, usual in _FIXED.items() if self.found.get(name, usual) != usual}
-        odd |= self.contradicting - _IMITATED
+        odd |= self.contradicting.keys() - _IMITATED - SWITCHES.keys()
         odd |= {name for name in SWITCHES if name in self.found and _position(name, self.found[name]) is None}
-        return tuple(f"{name} ({self.found.get(name)})" for name in self.found if name in odd)
+        return tuple(
+            f"{name} ({_said(one, self.contradicting.get(name))})" for name, one in self.found.items() if name in odd
+        )
+
+
+def _said(found: object, expected: object) -> str:
+    """Return in words what was found; of several values, those that are not as expected."""
+    if isinstance(found, dict):
+        usual = expected if isinstance(expected, dict) else {}
+        return ", ".join(f"{name}: {_said(one, None)}" for name, one in found.items() if usual.get(name) != one)
+    if isinstance(found, list):
+        return ", ".join(map(str, found))
+    return ("no", "yes")[found] if isinstance(found, bool) else str(found)
 
 
 def read_likeness(path: Path) -> Likeness:
@@ -71,7 +87,7 @@ def read_likeness(path: Path) -> Likeness:
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} holds no facts about a portal: {error}", _REMEDY) from None
     known = {row.fact: row.found for row in document.facts if row.found is not None}
-    return Likeness(known, frozenset(row.fact for row in document.facts if row.contradicts))
+    return Likeness(known, {row.fact: row.expected for row in document.facts if row.contradicts})
 
 
 def alike(settings: Settings, likeness: Likeness) -> Settings:

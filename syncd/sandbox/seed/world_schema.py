@@ -15,7 +15,7 @@ import msgspec
 
 from syncd.errors import ConfigError
 from syncd.sandbox.php.timezones import canonical_zones
-from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity
+from syncd.sandbox.tables.crm_rows import FIRST_DYNAMIC, OWNER_TYPES, Activity
 from syncd.sandbox.tables.database import GroupKind, Task
 from syncd.sandbox.texts import Culture, Language
 
@@ -90,6 +90,18 @@ class SeedWebhook(_Strict, frozen=True, kw_only=True):
         return f"SeedWebhook(user={self.user})"
 
 
+class SeedApplication(_Strict, frozen=True, kw_only=True):
+    """A local application; `handler` is its own address, "" for one that uses the API only."""
+
+    client_id: Annotated[str, msgspec.Meta(min_length=1)]
+    client_secret: Annotated[str, msgspec.Meta(min_length=1)]
+    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm", "im")
+    handler: str = ""
+
+    def __repr__(self) -> str:
+        return f"SeedApplication(client_id={self.client_id!r})"
+
+
 class SeedSection(_Strict, frozen=True, kw_only=True):
     """A calendar section; rooms are sections of type `location`."""
 
@@ -142,7 +154,10 @@ class SeedEvent(_Strict, frozen=True, kw_only=True):
 
 
 class SeedElement(_Strict, frozen=True, kw_only=True):
-    """A lead, deal, contact or company, as its `type` says."""
+    """An element of the CRM, as its `type` says: lead, deal, contact, company, quote, smart_invoice, or dynamic_177.
+
+    `fields` are custom ones by their original names.
+    """
 
     type: str
     id: Id
@@ -154,6 +169,14 @@ class SeedElement(_Strict, frozen=True, kw_only=True):
     contact: int = 0
     company: int = 0
     opened: bool = True
+    fields: dict[str, str | tuple[str, ...]] = {}
+
+
+class SeedType(_Strict, frozen=True, kw_only=True):
+    """A dynamic type of CRM elements, which a portal's people have made themselves."""
+
+    id: Annotated[int, msgspec.Meta(ge=FIRST_DYNAMIC)]
+    name: str
 
 
 class WorldSeed(_Strict, frozen=True, kw_only=True):
@@ -169,9 +192,11 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
     chats: tuple[SeedChat, ...] = ()
     departments: tuple[SeedDepartment, ...] = ()
     webhooks: tuple[SeedWebhook, ...] = ()
+    applications: tuple[SeedApplication, ...] = ()
     sections: tuple[SeedSection, ...] = ()
     events: tuple[SeedEvent, ...] = ()
     crm: tuple[str, ...] = ()
+    crm_types: tuple[SeedType, ...] = ()
     elements: tuple[SeedElement, ...] = ()
     activities: tuple[Activity, ...] = ()
 
@@ -184,7 +209,8 @@ def check_world(seed: WorldSeed) -> None:
     groups = _ids("groups", (group.id for group in seed.groups))
     sections = _ids("sections", (section.id for section in seed.sections))
     events = _ids("events", (event.id for event in seed.events))
-    _check_elements(seed.elements, users)
+    _ids("crm_types", (kind.id for kind in seed.crm_types))
+    _check_elements(seed.elements, seed.crm_types, users)
     _ids("activities", (activity.id for activity in seed.activities))
     _check_zone("$.server_zone", seed.server_zone)
     for at, user in enumerate(seed.users):
@@ -230,12 +256,19 @@ def _check_zone(key: str, name: str) -> None:
         raise ConfigError(f"{key}: {name!r} is no zone the portal knows", "use a canonical name such as Europe/Kyiv")
 
 
-def _check_elements(elements: Iterable[SeedElement], users: frozenset[int]) -> None:
+def type_of(name: str) -> int:
+    """Return the number of a type by the name it has in a world file; raise KeyError for an unknown one."""
+    kind, _, number = name.partition("_")
+    return int(number) if kind == "dynamic" and number.isdecimal() else ELEMENT_TYPES[name]
+
+
+def _check_elements(elements: Iterable[SeedElement], own: Iterable[SeedType], users: frozenset[int]) -> None:
     """Raise ConfigError for an unknown type, a duplicate id, or a responsible person who does not exist."""
     seen: set[tuple[str, int]] = set()
+    types = (*ELEMENT_TYPES, *(f"dynamic_{kind.id}" for kind in own))
     for at, element in enumerate(elements):
-        if element.type not in ELEMENT_TYPES:
-            raise ConfigError(f"$.elements[{at}].type is {element.type!r}", f"use one of {', '.join(ELEMENT_TYPES)}")
+        if element.type not in types:
+            raise ConfigError(f"$.elements[{at}].type is {element.type!r}", f"use one of {', '.join(types)}")
         if (element.type, element.id) in seen:
             raise ConfigError(f"$.elements has the {element.type} {element.id} twice", "give every row its own id")
         seen.add((element.type, element.id))

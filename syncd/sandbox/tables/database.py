@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from syncd.sandbox.applications.event_queue import ENTRY, EventQueue, Happened
 from syncd.sandbox.tables.crm_rows import Crm
 
 if TYPE_CHECKING:
@@ -87,6 +88,42 @@ class Webhook:
     user: int
     code: str = field(repr=False)
     scopes: frozenset[str] = frozenset()
+
+    @property
+    def entity(self) -> str:
+        """What its operating time is counted by (PORTAL.md 3.2)."""
+        return str(self.id)
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    """A local application: `handler` is its own address, "" for one that uses the API only."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: frozenset[str] = frozenset()
+    handler: str = ""
+    token: str = field(default="", repr=False)
+    """What its events prove by that they are this portal's; "" before the first."""
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppAccess:
+    """An application that calls as a user."""
+
+    application: Application
+    user: int
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the application may."""
+        return self.application.scopes
+
+    @property
+    def entity(self) -> str:
+        """What its operating time is counted by (PORTAL.md 3.2)."""
+        return self.application.client_id
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,12 +253,16 @@ class Tables:
     groups: dict[int, Group] = field(default_factory=dict)
     departments: dict[int, Department] = field(default_factory=dict)
     webhooks: dict[tuple[int, str], Webhook] = field(default_factory=dict, repr=False)
+    applications: dict[str, Application] = field(default_factory=dict, repr=False)
     sections: dict[int, Section] = field(default_factory=dict)
     crm: frozenset[str] = frozenset()
     crm_rows: Crm = field(default_factory=Crm)
     notices: list[Notice] = field(default_factory=list)
     chats: dict[int, Chat] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    queue: EventQueue = field(default_factory=EventQueue)
+    journal: list[Happened] = field(default_factory=list)
+    """What the command under way has done that applications may hear of."""
     _events: dict[int, Event] = field(default_factory=dict)
     _by_calendar: dict[CalendarId, dict[int, Event]] = field(default_factory=dict)
     _by_section: dict[int, dict[int, Event]] = field(default_factory=dict)
@@ -258,8 +299,13 @@ class Tables:
         row = self._events.get(event_id)
         return None if row is None or row.deleted else row
 
+    def event_or_deleted(self, event_id: int) -> Event | None:
+        """Return the row with this id, a deleted one too."""
+        return self._events.get(event_id)
+
     def insert(self, row: Event) -> None:
         """File a new row."""
+        self.journal.append(Happened(f"{ENTRY}ADD", row.id))
         self._last_event_id = max(self._last_event_id, row.id)
         self._events[row.id] = row
         self._by_calendar.setdefault(row.calendar, {})[row.id] = row
@@ -299,7 +345,13 @@ class Tables:
             gone.extend(self.erase(dependent))
         return tuple(gone)
 
+    def saved(self, row: Event) -> None:
+        """Count a save of a row, changed or not: the portal compares nothing (PORTAL.md 4.3)."""
+        row.version += 1
+        self.journal.append(Happened(f"{ENTRY}UPDATE", row.id))
+
     def _mark_deleted(self, row: Event) -> None:
+        self.journal.append(Happened(f"{ENTRY}DELETE", row.id))
         row.deleted = True
         self._by_calendar[row.calendar].pop(row.id, None)
         self._by_section[row.section_id].pop(row.id, None)

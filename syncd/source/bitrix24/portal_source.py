@@ -205,8 +205,9 @@ class Bitrix24Source:
             [Command(method="calendar.event.getbyid", params={"id": one}) for one in masters]
         )
         for one, outcome in zip(masters, answers, strict=True):
-            if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
-                seen[one] = (outcome.result, seen[one][1])
+            master = outcome.result if isinstance(outcome, Done) else None
+            if isinstance(master, Mapping) and master.get("DELETED") != "Y":
+                seen[one] = (master, seen[one][1])
             else:  # null too: deleted since it was listed, or not told, and the next reading knows which
                 failed[unread(f"series {one}", outcome).message] = None
                 del seen[one]

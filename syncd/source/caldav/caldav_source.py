@@ -51,6 +51,7 @@ class CaldavOptions(WebOptions, frozen=True, kw_only=True, forbid_unknown_fields
     calendars: tuple[str, ...] = ()
     zones: Mapping[str, str] = msgspec.field(default_factory=dict)
     default_duration: str = "0m"
+    attachments: bool = False
 
 
 def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -63,7 +64,7 @@ def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock:
         raise ConfigError(f"{where}: CalDAV needs lxml", "pip install lxml, into the same environment") from None
     no_end = default_length(chosen.default_duration, where=where)
     # XML is always read into UTF-8, but what is fetched by itself comes in the bytes that a program stored.
-    file_format = IcsFormat("auto", read_meanings(chosen.zones, where=where), no_end)
+    file_format = IcsFormat("auto", read_meanings(chosen.zones, where=where), no_end, attachments=chosen.attachments)
     access = replace(access, family=True)
     return CaldavSource(access=access, patterns=chosen.calendars, clock=clock, file_format=file_format)
 

@@ -46,8 +46,8 @@ class FeedReader:
 
     `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
     not known. `zones` are shared by all files: calendar servers give thousands of files with the same definitions.
-    `meanings` are what the config says of names of zones, `no_end` the length of events with a start time and no end;
-    they never change between the readings of a source.
+    `meanings` are what the config says of names of zones, `no_end` the length of events with a start time and no end,
+    and with `attachments` files are read; these never change between the readings of a source.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class FeedReader:
         zones: ZoneCache | None = None,
         meanings: Mapping[str, str] | None = None,
         no_end: timedelta = NO_LENGTH,
+        attachments: bool = False,
     ) -> None:
         self._known = known
+        self._attachments = attachments
         self._no_end = no_end
         self._meanings = meanings or {}
         self._known_zones = zones or {}
@@ -126,6 +128,7 @@ class FeedReader:
             cancels=method == "CANCEL",
             answers=method if method in _ANSWERS else "",
             invites=method in _INVITES,
+            attachments=self._attachments,
         )
         depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)
         return facts, depends_on, own if named is None else ""

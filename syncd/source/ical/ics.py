@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,19 +32,22 @@ from syncd.source.twice import once
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "ics"; `zones` gives names of time zones in the feed a meaning.
 
-    `default_duration` is how long an event lasts that has a start time and no end.
+    `default_duration` is how long an event lasts that has a start time and no end. `attachments` is no key of a config:
+    it is set where [sync.fields] asks for files.
     """
 
     type: Literal["ics"]
     zones: Mapping[str, str] = msgspec.field(default_factory=dict)
     default_duration: str = "0m"
+    attachments: bool = False
 
 
 def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of iCalendar files; raises ConfigError beginning with `where`."""
     chosen = read_options(IcsOptions, options, where=where)
     meanings = read_meanings(chosen.zones, where=where)
-    file_format = IcsFormat(chosen.encoding, meanings, default_length(chosen.default_duration, where=where))
+    no_end = default_length(chosen.default_duration, where=where)
+    file_format = IcsFormat(chosen.encoding, meanings, no_end, attachments=chosen.attachments)
     return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
 
 
@@ -71,11 +75,17 @@ class IcsFormat:
     suffix = ".ics"
     by_file = False
 
-    def __init__(self, encoding: str, meanings: Mapping[str, str] | None = None, no_end: timedelta = NO_LENGTH) -> None:
+    def __init__(
+        self,
+        encoding: str,
+        meanings: Mapping[str, str] | None = None,
+        no_end: timedelta = NO_LENGTH,
+        *,
+        attachments: bool = False,
+    ) -> None:
         self._encoding = encoding
-        self._meanings = meanings or {}
-        self._no_end = no_end
-        self._reader = FeedReader(known={}, meanings=self._meanings, no_end=no_end)
+        self._new_reader = partial(FeedReader, meanings=meanings or {}, no_end=no_end, attachments=attachments)
+        self._reader = self._new_reader(known={})
 
     @property
     def parsed(self) -> int:
@@ -86,7 +96,7 @@ class IcsFormat:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
         before = self._reader
-        self._reader = FeedReader(known=before.kept, zones=before.zones, meanings=self._meanings, no_end=self._no_end)
+        self._reader = self._new_reader(known=before.kept, zones=before.zones)
 
     def end(self) -> None:
         """Do nothing: a reading needs nothing that must be given up."""

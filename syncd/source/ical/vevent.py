@@ -6,13 +6,14 @@ What would show people something else than the source says is a ValueError; what
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from sys import intern
 
 from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
 from syncd.model.zones import resolve
 from syncd.source.field_values import clean, damaged, digest, dropped
+from syncd.source.ical.attachments import attachments_of
 from syncd.source.ical.lines import Component, Property, read_component, split_items
 from syncd.source.ical.own_zone import in_utc
 from syncd.source.ical.repeats import last_start, read_recurrence, read_rules
@@ -71,7 +72,7 @@ class VEvent:
 class CalendarFacts:
     """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels.
 
-    `answers` is the METHOD of answers to invitations, whose events are not used.
+    With `attachments` its files are read. `answers` is the METHOD of answers to invitations, whose events are not used.
     """
 
     zones: FeedZones
@@ -79,6 +80,7 @@ class CalendarFacts:
     cancels: bool = False
     invites: bool = False
     answers: str = ""
+    attachments: bool = False
 
 
 def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | None = None) -> VEvent:
@@ -102,11 +104,15 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
     warnings += _controls(component)
     warnings += _contradictions(component, span)
+    details = _details(component, facts, reminders)
+    if facts.attachments and "ATTACH" in component.properties:
+        attached, left_out = attachments_of(component)
+        details, warnings = replace(details, attachments=attached), [*warnings, *left_out]
     return VEvent(
         at=(series or home).moment(read_when(changed, series or home)) if changed else None,
         this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
         span=span,
-        details=_details(component, facts, reminders),
+        details=details,
         recurrence=recurrence,
         rank=_rank(component, cancels=facts.cancels),
         where=where,

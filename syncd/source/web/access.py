@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.config.certificates import certified, trust
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import FORMS, Secret, read_secret
+from syncd.config.secrets import Secret, SecretMissingError, read_secret, secret_forms
 from syncd.config.tables import SOURCE_SECRETS
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
@@ -31,13 +31,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_.-]{1,16}\.(?:ics|ical|csv|xlsx|txt)", re.IGN
 """The end of an address is shown only if it looks like this: too short and too plain to be a password."""
 
 
-class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys of every source that can have an address; each secret has the four forms of config/secrets.py.
-
-    `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
-    `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
-    unpacked body, `timeout` the time without a byte, `total_timeout` that of a whole reading with all its requests.
-    """
+class AddressOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of every source that can have an address, of a database too; each has the forms of config/secrets.py."""
 
     url: str | None = None
     url_file: str | None = None
@@ -51,6 +46,16 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     password_file: str | None = None
     password_env: str | None = None
     password_credential: str | None = None
+
+
+class WebOptions(AddressOptions, frozen=True, kw_only=True):
+    """Keys of every source that can be behind an address of the web, with `token` in the forms of a secret, too.
+
+    `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
+    `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
+    unpacked body, `timeout` the time without a byte, `total_timeout` that of a whole reading with all its requests.
+    """
+
     token: str | None = None
     token_file: str | None = None
     token_env: str | None = None
@@ -92,7 +97,7 @@ class Access:
 
 def is_given(options: WebOptions) -> bool:
     """Return True if the options name an address in any form."""
-    return any(getattr(options, "url" + form) is not None for form in FORMS)
+    return secret_forms(options, "url")[0] is not None
 
 
 def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None) -> Access:
@@ -101,7 +106,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
     secrets = {
         name: found.reveal()
         for name in SOURCE_SECRETS
-        if (found := _secret(options, name, base, where, environ)) is not None
+        if (found := source_secret(options, name, base, where, environ)) is not None
     }
     if "url" not in secrets:
         raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
@@ -124,7 +129,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
     elsewhere = trust(options.ca_file, base, where)
     shown_to_it = certified(options.ca_file, options.client_cert, options.client_key, base, where)
-    timeout_s = _timeout("timeout", options.timeout, 3600, where)
+    timeout_s = read_timeout("timeout", options.timeout, 3600, where)
     return Access(
         url=url,
         shown=shown(url),
@@ -133,7 +138,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         tls_elsewhere=elsewhere,
         max_bytes=options.max_bytes,
         timeout_s=timeout_s,
-        total_s=_total(options.total_timeout, timeout_s, where),
+        total_s=read_total(options.total_timeout, timeout_s, where),
         user=user or ("token" if "token" in secrets else ""),
         login=(user, password) if user else None,
     )
@@ -147,13 +152,20 @@ def shown(url: str) -> str:
     return f"{host}/{name}" if _PLAIN_NAME.fullmatch(name) else host
 
 
-def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> Secret | None:
-    forms = {name + form: getattr(options, name + form) for form in FORMS}
-    given = next((key for key, value in forms.items() if value is not None), None)
+def source_secret(
+    options: msgspec.Struct, name: str, base: Path, where: str, environ: Mapping[str, str], *, if_missing: str = ""
+) -> Secret | None:
+    """Return the secret `name` of a source in whichever form it is given, None without one; raises ConfigError.
+
+    `if_missing` is the remedy where the config says where it is, and it is not there.
+    """
+    given, forms = secret_forms(options, name)
     if given is None:
         return None
     try:
         return read_secret(name, forms, base=base, environ=environ)[1]
+    except SecretMissingError as error:
+        raise ConfigError(f"{where}: {given} {error}", if_missing) from None
     except ValueError as error:
         raise ConfigError(f"{where}: {given} {error}") from None
 
@@ -195,7 +207,8 @@ def _is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _timeout(key: str, text: str, longest_s: float, where: str) -> float:
+def read_timeout(key: str, text: str, longest_s: float, where: str) -> float:
+    """Return the seconds of a time-out; raises ConfigError for a text that is none, or less than a second."""
     try:
         seconds = parse_duration(text).total_seconds()
     except ValueError as error:
@@ -205,10 +218,11 @@ def _timeout(key: str, text: str, longest_s: float, where: str) -> float:
     return seconds
 
 
-def _total(text: str | None, timeout_s: float, where: str) -> float:
+def read_total(text: str | None, timeout_s: float, where: str) -> float:
+    """Return the seconds of `total_timeout`, by default 15 minutes; raises ConfigError for less than `timeout`."""
     if text is None:
         return max(_TOTAL_S, timeout_s)
-    seconds = _timeout("total_timeout", text, _LONGEST_TOTAL_S, where)
+    seconds = read_timeout("total_timeout", text, _LONGEST_TOTAL_S, where)
     if seconds < timeout_s:
         raise ConfigError(f"{where}: total_timeout is shorter than timeout, a part of it", "give at least as much")
     return seconds

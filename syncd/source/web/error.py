@@ -8,16 +8,25 @@ from syncd.errors import SourceError
 class WebError(SourceError):
     """A request without a usable answer; `transient` is True if the same request may work a moment later.
 
-    `status` is that of the answer, 0 if there was none; `wait_s` is how long the server asks to wait.
+    `status` is that of the answer, 0 if there was none, `body` its content, which may say more; `wait_s` is how long
+    the server asks to wait.
     """
 
     def __init__(
-        self, message: str, remedy: str = "", *, transient: bool = False, status: int = 0, wait_s: float = 0.0
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        transient: bool = False,
+        status: int = 0,
+        wait_s: float = 0.0,
+        body: bytes = b"",
     ) -> None:
         super().__init__(message, remedy)
         self.transient = transient
         self.status = status
         self.wait_s = wait_s
+        self.body = body
 
 
 class UnusableError(WebError):

@@ -52,6 +52,15 @@ class WebAnswer:
     url: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a request asks for besides its address, see `WebClient.ask`."""
+
+    headers: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    at_home: bool
+
+
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
 Digests = dict[Origin, "aiohttp.DigestAuthMiddleware"]
@@ -111,15 +120,25 @@ class WebClient:
             await self._session.close()
 
     async def ask(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        secrets: Mapping[str, str] | None = None,
+        at_home: bool = False,
     ) -> WebAnswer:
         """Send a request, again after a pause if the failure is transient, and return the answer of any status.
 
-        Raises WebError if there is no answer, and after the last try for a transient status.
+        `secrets` are headers for the configured server only, such as a token that is short-lived. With `at_home` a
+        redirect to another server is an error, for requests whose body is a secret. Raises WebError if there is no
+        answer, and after the last try for a transient status.
         """
+        wanted = _Wanted(headers=headers or {}, secrets=secrets or {}, at_home=at_home)
         for attempt in range(1, _TRIES + 1):
             try:
-                answer = await self._follow(method, url, headers or {}, body)
+                answer = await self._follow(method, url, wanted, body)
                 if answer.status not in _TRANSIENT:
                     return answer
                 raise refusal(answer, shown(url))
@@ -135,14 +154,16 @@ class WebClient:
         """Return True if credentials may be sent to `url`: it is on the configured server, or of its family."""
         return _is_home(self._access, url)
 
-    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
+    async def _follow(self, method: str, url: str, wanted: _Wanted, body: bytes | None) -> WebAnswer:
         # Redirects are followed here and not by aiohttp, which would send our headers along.
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = await self._send(method, url, headers, body)
+            answer = await self._send(method, url, wanted, body)
             location = answer.headers.get("location", "")
             if answer.status not in _REDIRECTS or not location:
                 return answer
             target = _target(url, location)
+            if wanted.at_home and not self.trusts(target):
+                raise WebError(f"{self._access.shown} redirects to another server, which gets no secret", "check url")
             # RFC 9110, 15.4.4: the answer to a report is then fetched by GET. But a 303 from the well-known address
             # says where the server is (RFC 6764, 5), and that is asked for the same.
             if answer.status == 303 and method != "PROPFIND":
@@ -150,7 +171,7 @@ class WebClient:
             url = target
         raise WebError(f"{self._access.shown} redirects in a circle", "check url")
 
-    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
+    async def _send(self, method: str, url: str, wanted: _Wanted, body: bytes | None) -> WebAnswer:
         import aiohttp  # noqa: PLC0415 - see the class
 
         from syncd.source.web.failures import Request, failure  # noqa: PLC0415 - it needs aiohttp, too
@@ -158,13 +179,13 @@ class WebClient:
         assert self._session is not None
         home = _is_home(self._access, url)
         tls = self._access.tls if home else self._access.tls_elsewhere
-        own = self._access.headers if home else {}
+        own = {**self._access.headers, **wanted.secrets} if home else {}
         digest = self._digests.get(_origin(url)) if home else None
         name = shown(url)
         begun = False
         try:
             async with self._session.request(
-                method, url, headers={**headers, **own}, data=body, allow_redirects=False, ssl=tls or True,
+                method, url, headers={**wanted.headers, **own}, data=body, allow_redirects=False, ssl=tls or True,
                 middlewares=(digest,) if digest is not None else (),
             ) as response:  # fmt: skip
                 begun = True
@@ -180,7 +201,7 @@ class WebClient:
             raise failure(error, request, begun=begun) from None
         if digest is None and home and self._access.login is not None and wants_digest(answer):
             self._digests[_origin(url)] = aiohttp.DigestAuthMiddleware(*self._access.login)
-            return await self._send(method, url, headers, body)
+            return await self._send(method, url, wanted, body)
         return answer
 
     async def _read(self, response: aiohttp.ClientResponse, name: str) -> bytes:
@@ -248,7 +269,12 @@ def refusal(answer: WebAnswer, name: str) -> WebError:
         case _:
             text, remedy = f"answered {status}", "check url"
     return WebError(
-        f"{name} {text}", remedy, transient=status in _TRANSIENT, status=status, wait_s=_retry_after(answer)
+        f"{name} {text}",
+        remedy,
+        transient=status in _TRANSIENT,
+        status=status,
+        wait_s=_retry_after(answer),
+        body=answer.body,
     )
 
 

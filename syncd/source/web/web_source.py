@@ -125,8 +125,8 @@ class WebSource:
                 answer = await client.ask("GET", self._access.url)
         if answer.status != 200:
             raise refusal(answer, came_from(answer, self._access))
-        _refuse_page(answer, came_from(answer, self._access), self._kind)
-        body = await asyncio.to_thread(_plain, answer.body, self._access)
+        refuse_page(answer, came_from(answer, self._access), self._kind)
+        body = await asyncio.to_thread(plain_body, answer.body, self._access)
         if self._charset_counts:
             body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""), self._access.shown)
         return body, answer
@@ -204,7 +204,7 @@ async def fetch_once(access: Access, clock: Clock) -> bytes:
         answer = await client.ask("GET", access.url)
     if answer.status != 200:
         raise refusal(answer, came_from(answer, access))
-    return await asyncio.to_thread(_plain, answer.body, access)
+    return await asyncio.to_thread(plain_body, answer.body, access)
 
 
 def _load(cache: FeedCache, name: str) -> KeptFeed | None:
@@ -225,7 +225,7 @@ def _conditions(answer: WebAnswer) -> tuple[str, str]:
     return answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
 
 
-def _refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
+def refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
     """Raise SourceError for a page made for browsers: with status 200 it is a login or an error page."""
     media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in ("text/html", "application/xhtml+xml") and answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
@@ -253,7 +253,7 @@ def _in_utf8(body: bytes, content_type: str, name: str) -> bytes:
         return body
 
 
-def _plain(body: bytes, access: Access) -> bytes:
+def plain_body(body: bytes, access: Access) -> bytes:
     """Return the body, unpacked if it is a gzip file itself; raises SourceError past max_bytes."""
     if not body.startswith(_GZIP):
         return body

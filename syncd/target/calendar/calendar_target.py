@@ -6,7 +6,7 @@ terms and never sends anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, cast, get_args
@@ -17,13 +17,14 @@ from syncd.errors import EntryError
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
-from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
+from syncd.model.json_values import Json
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece, compile_once
 from syncd.model.template import Template
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import Sought
+from syncd.portal.people.clients import Sought
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
@@ -117,7 +118,10 @@ class CalendarTarget:
         return self._settings.section
 
     on_cards = False
-    place_kinds: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
+
+    def writes_to(self, place: Place) -> bool:
+        """Return True for calendars."""
+        return not place.on_card
 
     def limits(self) -> tuple[str, ...]:
         """Return what linking to the CRM brings along (PORTAL.md 6.6)."""
@@ -202,7 +206,8 @@ class CalendarTarget:
             warnings: list[str] = []
             times = times_of(piece.span)
             event, guests = self._event(entry, piece, times, key, context.directory, warnings)
-            first, last = (times.first, times.last) if piece.rule is None else days_of(event)
+            dated = None if piece.dated is None else msgspec.structs.replace(event, rule=piece.dated)
+            first, last = (times.first, times.last) if piece.rule is None else days_of(dated or event)
             if not context.window.touches(first, last):
                 continue
             main = Item(
@@ -219,18 +224,27 @@ class CalendarTarget:
                 fixed=event.meeting is not None
                 and calendar.kind == "user"
                 and calendar.owner != context.directory.caller.id,
+                also=None if dated is None else to_fields(dated),
             )
             items.append(main)
             if guests.copies:
-                items += self._copies(main, event, guests, context.directory, warnings)
+                items += self._copies(main, (event, dated), guests, context.directory, warnings)
             if warnings:
                 problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
         return tuple(items), tuple(problems)
 
     def _copies(
-        self, main: Item, event: EventFields, guests: Guests, directory: Directory, warnings: list[str]
+        self,
+        main: Item,
+        said: tuple[EventFields, EventFields | None],
+        guests: Guests,
+        directory: Directory,
+        warnings: list[str],
     ) -> Iterator[Item]:
-        """Yield a silent copy for every guest, and add to `warnings` whose calendar cannot be written to."""
+        """Yield a silent copy for every guest, and add to `warnings` whose calendar cannot be written to.
+
+        `said` is the event, and where there are other words for it, the event in these.
+        """
         for user in guests.copies:
             calendar = Place(kind="user", owner=user)
             try:
@@ -239,8 +253,15 @@ class CalendarTarget:
                 warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
                 continue
             key = Key(uid=main.key.uid, place=calendar, piece=main.key.piece)
-            own = msgspec.structs.replace(event, mark=recovery_mark(self._settings.sync, key) if event.mark else "")
-            yield replace(main, key=key, section_id=section_id, fields=to_fields(own))
+            mark = recovery_mark(self._settings.sync, key) if said[0].mark else ""
+            own, *other = (to_fields(msgspec.structs.replace(one, mark=mark)) for one in said if one is not None)
+            yield replace(main, key=key, section_id=section_id, fields=own, also=next(iter(other), None))
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Return `changes` as they are: they need nothing from elsewhere."""
+        return changes, {}
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
@@ -273,7 +294,7 @@ class CalendarTarget:
 
     def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""
-        params = {"type": calendar.kind, "ownerId": calendar.owner, "name": name}
+        params: dict[str, Json] = {"type": calendar.kind, "ownerId": calendar.owner, "name": name}
         return Command(method="calendar.section.add", params=params)
 
     async def observe(

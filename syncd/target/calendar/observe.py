@@ -16,7 +16,7 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import PLACE_KINDS, Link, Observed, Place
+from syncd.model.item import CALENDAR_KINDS, Link, Observed, Place
 from syncd.model.json_values import Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
@@ -25,12 +25,11 @@ from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.listed import Listed, is_part
-from syncd.target.calendar.portal_event import MEETING_FLAGS, EventFields, Meeting, to_fields
+from syncd.target.calendar.portal_event import MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
-_NO_END_YEAR = 2038
 _MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
@@ -151,12 +150,15 @@ async def _read_by_id(portal: PageReader, listed: Listed) -> frozenset[int]:
 async def _put_by_id(
     portal: PageReader, listed: Listed, series: Mapping[int, Place], ids: Sequence[int]
 ) -> Sequence[int]:
-    """Read the events `ids` into `listed`; return those that the portal does not know. `series` have been listed."""
+    """Read the events `ids` into `listed`; return those that the portal does not have. `series` have been listed.
+
+    Some portals may show a deleted event, and call it so.
+    """
     unknown: list[int] = []
 
     def take(number: int, reply: Reply) -> None:
         row, remote_id = _result(reply), ids[number]
-        if not isinstance(row, Mapping):
+        if not isinstance(row, Mapping) or row.get("DELETED") == "Y":
             unknown.append(remote_id)
             return
         listed.put(remote_id, series[remote_id] if remote_id in series else listed.links[remote_id].key.place, row)
@@ -260,7 +262,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
 
 def _place(read: _EventRow, asked: Place) -> Place:
     """Return the calendar that an event says it stands in, `asked` if it says none that syncd writes to."""
-    kind = next((one for one in PLACE_KINDS if one == read.cal_type), None)
+    kind = read.cal_type if read.cal_type in CALENDAR_KINDS else None
     owner = whole_number(read.owner_id)
     return asked if kind is None or not (owner or kind == "company_calendar") else Place(kind=kind, owner=owner)
 
@@ -304,7 +306,7 @@ def _rule(value: Json) -> NativeRule | None:
     count = int(read.count or 0)
     if not count and read.until_ts:
         until = date(1970, 1, 1) + timedelta(seconds=int(read.until_ts))
-        until = None if until.year >= _NO_END_YEAR else until  # 1 January 2038 stands for "no end"
+        until = None if until == NO_END else until  # later days are kept as they were sent
     try:
         return NativeRule(
             freq=read.freq,  # type: ignore[arg-type]

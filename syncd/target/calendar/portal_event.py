@@ -7,7 +7,7 @@ left out is reset or re-labelled (PORTAL.md 4.3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -26,6 +26,8 @@ from syncd.portal.people.directory import Directory
 
 Accessibility = Literal["busy", "quest", "free", "absent"]
 Importance = Literal["high", "normal", "low"]
+NO_END = date(2038, 1, 1)
+"""The last day of a series without an end: the portal writes it where there is no UNTIL (PORTAL.md 4.7)."""
 _REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
 
 
@@ -80,6 +82,8 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_fields(event: EventFields) -> Fields:
     """Return `event` as canonical JSON values."""
+    if event.rule is not None and event.rule.until == NO_END:
+        event = msgspec.structs.replace(event, rule=replace(event.rule, until=None))  # it reads back as no end
     fields: dict[str, Json] = msgspec.to_builtins(event)
     if not event.text_color:
         del fields["text_color"]  # where nobody uses it, items are what they were before it could be set

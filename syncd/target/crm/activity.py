@@ -6,27 +6,34 @@ a ledger that is lost costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Literal
 
 from syncd.errors import EntryError
-from syncd.model.entry import Details, Entry, Window
-from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.entry import Details, Entry, Span, Window
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, CrmCard, likeness
+from syncd.portal.people.clients import REACHED, CrmCard, likeness
 from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.owner_types import number_of
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
+from syncd.target.crm.attached import NO_FILES, Files, FileSettings, count_of
 from syncd.target.crm.cards import CardSettings, CardTarget, days, moments, to_send
-from syncd.target.fields import description_text, importance_of, location_text, readable, title_text, truth
+from syncd.target.crm.extra import filled
+from syncd.target.fields import description_text, html_text, importance_of, location_text, readable, title_text, truth
 
-ActivityKind = Literal["meeting", "call"]
+ActivityKind = Literal["meeting", "call", "custom"]
+Markup = Literal["bbcode", "html"]
 _PRIORITIES = {"low": 1, "normal": 2, "high": 3}
+_DIRECTIONS = {"": wire.OUTGOING, "outgoing": wire.OUTGOING, "incoming": wire.INCOMING}
+_VERSION_LIMIT = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +41,8 @@ class ActivitySettings:
     """The parts of [sync.target] and [sync.fields] that shape activities.
 
     `remind` is in minutes before the start, None takes the source's alarms. `completed` says when an activity counts
-    as done: once it is "past", "never", or as a template tells with yes or no.
+    as done: once it is "past", "never", or as a template tells with yes or no. `markup` is what an HTML description is
+    written as, and `extra` are parameters by flat name (`extra.py`).
     """
 
     sync: str
@@ -47,6 +55,11 @@ class ActivitySettings:
     importance: Template | None = None
     remind: tuple[int, ...] | None = None
     completed: Literal["past", "never"] | Template = "past"
+    direction: Literal["outgoing", "incoming"] | Template = "outgoing"
+    origin_version: Template | None = None
+    markup: Markup = "bbcode"
+    extra: tuple[tuple[str, str | Template], ...] = ()
+    files: FileSettings = NO_FILES
 
 
 class ActivityTarget(CardTarget):
@@ -55,12 +68,15 @@ class ActivityTarget(CardTarget):
     def __init__(self, settings: ActivitySettings) -> None:
         super().__init__(settings.cards, kind=settings.kind)
         self._settings = settings
-        self._comparison = wire.comparison_of(settings.sync)
+        self._files = Files(settings.files)
+        self._extras = tuple(name for name, _ in settings.extra)
+        seldom = {"direction": settings.kind != "meeting", "html": settings.markup == "html", "extra": settings.extra}
+        seldom["file_count"] = self._has_files = settings.files.wanted != "none"
+        self._comparison = wire.comparison_of(settings.sync, [name for name, is_used in seldom.items() if is_used])
 
-    @property
-    def place_kinds(self) -> frozenset[PlaceKind]:
-        """Cards, for meetings and calls alike: this target itself moves an item from one to the other."""
-        return frozenset(one for one in PLACE_KINDS if one.startswith(("meeting-", "call-")))
+    def writes_to(self, place: Place) -> bool:
+        """Return True for cards, of meetings and calls alike: this target itself moves an item from one to another."""
+        return place.on_card and not place.kind.startswith("todo-")
 
     def limits(self) -> tuple[str, ...]:
         """Return what activities cannot hold."""
@@ -70,9 +86,16 @@ class ActivityTarget(CardTarget):
                 "the portal itself puts each meeting into the responsible's calendar; syncing the same schedule there "
                 "with a calendar target would show it twice"
             )
-        else:
+        elif self._settings.kind == "call":
             said.append("a call shows in no calendar unless an option of the portal says so")
+        else:
+            said.append("an activity of another program shows in no calendar")
         said.append("an activity holds one reminder: the one nearest to the start is kept")
+        if self._has_files:
+            said.append(
+                "an entry whose files change replaces all files of its activity, also those that people have attached"
+            )
+            said.append("files are not kept in the state: `syncd undo` does not bring back files of earlier activities")
         return tuple(said)
 
     def item(
@@ -86,12 +109,18 @@ class ActivityTarget(CardTarget):
         for moment in (start, end):
             to_send(moment, context.directory)  # so that a time beyond the years costs its entry, not the push of all
         first, last = days(start, end)
+        self._files.begin(context)
+        files = self._files.refs(details, warnings)
+        render = partial(_rendered, entry=entry, details=details, span=piece.span)
+        description = description_text(render(settings.description), warnings)
+        is_html = was_html and settings.markup == "html"
         activity = wire.ActivityFields(
             subject=title_text(settings.name.render(entry, details, piece.span), warnings),
             start=start,
             end=end,
-            description=description_text(settings.description.render(entry, details, piece.span), warnings),
-            bbcode=was_html,
+            description=html_text(description, warnings) if is_html else description,
+            bbcode=was_html and not is_html,
+            html=is_html,
             location=location_text(settings.location.render(entry, details, piece.span), warnings),
             priority=_PRIORITIES[importance_of(settings.importance, entry, details, piece.span)],
             responsible=responsible,
@@ -99,6 +128,11 @@ class ActivityTarget(CardTarget):
             completed=self._completed(entry, piece, details, last, context.today),
             communication=self._communication(entry, client, context.directory),
             origin=wire.origin(settings.sync, key),
+            direction=self._direction(render),
+            version=render(settings.origin_version)[:_VERSION_LIMIT] if settings.origin_version else "",
+            extra=filled(settings.extra, render),
+            files=files,
+            file_count=tuple(count_of(len(files))),
         )
         return Item(
             key=key,
@@ -111,6 +145,13 @@ class ActivityTarget(CardTarget):
             ends_on=last.isoformat(),
             start=start,
         )
+
+    def _direction(self, render: Callable[[Template], str]) -> int:
+        wish = self._settings.direction
+        word = render(wish).casefold() if isinstance(wish, Template) else wish
+        if word not in _DIRECTIONS:
+            raise EntryError(f"direction is {word!r}", "it must be outgoing or incoming")
+        return _DIRECTIONS[word]
 
     def _notify(self, details: Details) -> int:
         """Return the minutes of the one reminder an activity holds, 0 for none."""
@@ -128,10 +169,10 @@ class ActivityTarget(CardTarget):
     def _communication(self, entry: Entry, client: CrmCard, directory: Directory) -> wire.Communication:
         """Return how the client is met or called: the phone the entry names, else the first; raises EntryError.
 
-        A deal has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
+        A deal or quote has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
         """
         person = client
-        if client.type == "deal":
+        if client.type not in REACHED:
             behind = (f"C_{client.contact}", f"CO_{client.company}")
             person = next((directory.clients.known[one] for one in behind if one in directory.clients.known), client)
         named = self.cards.sought_by(entry, directory)
@@ -140,13 +181,17 @@ class ActivityTarget(CardTarget):
             raise EntryError(f"{person} has no phone, and a call needs one", "add one in the CRM")
         email = person.emails[0] if person.emails and not phone else ""
         kind = "PHONE" if phone else "EMAIL" if email else ""
-        return wire.Communication(
-            type=kind, value=phone or email, entity_type=OWNER_TYPES[person.type][0], entity=person.id
-        )
+        return wire.Communication(type=kind, value=phone or email, entity_type=number_of(person.type), entity=person.id)
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change`; a card has no sections."""
-        return wire.command(change, directory)
+        return wire.command(change, directory, self._files.parameter(change) if self._has_files else None)
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Fetch the files that new and changed activities link to."""
+        return await self._files.fetched(changes, stopped) if self._has_files else (changes, {})
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, and what to do about it."""
@@ -160,4 +205,10 @@ class ActivityTarget(CardTarget):
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, when there are `places`, all activities of syncd within `window`."""
-        return await wire.observe(portal, links, window if places else None, self._comparison)
+        return await wire.observe(
+            portal, links, window if places else None, self._comparison, self._extras, files=self._has_files
+        )
+
+
+def _rendered(template: Template, *, entry: Entry, details: Details, span: Span) -> str:
+    return template.render(entry, details, span).strip()

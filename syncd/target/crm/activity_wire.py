@@ -7,37 +7,51 @@ and completion only when they changed, so that what people added on the card sta
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from syncd.model.entry import Window
-from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
+from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
-from syncd.portal.line.answers import unread
+from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
-from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.owner_types import number_of, owner_type_of
+from syncd.target.crm import extra
+from syncd.target.crm.attached import count_of
 from syncd.target.crm.cards import bounds, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
 LIST, GET = "crm.activity.list", "crm.activity.get"
 ORIGINATOR = "syncd"
-_TYPE_IDS = {"meeting": 1, "call": 2}
-_OUTGOING = 2
-_PLAIN, _BBCODE = 1, 2
+_TYPE_IDS = {"meeting": 1, "call": 2, "custom": 6}
+INCOMING, OUTGOING = 1, 2
+_PLAIN, _BBCODE, _HTML = 1, 2, 3
+_IDS_PER_LISTING = 50
 _READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
-_UNSEEN = frozenset({"communication", "completed", "bbcode", "origin"})
+_UNSEEN = frozenset({"communication", "completed", "bbcode", "origin", "version", "files"})
+_SELDOM: Mapping[str, Json] = {
+    "direction": OUTGOING,
+    "html": False,
+    "version": "",
+    "extra": {},
+    "files": [],
+    "file_count": [],
+}
+"""Fields that are left out where they say nothing, so that activities made before there were any stay as they are."""
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "SUBJECT", "START_TIME", "END_TIME", "RESPONSIBLE_ID", "PRIORITY"),
     *("NOTIFY_TYPE", "NOTIFY_VALUE", "DESCRIPTION", "LOCATION", "COMPLETED", "LAST_UPDATED"),
+    *("DESCRIPTION_TYPE", "DIRECTION"),
     *("ORIGINATOR_ID", "ORIGIN_ID", "CREATED", "AUTHOR_ID"),
 )
 
@@ -56,7 +70,8 @@ class Communication:
 class ActivityFields:
     """Every field of crm.activity.add that syncd writes; the card is part of the key.
 
-    `start` and `end` are ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none.
+    `start` and `end` are ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none. `extra` are
+    parameters by flat name (`extra.py`), `version` is ORIGIN_VERSION, `files` and `file_count` are as in `attached.py`.
     """
 
     subject: str
@@ -71,12 +86,22 @@ class ActivityFields:
     completed: bool = False
     communication: Communication | None = None
     origin: str = ""
+    direction: int = OUTGOING
+    html: bool = False
+    version: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
+    file_count: tuple[str, ...] = ()
 
 
 def to_fields(activity: ActivityFields) -> Fields:
     """Return `activity` as canonical JSON values."""
     fields: Mapping[str, Json] = msgspec.to_builtins(activity)
-    return fields
+    return {name: value for name, value in fields.items() if not _is_usual(name, value)}
+
+
+def _is_usual(name: str, value: Json) -> bool:
+    return name in _SELDOM and (value == _SELDOM[name] or not (value or _SELDOM[name]))
 
 
 def from_fields(fields: Fields) -> ActivityFields:
@@ -93,8 +118,11 @@ def origin(sync: str, key: Key) -> str:
     return f"{sync}.{blake2b(names.encode(), digest_size=12).hexdigest()}"
 
 
-def command(change: Change, directory: Directory) -> Command:
-    """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+def command(change: Change, directory: Directory, files: Json = None) -> Command:
+    """Return the call that carries out `change`, with `files` as FILES unless they are None.
+
+    Raises ValueError for an adopt, which needs none.
+    """
     match change.op:
         case "delete":
             assert change.link is not None
@@ -104,23 +132,31 @@ def command(change: Change, directory: Directory) -> Command:
             kind, _, owner_type = change.key.place.kind.partition("-")
             activity = from_fields(change.item.fields)
             card: dict[str, Json] = {
-                "OWNER_TYPE_ID": OWNER_TYPES[owner_type][0],  # type: ignore[index]
+                "OWNER_TYPE_ID": number_of(owner_type),
                 "OWNER_ID": change.key.place.owner,
                 "TYPE_ID": _TYPE_IDS[kind],
                 "ORIGINATOR_ID": ORIGINATOR,
                 "ORIGIN_ID": activity.origin,
             }
-            return Command(method=ADD, params={"fields": card | _said(activity, None, directory)}, success="id")
+            said = _said(activity, None, directory, ()) | _files(files)
+            return Command(method=ADD, params={"fields": card | said}, success="id")
         case "update":
             assert change.item is not None
             assert change.link is not None
-            fields = _said(from_fields(change.item.fields), from_fields(change.link.sent), directory)
+            fields = _said(from_fields(change.item.fields), from_fields(change.link.sent), directory, change.fields)
+            fields |= _files(files)
             return Command(method=UPDATE, params={"id": change.link.remote_id, "fields": fields}, success="true")
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
 
 
-def _said(activity: ActivityFields, before: ActivityFields | None, directory: Directory) -> dict[str, Json]:
+def _files(files: Json) -> dict[str, Json]:
+    return {} if files is None else {"FILES": files}
+
+
+def _said(
+    activity: ActivityFields, before: ActivityFields | None, directory: Directory, changed: Iterable[str]
+) -> dict[str, Json]:
     """The fields that may change; all are texts and numbers, so they fit a batch."""
     notify_type, notify_value = _notify(activity.notify)
     said: dict[str, Json] = {
@@ -128,14 +164,17 @@ def _said(activity: ActivityFields, before: ActivityFields | None, directory: Di
         "START_TIME": to_send(activity.start, directory),
         "END_TIME": to_send(activity.end, directory),
         "DESCRIPTION": activity.description,
-        "DESCRIPTION_TYPE": _BBCODE if activity.bbcode else _PLAIN,
+        "DESCRIPTION_TYPE": _HTML if activity.html else _BBCODE if activity.bbcode else _PLAIN,
         "LOCATION": activity.location,
         "PRIORITY": activity.priority,
         "RESPONSIBLE_ID": activity.responsible,
-        "DIRECTION": _OUTGOING,
+        "DIRECTION": activity.direction,
         "NOTIFY_TYPE": notify_type,
         "NOTIFY_VALUE": notify_value,
+        **extra.to_send(activity.extra, None if before is None else before.extra, changed),
     }
+    if activity.version:
+        said["ORIGIN_VERSION"] = activity.version
     if before is None or before.completed != activity.completed:
         said["COMPLETED"] = "Y" if activity.completed else "N"
     one = activity.communication
@@ -175,6 +214,9 @@ class _Row(msgspec.Struct, rename="upper"):
     notify_type: int | str | None = None
     notify_value: int | str | None = None
     description: str | None = None
+    description_type: int | str | None = None
+    direction: int | str | None = None
+    files: Any = None
     location: str | None = None
     completed: Any = None
     last_updated: str | None = None
@@ -184,8 +226,8 @@ class _Row(msgspec.Struct, rename="upper"):
     author_id: int | str | None = None
 
 
-def comparison_of(sync: str) -> Comparison:
-    """Return how the activities of a sync compare.
+def comparison_of(sync: str, seldom: Collection[str] = ()) -> Comparison:
+    """Return how the activities of a sync compare; `seldom` are the fields that are compared only where a config asks.
 
     The portal puts a signature under the description. Completion is not compared: whoever did the work says when it is
     done. Looks prove nothing, for every activity has its origin.
@@ -193,37 +235,68 @@ def comparison_of(sync: str) -> Comparison:
     plainest = to_fields(ActivityFields(subject="", start="", end=""))
     return Comparison(
         sync=sync,
-        defaults={name: value for name, value in plainest.items() if name not in _UNSEEN},
+        defaults={
+            **{name: value for name, value in plainest.items() if name not in _UNSEEN},
+            **{name: _SELDOM[name] for name in seldom},
+        },
         texts=frozenset({"subject", "description", "location"}),
         extended=frozenset({"description"}),
         moments=frozenset({"start", "end"}),
         mark_field="origin",
+        holding=frozenset({"file_count"}),
+        steady={"extra": ""},  # so only what was sent is compared
+        unstored={"extra": extra.NOT_GIVEN_BACK},
     )
 
 
 async def observe(
-    portal: PageReader, links: Sequence[Link], window: Window | None, comparison: Comparison
+    portal: PageReader,
+    links: Sequence[Link],
+    window: Window | None,
+    comparison: Comparison,
+    extras: tuple[str, ...] = (),
+    *,
+    files: bool = False,
 ) -> Observation:
     """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
 
     Raises the client's errors; an activity counts as gone only when the portal says so.
     """
     events: dict[int, Observed] = {}
+    read = partial(read_activity, extras=extras)
+    columns = (*_COLUMNS, *extra.columns(extras), *(("FILES",) if files else ()))
     if window is not None:
-        for row in await portal.read_pages(LIST, _listing(window)):
-            seen = read_activity(row)
+        for row in await portal.read_pages(LIST, _listing(window, columns)):
+            seen = read(row)
             if seen is not None and seen.mark:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
-    gone, alien = await read_by_id(portal, missing, events, read_activity)
+    if files and missing:  # a single activity does not tell its files (PORTAL.md 6.4)
+        events |= await _listed(portal, missing, columns, read)
+        missing = [one for one in missing if one not in events]
+    gone, alien = await read_by_id(portal, missing, events, read)
     return Observation(events=events, gone=gone, comparison=comparison, alien=alien)
 
 
-def _listing(window: Window) -> dict[str, Json]:
+async def _listed(
+    portal: PageReader, ids: Sequence[int], columns: tuple[str, ...], read: Callable[[Json], Observed | None]
+) -> dict[int, Observed]:
+    """Return those of the activities with these ids that a list gives."""
+    found: dict[int, Observed] = {}
+    for at in range(0, len(ids), _IDS_PER_LISTING):
+        wanted: dict[str, Json] = {"@ID": ids[at : at + _IDS_PER_LISTING]}
+        for row in await portal.read_pages(LIST, {"filter": wanted, "select": columns, "order": {"ID": "ASC"}}):
+            seen = read(row)
+            if seen is not None and seen.remote_id in ids:
+                found[seen.remote_id] = seen
+    return found
+
+
+def _listing(window: Window, columns: tuple[str, ...]) -> dict[str, Json]:
     """The activities of syncd that touch `window`, with a margin for the zones."""
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
     wanted |= bounds(window, after="END_TIME", before="START_TIME")
-    return {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}}
+    return {"filter": wanted, "select": columns, "order": {"ID": "ASC"}}
 
 
 async def read_by_id(
@@ -265,13 +338,15 @@ def is_gone(reply: Reply) -> bool:
             raise unread("activities", reply)
 
 
-def read_activity(row: Json) -> Observed | None:
-    """Return a row of crm.activity.list or get in our terms, None for one that cannot be ours."""
+def read_activity(row: Json, extras: tuple[str, ...] = ()) -> Observed | None:
+    """Return a row of crm.activity.list or get in our terms, None for one that cannot be ours.
+
+    Of the parameters without a field of their own it says those in `extras`.
+    """
     try:
         read = msgspec.convert(row, _Row)
         kind = {number: name for name, number in _TYPE_IDS.items()}[int(read.type_id)]
-        owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
-        place = Place(kind=next(one for one in PLACE_KINDS if one == f"{kind}-{owner}"), owner=int(read.owner_id))
+        place = Place(kind=f"{kind}-{owner_type_of(int(read.owner_type_id))}", owner=int(read.owner_id))
         notify = int(read.notify_value or 0) * {1: 1, 2: 60, 3: 1440}.get(int(read.notify_type or 0), 0)
         activity = ActivityFields(
             subject=read.subject or "",
@@ -284,6 +359,10 @@ def read_activity(row: Json) -> Observed | None:
             notify=notify,
             completed=read.completed in ("Y", True),
             origin=read.origin_id or "",
+            direction=int(read.direction or 0),
+            html=int(read.description_type or 0) == _HTML,
+            extra=extra.read(row, extras) if isinstance(row, Mapping) else {},
+            file_count=tuple(count_of(len(rows_of(read.files)))),
         )
     except (msgspec.ValidationError, ValueError, KeyError):
         return None
@@ -293,7 +372,7 @@ def read_activity(row: Json) -> Observed | None:
         place=place,
         section_id=0,
         version=stamp(read.last_updated),
-        fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},
+        fields={name: value for name, value in msgspec.to_builtins(activity).items() if name not in _UNSEEN},
         mark=(read.origin_id or "") if ours else "",
         title=activity.subject,
         start=activity.start,

@@ -6,7 +6,7 @@ Decides from the directory alone; never asks the portal.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -15,14 +15,15 @@ from zoneinfo import ZoneInfo
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
-from syncd.model.item import PLACE_KINDS, Item, Place
+from syncd.model.item import Change, Item, Place
 from syncd.model.json_values import Json
 from syncd.model.recurrence.piece import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command
-from syncd.portal.people.crm import CrmCard, OwnerType, Sought, sought
+from syncd.portal.people.clients import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
+from syncd.portal.people.owner_types import OwnerType
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fallback
 
@@ -31,11 +32,13 @@ from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fa
 class CardSettings:
     """The parts of [sync.target] that say whose card and who is responsible.
 
+    `owner_field` is the field of the element that `contact` is the value of; "" finds it by id, phone or e-mail.
     `responsible` None takes the client's own. `fallback_owner` is used where the responsible person is not found.
     """
 
     contact: Template
     owner_type: OwnerType = "contact"
+    owner_field: str = ""
     responsible: Template | None = None
     owners: Mapping[str, int | str] = field(default_factory=dict)
     on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
@@ -102,7 +105,8 @@ class Cards:
         """Return what the entry names its client by; raises EntryError when that is nothing to look up."""
         text = self._settings.contact.render(entry, entry.details, entry.span)
         owner_type, country = self._settings.owner_type, directory.home_country
-        return sought(text, owner_type, is_phone=self._asks_phones, country=country)
+        field = self._settings.owner_field
+        return sought(text, owner_type, is_phone=self._asks_phones, country=country, field=field)
 
     def _responsible(self, entry: Entry, client: CrmCard, directory: Directory) -> int:
         """Return who is responsible: as named, else the client's own, else the fallback; raises EntryError."""
@@ -195,8 +199,13 @@ class CardTarget(ABC):
 
     def place(self, client: CrmCard) -> Place:
         """Return the place on a client's card."""
-        wanted = f"{self._kind}-{client.type}"
-        return Place(kind=next(one for one in PLACE_KINDS if one == wanted), owner=client.id)
+        return Place(kind=f"{self._kind}-{client.type}", owner=client.id)
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Return `changes` as they are: they need nothing from elsewhere."""
+        return changes, {}
 
     def creator(self, item: Item, caller: int) -> int:
         """Return the caller, who is the author of all that he makes."""

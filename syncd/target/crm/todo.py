@@ -16,14 +16,15 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
-from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, CrmCard
+from syncd.portal.people.clients import CrmCard
 from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.owner_types import number_of, owner_type_of
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.observe import split_mark
 from syncd.target.crm.activity_wire import DELETE, LIST, made, read_by_id, stamp
@@ -41,7 +42,7 @@ _COLUMNS = (
 _MEANINGS: Mapping[str, str] = {
     "CAN_NOT_UPDATE_COMPLETED_TODO": "somebody has completed it; it is left as it is",
     "OWNER_NOT_FOUND": "the client was deleted in the CRM since it was looked up",
-    "ACCESS_DENIED": "the webhook's user may not change this card: give them the right in the CRM",
+    "ACCESS_DENIED": "syncd's user may not change this card: give them the right in the CRM",
     "NOT_FOUND": "somebody deleted it in the portal",
     "ERROR_PARENT_ACTIVITY_RESTRICT": "the activity that it belongs to is completed",
     "WRONG_DATETIME_FORMAT": "the portal cannot read its deadline: see deadline in [sync.target]",
@@ -84,17 +85,16 @@ class TodoTarget(CardTarget):
         self._settings = settings
         self._comparison = _comparison_of(settings.sync)
 
-    @property
-    def place_kinds(self) -> frozenset[PlaceKind]:
-        """Cards with to-dos."""
-        return frozenset(one for one in PLACE_KINDS if one.startswith("todo-"))
+    def writes_to(self, place: Place) -> bool:
+        """Return True for cards with to-dos."""
+        return place.kind.startswith("todo-")
 
     def limits(self) -> tuple[str, ...]:
         """Return what to-dos cannot hold."""
         said = [
             "a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it",
             "a to-do that somebody completed cannot be changed any more",
-            "a responsible person who is not the webhook's user gets a notice of each new to-do",
+            "a responsible person who is not syncd's user gets a notice of each new to-do",
         ]
         if not self._settings.marker:
             said.append(
@@ -165,7 +165,7 @@ class TodoTarget(CardTarget):
         todo = _from_fields(change.item.fields)
         owner_type = change.key.place.kind.partition("-")[2]
         params: dict[str, Json] = {
-            "ownerTypeId": OWNER_TYPES[owner_type][0],  # type: ignore[index]
+            "ownerTypeId": number_of(owner_type),
             "ownerId": change.key.place.owner,
             "deadline": to_send(todo.deadline, directory),
             "title": todo.title,
@@ -258,8 +258,9 @@ def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
         **bounds(window, after="DEADLINE", before="DEADLINE"),
     }
     found: list[dict[str, Json]] = []
-    for owner_type, (number, _) in OWNER_TYPES.items():
-        ids = sorted({card.owner for card in cards if card.kind == f"todo-{owner_type}"})
+    kinds = {card.kind for card in cards}
+    for number, kind in sorted((number_of(kind.partition("-")[2]), kind) for kind in kinds):
+        ids = sorted({card.owner for card in cards if card.kind == kind})
         for at in range(0, len(ids), _IDS_PER_LISTING):
             wanted: dict[str, Json] = {"=OWNER_TYPE_ID": number, "@OWNER_ID": ids[at : at + _IDS_PER_LISTING]}
             found.append({"filter": within | wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
@@ -270,10 +271,9 @@ def _read(row: Json) -> Observed | None:
     """Return a row in our terms, None for one that is no to-do on a card."""
     try:
         read = msgspec.convert(row, _Row)
-        owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
-        place = Place(kind=next(one for one in PLACE_KINDS if one == f"todo-{owner}"), owner=int(read.owner_id))
+        place = Place(kind=f"todo-{owner_type_of(int(read.owner_type_id))}", owner=int(read.owner_id))
         responsible = int(read.responsible_id or 0)
-    except (msgspec.ValidationError, ValueError, KeyError):
+    except (msgspec.ValidationError, ValueError):
         return None
     if read.provider_id != PROVIDER:
         return None

@@ -80,7 +80,7 @@ def test_its_commands_cost_what_they_cost_there(tmp_path: Path) -> None:
 def test_what_it_cannot_imitate_is_named() -> None:
     likeness = Likeness(
         {"whole_day_end": "exclusive", "room_text": "kept", "name_length": 100, "host_rule": "anybody"},
-        frozenset({"whole_day_end", "name_length", "host_rule"}),
+        dict.fromkeys(("whole_day_end", "name_length", "host_rule")),
     )
     assert likeness.unlike() == ("whole_day_end (exclusive)", "room_text (kept)", "host_rule (anybody)")
     assert alike(Settings(), likeness).host_rule == Settings().host_rule

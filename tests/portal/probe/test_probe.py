@@ -20,11 +20,12 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.methods import sections, users
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
-from tests.portal.probe.probing import STAFF, KilledError, Probing, telling_world, with_scopes
+from tests.portal.probe.probing import STAFF, Probing, telling_world, with_scopes
+from tests.portal.probe.test_cut_off import cut_off
 
 POSITIONS = [(name, position) for name, positions in SWITCHES.items() for position in positions]
-UNTRIED = {"sections_for"}
-"""Switches that cannot be told without touching other people's calendars."""
+UNTRIED = {"sections_for", "refresh_tokens", "offline_extended"}
+"""Switches that cannot be told without touching other people's calendars, or tokens and events that are in use."""
 
 
 def position_of(value: Any) -> str:
@@ -94,30 +95,6 @@ def test_the_scratch_section_stays_on_demand_until_the_next_probe() -> None:
     assert probing.world.tables.sections[kept].name == "syncd probe 0123abcd"
     assert probing.probe().cleaned.left == ()
     assert probing.contents() == before
-
-
-def cut_off(probing: Probing, number: int) -> None:
-    def kill(request: int) -> None:
-        if request >= number:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        probing.probe(before=kill)
-
-
-def test_a_probe_cut_off_at_any_step_leaves_nothing_after_the_next() -> None:
-    steps = 0
-    whole = Probing()
-    whole.probe()
-    for number in range(1, whole.requests + 1):
-        probing = Probing()
-        before = probing.contents()
-        cut_off(probing, number)
-        swept = probing.sweep() if number % 2 else probing.probe().cleaned
-        assert swept.left == ()
-        assert probing.contents() == before, f"cut off at request {number}"
-        steps += 1
-    assert steps == whole.requests > 40
 
 
 def test_a_person_s_event_in_the_scratch_section_stays_and_so_does_the_section() -> None:
@@ -216,6 +193,12 @@ def test_what_the_budget_leaves_no_room_for_is_told() -> None:
     assert "one per cent" in reasons(probed)["series"]
 
 
+def test_where_the_budget_is_small_what_syncd_uses_is_asked_first() -> None:
+    found = Probing(Settings(costs_s={"calendar.event.add": 0.3}, integer_stamps=False)).probe().facts
+    used = ("host_rule", "crm_fields", "server_zone")
+    assert [found.value(name) for name in used] == ["source", True, "Europe/Moscow"]
+
+
 # What it may not
 
 
@@ -227,14 +210,14 @@ def test_without_the_scope_for_calendars_only_the_rest_is_found_and_said_so() ->
     probed = Probing(seed=with_scopes(telling_world(), "user", "sonet_group")).probe()
     assert probed.facts.value("admin_groups") == "asked"
     assert probed.facts.value("host_rule") is None
-    assert reasons(probed)["host_rule"] == "there is no scratch section: the webhook lacks the scope calendar"
+    assert reasons(probed)["host_rule"] == "there is no scratch section: syncd lacks the scope calendar"
 
 
 def test_without_other_scopes_their_facts_are_missing_and_said_so() -> None:
     probed = Probing(seed=with_scopes(telling_world(), "calendar")).probe()
     assert probed.facts.value("host_rule") == "source"
-    assert reasons(probed)["page_past_end"] == "the webhook lacks the scope crm"
-    assert reasons(probed)["private_hidden"] == "the webhook lacks the scope user_basic"
+    assert reasons(probed)["page_past_end"] == "syncd lacks the scope crm"
+    assert reasons(probed)["private_hidden"] == "syncd lacks the scope user_basic"
 
 
 def test_an_employee_s_webhook_finds_everything_but_what_makes_a_difference_for_administrators() -> None:

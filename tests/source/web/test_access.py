@@ -12,8 +12,8 @@ from aiohttp import web
 from syncd.errors import ConfigError, SourceError
 from syncd.source.conformance import CONTEXT
 from syncd.source.web.access import WebOptions, read_access, shown
-from syncd.source.web.web_client import _is_upgrade, _origin
-from tests.source.web.serving import ok, quick, serving, source
+from syncd.source.web.web_client import WebClient, _is_upgrade, _origin
+from tests.source.web.serving import QuickClock, ok, quick, serving, source
 
 BASIC = "Basic " + b64encode(b"me:s3cret:x").decode()
 
@@ -39,6 +39,24 @@ async def test_a_redirect_to_another_server_takes_no_credentials_along() -> None
     assert snapshot.complete
     assert "Authorization" not in other.requests[0].headers
     assert "X-Key" not in other.requests[0].headers
+
+
+async def test_the_secrets_of_one_request_stay_at_home_too() -> None:
+    async with serving(ok()) as other, serving(redirect(f"{other.url}/moved")) as site:
+        access = read_access(WebOptions(url=site.url), Path(), where="test")
+        async with WebClient(access, QuickClock()) as client:
+            await client.ask("GET", site.url, headers={"X-Plain": "p"}, secrets={"Authorization": "Bearer s3cret"})
+    assert site.requests[0].headers["Authorization"] == "Bearer s3cret"
+    assert (other.requests[0].headers["X-Plain"], "Authorization" in other.requests[0].headers) == ("p", False)
+
+
+async def test_a_body_that_is_a_secret_follows_no_redirect_to_another_server() -> None:
+    async with serving(ok()) as other, serving(redirect(f"{other.url}/moved", 307)) as site:
+        access = read_access(WebOptions(url=site.url), Path(), where="test")
+        async with WebClient(access, QuickClock()) as client:
+            with pytest.raises(SourceError, match="redirects to another server, which gets no secret"):
+                await client.ask("POST", site.url, body=b"s3cret", at_home=True)
+    assert other.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

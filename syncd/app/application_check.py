@@ -1,0 +1,65 @@
+"""What `syncd check` tells of an application: how long its tokens last, and whether the portal tells it of edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.config import Config
+from syncd.portal.client import Portal
+from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.oauth.application import Application
+from syncd.portal.oauth.event_queue import bound_count
+from syncd.portal.oauth.grants import REFRESH_LASTS_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One line: what stands in the way, if there is a `remedy`, else what is well."""
+
+    detail: str
+    remedy: str = ""
+
+
+def tokens_told(application: Application, now: float) -> Told:
+    """Return how long the tokens last by themselves, and whether others are in reserve: without any nothing stops."""
+    own = application.authorisation
+    assert own is not None, "the portal has answered"
+    days = max(0.0, REFRESH_LASTS_S - (now - own.chain.since)) / 86_400
+    detail = f"authorised as user {own.user}, for {days:.0f} days without use"
+    if own.spare is not None:
+        return Told(detail=f"{detail}; a second set of tokens is in reserve")
+    more = f"no second set of tokens in reserve: `syncd portal authorize {application.name}` takes one"
+    return Told(detail=f"{detail}; {more}")
+
+
+async def events_told(config: Config, portal: Portal, application: Application) -> Told:
+    """Return whether the portal tells of people's edits; raises the client's errors."""
+    app = config.portal(portal.name).app
+    if app is None or app.events == "off":
+        return Told(detail="is not asked for people's edits: reading it finds them, every verify_every")
+    if app.events == "online" and (
+        application.authorisation is None or not application.authorisation.application_token
+    ):
+        assert config.http is not None and config.http.public_url is not None
+        path = f"{config.http.public_url}app/{portal.name}/install"
+        return Told(
+            detail="has never brought the token by which its events prove where they come from",
+            remedy=f"name {path} as the installation path in the application's settings, and install it again while"
+            " syncd runs",
+        )
+    try:
+        bound = await bound_count(portal)
+        profile = {} if bound or app.events == "online" else await portal.read("profile", {})
+    except CommandRefusedError as error:
+        return Told(detail=f"tells no edits: {error.message}", remedy="have an administrator authorise the application")
+    if isinstance(profile, Mapping) and profile.get("ADMIN") is False:
+        return Told(
+            detail="tells no edits: only an administrator may ask for them",
+            remedy=f'have one run `syncd portal authorize {portal.name}`, or set events = "off" in app',
+        )
+    if not bound:
+        return Told(
+            detail="will tell of people's edits once `syncd run` has asked it to; until then reading it finds them"
+        )
+    return Told(detail=f"tells of people's edits: {bound} kinds of events are bound, {app.events}")

@@ -1,0 +1,102 @@
+"""What `syncd check` says of the database that holds the state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from syncd.clock import Clock
+from syncd.config.database import Database
+from syncd.errors import SyncdError
+from syncd.state.ledger import postgres
+
+if TYPE_CHECKING:
+    from syncd.state.postgres.looking import ServerFacts
+
+_LARGEST_SKEW_S: Final = 2.0
+"""Leases and waits go by the server's clock alone; runs and notes carry the machine's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was found: whether it is as it should be, what it is, and what to do if it is not."""
+
+    ok: bool
+    detail: str
+    remedy: str = ""
+    exit_code: int | None = None
+
+
+async def database_findings(database: Database, clock: Clock) -> tuple[Finding, ...]:
+    """Return what is to be said of `database`; the server is asked by a connection of its own."""
+    try:
+        facts = await asyncio.to_thread(postgres("looking").look_at, database, clock)
+    except SyncdError as error:
+        return (Finding(ok=False, detail=error.message, remedy=error.remedy, exit_code=error.exit_code),)
+    return tuple(findings(database, facts))
+
+
+def findings(database: Database, facts: ServerFacts) -> Iterator[Finding]:
+    """Yield what is to be said of a server: first what it is, then each thing that is not as it should be."""
+    place = "on this machine" if facts.local else "with TLS" if facts.tls else "without TLS"
+    state = "" if facts.tables else "; its tables will be made"
+    pooled = "; through a pooler, so a lease that is let go is noticed within seconds, not at once"
+    yield Finding(
+        ok=True, detail=f"{database.shown}: PostgreSQL {facts.version} {place}{state}{pooled if facts.pooled else ''}"
+    )
+    yield from _rights(database, facts)
+    yield from _durability(facts)
+    if not facts.tls and not facts.local:
+        yield Finding(
+            ok=False,
+            detail="the way to the database is not encrypted: titles, guests and perhaps the password can be read",
+            remedy="switch TLS on at the server, and write sslmode=verify-full into state_url",
+        )
+    if abs(facts.ahead_s) > _LARGEST_SKEW_S:
+        which = "ahead of" if facts.ahead_s > 0 else "behind"
+        yield Finding(
+            ok=False,
+            detail=f"the server's clock is {abs(facts.ahead_s):.0f} s {which} this machine's",
+            remedy="let both follow the same time servers; leases go by the server's clock alone",
+        )
+
+
+def _rights(database: Database, facts: ServerFacts) -> Iterator[Finding]:
+    if facts.read_only:
+        yield Finding(
+            ok=False,
+            detail="the server is a standby, which takes no writes",
+            remedy="name the primary; several hosts and target_session_attrs=read-write find it by themselves",
+        )
+    elif not facts.tables and not facts.may_make:
+        yield Finding(
+            ok=False,
+            detail=f"{facts.user} may make no tables in the schema {database.schema}",
+            remedy=f"CREATE SCHEMA {database.schema} AUTHORIZATION {facts.user}",
+        )
+    elif facts.lacking:
+        yield Finding(
+            ok=False,
+            detail=f"{facts.user} may not read and write {', '.join(facts.lacking)} in the schema {database.schema}",
+            remedy="all machines are to use one user, or let this one be a member of the role that owns the tables",
+        )
+
+
+def _durability(facts: ServerFacts) -> Iterator[Finding]:
+    if not facts.fsync or not facts.full_pages:
+        off = "fsync" if not facts.fsync else "full_page_writes"
+        yield Finding(
+            ok=False,
+            detail=f"{off} is off at the server: a power cut there can damage the state, or lose what was told as kept",
+            remedy=f"set {off} = on in postgresql.conf",
+        )
+    if facts.standbys and not (facts.synchronous and facts.synchronous_commit in ("on", "remote_apply")):
+        yield Finding(
+            ok=False,
+            detail=f"commits do not wait for a standby ({facts.standbys} seen, synchronous_commit ="
+            f" {facts.synchronous_commit}): if one takes over, the last of them can be lost",
+            remedy="set synchronous_standby_names and synchronous_commit = on; otherwise every portal is read after a"
+            " failover before anything is created",
+        )

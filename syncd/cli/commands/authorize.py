@@ -1,0 +1,192 @@
+"""`syncd portal authorize`: has an administrator's browser authorise an application, and keeps the tokens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from secrets import token_urlsafe
+from typing import Any
+
+from syncd.cli.desk import Desk
+from syncd.config import PortalConfig
+from syncd.errors import (
+    ConfigError,
+    PortalRefusedError,
+    PortalUnreachableError,
+    PortalUnusableError,
+    StoppedError,
+    SyncdError,
+)
+from syncd.model.json_values import Json
+from syncd.portal.client import Portal
+from syncd.portal.line.answers import rows_of
+from syncd.portal.line.remedies import application_remedy
+from syncd.portal.oauth.application import Application
+from syncd.portal.oauth.grants import (
+    CODE_LASTS_S,
+    Authorisation,
+    Denied,
+    Granted,
+    Silent,
+    TokenAnswer,
+    code_in,
+    link_of,
+)
+
+_TRIES = 3
+_BROWSER_WITHIN_S = 300.0
+
+
+async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
+    """Print the link, take the code, keep the tokens, and a second chain of them in reserve."""
+    config, portal, application = _chosen(arguments, desk)
+    desk.note(
+        f"Open this address in the browser of the user as whom syncd is to work in {config.host}, an administrator:"
+    )
+    kept = await _authorised(arguments, desk, config, application, spare=False)
+    desk.note(f"authorised at {kept.origin}, as user {kept.user}")
+    if not arguments.yes:
+        kept = await _with_spare(arguments, desk, config, application) or kept
+    scopes = await _scopes(desk, portal)
+    if desk.states() is not None:
+        for name in (sync.name for sync in desk.app.config.syncs if sync.portal == portal.name):
+            _poked(desk, name)
+    if arguments.json:
+        document: dict[str, Json] = {
+            "portal": portal.name,
+            "origin": kept.origin,
+            "user": kept.user,
+            "spare": kept.spare is not None,
+            "scopes": list(scopes),
+        }
+        desk.document(document)
+    else:
+        desk.print(f"{portal.name}: authorised as user {kept.user}; it may: {', '.join(scopes) or 'nothing'}")
+    return 0
+
+
+def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Portal, Application]:
+    """Return the portal that is meant; raises ConfigError for one without an application."""
+    config = desk.app.config.authorised(arguments.portal)
+    portal = desk.app.portal(config.name)
+    if config.app is None or portal.application is None:
+        raise ConfigError(
+            f"[portals.{config.name}] has a webhook, which needs no authorising", "give it `app` in place of `webhook`"
+        )
+    if config.unusable:
+        raise PortalUnusableError(config.unusable, "put the secret there")
+    return config, portal, portal.application
+
+
+class _CodeError(PortalRefusedError):
+    """What was pasted is no code, or none that can be exchanged: another one may be."""
+
+
+async def _authorised(
+    arguments: argparse.Namespace, desk: Desk, config: PortalConfig, application: Application, *, spare: bool
+) -> Authorisation:
+    """Take a code and exchange it, up to three times: one that comes late, or another text, is a usual mishap.
+
+    What no code mends, such as a wrong client_secret, ends it at once.
+    """
+    for number in range(_TRIES):
+        state = token_urlsafe(16)
+        try:
+            code = await _code(desk, config, application, state, optional=spare)
+            given = _granted(config.name, await application.exchange(code))
+            return await application.take(given, spare=spare, force=arguments.force)
+        except _CodeError as error:
+            if number == _TRIES - 1 or desk.stop.is_set():
+                raise
+            desk.note(f"{error.message}; once more, please:")
+    raise AssertionError("the last try returns or raises")
+
+
+async def _code(desk: Desk, config: PortalConfig, application: Application, state: str, *, optional: bool) -> str:
+    assert config.app is not None
+    link = link_of(config.app.address, client_id=config.app.client_id, state=state)
+    if _comes_by_itself(desk):
+        desk.print(link)
+        desk.note("waiting for the browser, which the portal sends on to public_url of [http]")
+        return await _arrived(desk, application, state)
+    desk.print(link)
+    desk.note(f"The browser then shows an address with code=... in it, which is valid for {CODE_LASTS_S} s.")
+    typed = await desk.asked("paste that address here" + (" (or just Enter)" if optional else ""))
+    if typed is None or (optional and not typed.strip()):
+        raise StoppedError("no code was given; nothing more was kept")
+    try:
+        return code_in(typed, state=state)
+    except ValueError as error:
+        raise _CodeError(str(error)) from None
+
+
+def _comes_by_itself(desk: Desk) -> bool:
+    """Return True if the portal sends the browser, and with it the code, to the running daemon."""
+    http = desk.app.config.http
+    return desk.states() is not None and http is not None and http.public_url is not None
+
+
+async def _arrived(desk: Desk, application: Application, state: str) -> str:
+    came = application.awaiting(state)
+    stopped = asyncio.ensure_future(desk.stop.wait())
+    late = asyncio.ensure_future(desk.app.clock.sleep(_BROWSER_WITHIN_S))
+    waits: list[asyncio.Future[Any]] = [came, stopped, late]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if came.done():
+            return came.result()
+        raise StoppedError("no browser came; nothing was kept", "is public_url reached from outside? then once more")
+    finally:
+        application.awaits_no_more(state)
+        stopped.cancel()
+        late.cancel()
+
+
+def _granted(name: str, answer: TokenAnswer) -> Granted:
+    """Return the tokens; raises the error that says why there are none."""
+    match answer:
+        case Granted():
+            return answer
+        case Denied(code=code, description=said) if code.upper() == "INVALID_GRANT":
+            raise _CodeError(
+                f"the code is not accepted ({said or code}): it is valid for {CODE_LASTS_S} s, and once",
+                "open the link again, and paste the new address at once",
+            )
+        case Denied(code=code, description=said):
+            raise PortalRefusedError(
+                f"the OAuth server gives no tokens: {code}: {said}".rstrip(": "), application_remedy(code, name)
+            )
+        case Silent(reason=reason):
+            raise PortalUnreachableError(f"the OAuth server gives no tokens: {reason}", "once more, with a new code")
+
+
+async def _with_spare(
+    arguments: argparse.Namespace, desk: Desk, config: PortalConfig, application: Application
+) -> Authorisation | None:
+    """Take a second chain of tokens, or none if nobody gives a second code.
+
+    Where each refresh token is good for one use, an answer that is lost on its way would lock syncd out.
+    """
+    desk.note(
+        "Once more, for a second set of tokens in reserve: if an answer with new ones is ever lost, it saves this step"
+    )
+    try:
+        return await _authorised(arguments, desk, config, application, spare=True)
+    except StoppedError:
+        desk.note("there is no second set; `syncd portal authorize` takes one at any time")
+        return None
+
+
+async def _scopes(desk: Desk, portal: Portal) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(str(one) for one in rows_of(await portal.read("scope", {}))))
+    except SyncdError as error:
+        desk.note(f"what it may do cannot be read yet: {error.message}")
+        return ()
+
+
+def _poked(desk: Desk, name: str) -> None:
+    try:
+        desk.poke(name)
+    except ConfigError:
+        return  # paused: it is left alone

@@ -1,0 +1,77 @@
+"""The sections that syncd made: which of them a purge may remove. Pure.
+
+the section, as it stands now                                so
+-----------------------------------------------------------  ---------------------------
+is not there any more, or its id is another one's            forgotten
+cannot be seen, or its events cannot be listed               stays: emptiness is proved, never assumed
+is another user's, has another name now, or belongs to
+a calendar service                                           stays: people use it
+holds an event, or another sync of the config writes there   stays
+anything else                                                removed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from syncd.model.item import Place
+from syncd.model.names import counted
+
+
+class MadeSection(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A section that the sync `sync` made, under the name that it gave it."""
+
+    id: int
+    place: Place
+    name: str
+    sync: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionSeen:
+    """A section as it stands now; `maker` is 0 where the portal does not say, `events` None where nobody could count.
+
+    `external` names the service that it is synced with, "" for the portal's own.
+    """
+
+    name: str
+    maker: int
+    external: str = ""
+    events: int | None = None
+
+
+def concerning(made: Iterable[MadeSection], sync: str, name: str) -> tuple[MadeSection, ...]:
+    """Return those of the `made` sections that a purge of `sync`, which writes to sections called `name`, may remove.
+
+    Also one that another sync has made, for whoever is purged last has to find it.
+    """
+    return tuple(sorted(one for one in made if one.sync == sync or one.name == name))
+
+
+def is_gone(one: MadeSection, seen: SectionSeen | None, caller: int) -> bool:
+    """Return True if the section that was made exists no more: `seen` is what has its id now, None if nothing does.
+
+    A portal that was restored from its backup gives ids out again. `caller` is the webhook's user.
+    """
+    return seen is None or (seen.maker not in (0, caller) and seen.name != one.name)
+
+
+def why_it_stays(one: MadeSection, seen: SectionSeen, caller: int, others: Collection[str]) -> str:
+    """Return why a section is not removed, "" if nothing speaks against it.
+
+    `others` are the sections, by name or id, that other syncs write to.
+    """
+    if seen.maker not in (0, caller):
+        return f"user {seen.maker} has made it"
+    if seen.name != one.name:
+        return f"it is called «{seen.name}» now"
+    if seen.external not in ("", "local"):
+        return f"it is synced with {seen.external}"
+    if one.name in others or str(one.id) in others:
+        return "another sync writes there"
+    if seen.events is None:
+        return "its events could not be listed"
+    return f"{counted(seen.events, 'event')} of others in it" if seen.events else ""

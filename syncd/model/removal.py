@@ -1,0 +1,81 @@
+"""What becomes of events whose items the source no longer asks for: the last column of the table in model.diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from syncd.model.adoption import has_kept
+from syncd.model.entry import Problem, Window
+from syncd.model.item import Change, Key, Link
+from syncd.model.observation import FOREIGN, UNREADABLE, Observation
+from syncd.model.plan import Draft, Policy, Wanted
+
+
+def drop_unwanted(
+    draft: Draft,
+    wanted: Wanted,
+    unwanted: Iterable[Key],
+    linked: Mapping[Key, Link],
+    policy: Policy,
+    window: Window,
+    observation: Observation | None,
+) -> None:
+    """Decide on the links of the `unwanted` keys, whose items the source no longer asks for."""
+    for key in sorted(unwanted):
+        link = linked[key]
+        ends = date.fromisoformat(link.ends_on) if link.ends_on else None
+        if key.uid in wanted.unusable or not window.touches(date.fromisoformat(link.starts_on), ends):
+            draft.present.add(key)
+            continue
+        if key.uid in wanted.uids:
+            draft.present.add(key)
+            _delete(draft, link, "no longer part of its entry", policy, observation)
+            continue
+        draft.absent.add(key)
+        _gone_from_source(draft, link, wanted, policy, observation)
+
+
+def _gone_from_source(
+    draft: Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
+) -> None:
+    """Apply `on_removed` to a link whose entry is not in the snapshot."""
+    if not wanted.complete:
+        return
+    if policy.on_removed == "keep":
+        draft.kept.append(link)
+        return
+    passes = link.absent_passes + 1
+    if passes < policy.removed_after:
+        reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
+        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
+        return
+    if _delete(draft, link, "gone from the source", policy, observation):
+        draft.removed_uids.add(link.key.uid)
+
+
+def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
+    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
+
+    Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
+    over with guests of its own: they would all be told.
+    """
+    if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
+        draft.forgotten.append(link)
+        text = f"{reason}, but {FOREIGN}: that one is left alone"
+        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
+        return False
+    if observation is not None and link.remote_id in observation.unread:
+        draft.held += 1
+        draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=UNREADABLE))
+        return False
+    if has_kept(link.sent):
+        draft.kept.append(link)
+        return False
+    edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
+    if observation is not None and edits_win and observation.edited_since(link):
+        reason = f"{reason}, but edited in the portal since"
+        draft.conflict(Change(op="delete", key=link.key, link=link, reason=reason), link.where)
+        return False
+    draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))
+    return True

@@ -1,0 +1,65 @@
+"""The time for which this machine may write to a portal, where several share one database. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncd.errors import LostLeaseError
+
+
+class Tenure:
+    """The right to write to `portal` as `holder`, of the lease's `epoch`, until the deadline passes or it is ended.
+
+    `clock` returns seconds that nobody can set and that count while the machine sleeps. The thread that renews the
+    lease moves the deadline while others read it; a float is written and read whole.
+    """
+
+    __slots__ = ("_clock", "_deadline", "_ended", "epoch", "holder", "orderly", "portal")
+
+    def __init__(
+        self,
+        portal: str,
+        holder: str,
+        epoch: int,
+        *,
+        clock: Callable[[], float],
+        deadline: float,
+        orderly: bool = True,
+    ) -> None:
+        self.portal = portal
+        self.holder = holder
+        self.epoch = epoch
+        self.orderly = orderly
+        """Whether who had the lease before gave it back, so that nothing of it is under way."""
+        self._clock = clock
+        self._deadline = deadline
+        self._ended = ""
+
+    def renewed(self, deadline: float) -> None:
+        """Let the tenure last until `deadline`, unless it is over: what was lost once is not found again."""
+        if self.valid():
+            self._deadline = deadline
+
+    def end(self, why: str) -> None:
+        """End the tenure at once; the first reason stays."""
+        self._ended = self._ended or why
+
+    def left_s(self) -> float:
+        """Return for how many seconds it lasts unless it is renewed; 0 if it is over."""
+        return 0.0 if self._ended else max(0.0, self._deadline - self._clock())
+
+    def valid(self) -> bool:
+        """Return True while this machine may write to the portal."""
+        return self.left_s() > 0
+
+    def why(self) -> str:
+        """Return why it is over, empty if it is not."""
+        return "" if self.valid() else self._ended or "it was not renewed in time"
+
+    def check(self) -> None:
+        """Raise LostLeaseError unless the tenure is valid."""
+        if why := self.why():
+            raise LostLeaseError(
+                f"this machine no longer holds the lease of portal {self.portal}: {why}",
+                "whoever holds it goes on; what was sent is looked for there",
+            )

@@ -1,0 +1,201 @@
+"""What the portal tells an application of people's edits: its events bound, its queue taken (PORTAL.md 11.3).
+
+A hint names an object and who touched it. It is never a proof: rows that cannot be read are counted and passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from syncd.errors import PortalUnreachableError, SyncdError
+from syncd.model.json_values import Json
+from syncd.portal.line.answers import CommandRefusedError, rows_of
+
+Kind = Literal["event", "section", "activity"]
+_PREFIXES: Mapping[str, Kind] = {
+    "ONCALENDARENTRY": "event",
+    "ONCALENDARSECTION": "section",
+    "ONCRMACTIVITY": "activity",
+}
+_ACTIONS = ("Add", "Update", "Delete")
+CALENDAR_EVENTS = tuple(f"OnCalendar{what}{action}" for what in ("Entry", "Section") for action in _ACTIONS)
+CRM_EVENTS = tuple(f"OnCrmActivity{action}" for action in _ACTIONS)
+AT_ONCE = 500
+_FULL = 50
+"""The portal's own limit: an answer with so many rows may have left some, whatever was asked for."""
+_HIGHEST_ID = 10**18
+_CLAIM = "syncd"
+_CLAIM_LASTS_S = 2 * 3600.0
+
+
+class Caller(Protocol):
+    """The part of the portal's client that is needed here."""
+
+    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
+        """Return the result of one call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Somebody has touched an object; `user` 0 is nobody known, `deleted` says that it may be gone."""
+
+    kind: Kind
+    id: int
+    user: int = 0
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one answer of the queue held; `more` is True if there may be more, `malformed` what could not be read."""
+
+    hints: tuple[Hint, ...]
+    malformed: int
+    more: bool
+    rows: tuple[int, ...] = ()
+
+
+def hints_in(result: Json) -> Taken:
+    """Read an answer of event.offline.get; raises PortalUnreachableError for what is none."""
+    events = result.get("events") if isinstance(result, Mapping) else None
+    if not isinstance(events, Sequence | Mapping) or isinstance(events, str):
+        raise PortalUnreachableError("the queue of events gave no list", "the next poll tries again")
+    rows = rows_of(events)
+    found = [_hint(row) for row in rows]
+    hints = dict.fromkeys(hint for hint in found if hint is not None)
+    numbers = (_number(row.get("ID")) for row in rows if isinstance(row, Mapping))
+    return Taken(
+        hints=tuple(hints),
+        malformed=found.count(None),
+        more=len(rows) >= _FULL,
+        rows=tuple(number for number in numbers if number),
+    )
+
+
+def _hint(row: Json) -> Hint | None:
+    if not isinstance(row, Mapping):
+        return None
+    additional = row.get("EVENT_ADDITIONAL")
+    user = _number(additional.get("user_id")) if isinstance(additional, Mapping) else 0
+    return hint_of(row.get("EVENT_NAME"), row.get("EVENT_DATA"), user)
+
+
+def hint_of(name: Json, content: Json, user: int) -> Hint | None:
+    """Return what an event with this name and content says, None if it cannot be understood."""
+    upper = name.upper() if isinstance(name, str) else ""
+    kind = next((kind for prefix, kind in _PREFIXES.items() if upper.startswith(prefix)), None)
+    fields = content.get("FIELDS") if isinstance(content, Mapping) else None
+    inner = fields if isinstance(fields, Mapping) else content
+    number = _number(inner.get("id", inner.get("ID"))) if isinstance(inner, Mapping) else 0
+    if kind is None or not number:
+        return None
+    return Hint(kind=kind, id=number, user=user, deleted=upper.endswith("DELETE"))
+
+
+def _number(value: Json) -> int:
+    """Return a number of the portal, 0 for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return 0
+    text = str(value)
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+    return number if number < _HIGHEST_ID else 0
+
+
+async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") -> tuple[str, ...]:
+    """Have the portal tell of the events `wanted`: into the queue, or to a `handler`; return what it does not know.
+
+    What is bound already stays; what this application has bound in another way is unbound, or its queue would grow for
+    ever. Raises CommandRefusedError where the application may not, and the client's errors.
+    """
+    bound = {_bound(row) for row in rows_of(await portal.read("event.get", {}))}
+    own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
+    for name, place in sorted(one for one in bound if one[0] in own and one[1] != handler):
+        where: dict[str, Json] = {"handler": place} if place else {"event_type": "offline"}
+        await portal.read("event.unbind", {"event": name, **where})
+    unknown: list[str] = []
+    for name in wanted:
+        if (name.upper(), handler) in bound:
+            continue
+        params: dict[str, Json] = {"event": name}
+        params |= {"handler": handler} if handler else {"event_type": "offline"}
+        try:
+            await portal.read("event.bind", params)
+        except CommandRefusedError as error:
+            if error.code.upper() == "ERROR_EVENT_BINDING_EXISTS":
+                continue
+            if error.code.upper() not in ("ERROR_EVENT_NOT_FOUND", "EVENT_NOT_FOUND"):
+                raise
+            unknown.append(name)
+    return tuple(unknown)
+
+
+async def bound_count(portal: Caller) -> int:
+    """Return how many events this application hears of; raises the client's errors."""
+    return len({_bound(row)[0] for row in rows_of(await portal.read("event.get", {}))})
+
+
+def _bound(row: Json) -> tuple[str, str]:
+    if not isinstance(row, Mapping):
+        return "", ""
+    offline = str(row.get("offline", 0)) in ("1", "True", "Y")
+    return str(row.get("event", "")).upper(), "" if offline else str(row.get("handler", ""))
+
+
+class AnotherSyncdError(SyncdError):
+    """Another syncd takes the events of this application: each would hear of half of them."""
+
+    exit_code = 6
+
+
+async def claim(portal: Caller, *, holder: str, host: str, now: float) -> None:
+    """Note in the portal that `holder` takes the application's events, at the portal's unix time `now`.
+
+    Raises AnotherSyncdError if another one has noted so within the last hours. An application that may not keep values
+    in the portal is not told apart. Raises the client's errors.
+    """
+    try:
+        kept = await portal.read("app.option.get", {"option": _CLAIM})
+        other, at, where = _claimed(kept)
+        if other not in ("", holder) and -_CLAIM_LASTS_S < now - at < _CLAIM_LASTS_S:
+            raise AnotherSyncdError(
+                f"another syncd, on {where}, takes the events of this application",
+                "stop one of the two, or make an application of its own for each; one that has ended is forgotten after"
+                " two hours",
+            )
+        await portal.read("app.option.set", {"options": {_CLAIM: f"{holder} {now:.0f} {host}"}})
+    except CommandRefusedError:
+        return
+
+
+def _claimed(kept: Json) -> tuple[str, float, str]:
+    parts = kept.split(" ", 2) if isinstance(kept, str) else []
+    if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdecimal()):
+        return "", 0.0, ""
+    return parts[0], float(parts[1]), "".join(char for char in parts[2][:100] if char.isprintable())
+
+
+async def may_reserve(portal: Caller) -> bool:
+    """Return True if the licence lets rows be reserved until they are dealt with; no answer counts as no."""
+    try:
+        said = await portal.read("feature.get", {"CODE": "rest_offline_extended"})
+    except CommandRefusedError:
+        return False
+    return isinstance(said, Mapping) and said.get("value") == "Y"
+
+
+async def take(portal: Caller, *, process: str = "") -> Taken:
+    """Take the oldest rows out of the queue; with a `process` they are only reserved for it.
+
+    What the same process has reserved before and not cleared comes again. Raises the client's errors.
+    """
+    params: dict[str, Json] = {"limit": AT_ONCE}
+    params |= {"clear": 0, "process_id": process} if process else {"clear": 1}
+    return hints_in(await portal.read("event.offline.get", params))
+
+
+async def clear(portal: Caller, taken: Taken, *, process: str) -> None:
+    """Delete the reserved rows of `taken`, which are kept elsewhere now; raises the client's errors."""
+    await portal.read("event.offline.clear", {"process_id": process, "id": list(taken.rows)})

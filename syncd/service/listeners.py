@@ -1,0 +1,154 @@
+"""The listeners of all portals that tell of people's edits: begun and ended as the config says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from syncd import events
+from syncd.app.application import App
+from syncd.clock import Clock
+from syncd.config import Config
+from syncd.model.json_values import Json
+from syncd.portal.oauth.application import Application
+from syncd.portal.oauth.grants import granted
+from syncd.service.listening import Listener
+
+_log = structlog.get_logger()
+_BETWEEN_INSTALLS_S = 10.0
+
+
+class Poke(Protocol):
+    """Starts a pass of a sync; `insist`: although its portal has refused."""
+
+    def __call__(self, name: str, *, insist: bool = False) -> None:
+        """Start it as soon as it may start."""
+        ...
+
+
+class Listeners:
+    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
+
+    `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
+    one listens: what is taken out of the portal's queue here would be lost to it.
+    """
+
+    def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:
+        self._app = app
+        self._clock = clock
+        self._poke = poke
+        self._here = here
+        self._listeners: dict[str, Listener] = {}
+        self._installs_after = 0.0
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def follow(self, config: Config) -> None:
+        """Listen from now on to the portals of `config`; who does so already goes on."""
+        apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
+        for name, listener in tuple(self._listeners.items()):
+            if apps.get(name) != listener.config or self._moved(config, listener):
+                await self._end(name)
+        for name, app in apps.items():
+            if name not in self._listeners:
+                listener = Listener(
+                    app=self._app, name=name, config=app, clock=self._clock, poke=self._poke,
+                    address=_address(config, name) if app.events == "online" else "", here=partial(self._here, name),
+                )  # fmt: skip
+                self._listeners[name] = listener
+                self._tasks[name] = asyncio.get_running_loop().create_task(listener.run(), name=f"events of {name}")
+
+    def wake(self, portal: str) -> None:
+        """Have the listener of a portal try at once, for somebody has repaired something."""
+        if (listener := self._listeners.get(portal)) is not None:
+            listener.wake()
+
+    def hints_for(self, sync: str) -> dict[int, int]:
+        """Return the ids that a pass of `sync` that begins now has to look at, each with the user."""
+        listener = self._of_sync(sync)
+        return listener.taken(sync) if listener is not None else {}
+
+    async def looked_at(self, sync: str, hints: Mapping[int, int]) -> None:
+        """Note that a pass of `sync` has decided on what these `hints` are about; raises StateError."""
+        listener = self._of_sync(sync)
+        if listener is not None:
+            await listener.looked_at(sync, hints)
+
+    def arrived(self, portal: str, code: str, state: str) -> bool:
+        """Hand on the code that a browser brought; return False if no command waits for it."""
+        application = self._application(portal)
+        return application is not None and application.arrived(code, state)
+
+    async def installed(self, portal: str, form: Mapping[str, Json]) -> bool:
+        """Take the tokens of an installation that is genuine, and start the syncs; return False for any other.
+
+        Raises StateError if they cannot be written down.
+        """
+        application, auth = self._application(portal), form.get("auth")
+        if application is None or not isinstance(auth, Mapping):
+            return False
+        given, token, now = granted(auth), auth.get("application_token"), self._clock.monotonic()
+        if given is None or not isinstance(token, str) or now < self._installs_after:
+            return False
+        self._installs_after = now + _BETWEEN_INSTALLS_S  # each asks the OAuth server, and anybody may call
+        if not self._here(portal):
+            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason="another machine holds the portal")
+            return False
+        if not await application.install(given, token):
+            return False
+        _log.info(events.APPLICATION_INSTALLED, portal=portal)
+        self.wake(portal)
+        for name in (sync.name for sync in self._app.config.syncs if sync.portal == portal):
+            self._poke(name, insist=True)  # it has refused everything until now
+        return True
+
+    def called(self, portal: str, form: Mapping[str, Json]) -> bool:
+        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other."""
+        listener, application, auth = self._listeners.get(portal), self._application(portal), form.get("auth")
+        if listener is None or application is None or not isinstance(auth, Mapping):
+            return False
+        if not application.is_known_to(auth.get("application_token"), auth.get("member_id")):
+            return False
+        listener.called(form)
+        return True
+
+    def _application(self, portal: str) -> Application | None:
+        client = self._app.portals.get(portal)
+        return client.application if client is not None else None
+
+    def troubles(self) -> dict[str, str]:
+        """Return by name which portals tell of nothing although they are to, and why."""
+        return {
+            f"portal {name} (events)": f"portal {name} tells of no edits: {one.trouble}"
+            for name, one in self._listeners.items()
+            if one.trouble
+        }
+
+    async def close(self) -> None:
+        """Listen no more."""
+        for name in tuple(self._tasks):
+            await self._end(name)
+
+    def _of_sync(self, name: str) -> Listener | None:
+        portal = next((one.portal for one in self._app.config.syncs if one.name == name), "")
+        return self._listeners.get(portal)
+
+    @staticmethod
+    def _moved(config: Config, listener: Listener) -> bool:
+        """Return True if the portal has to call another address than before."""
+        return bool(listener.address) and listener.address != _address(config, listener.name)
+
+    async def _end(self, name: str) -> None:
+        del self._listeners[name]
+        task = self._tasks.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _address(config: Config, portal: str) -> str:
+    """Return where the portal is to call; the config names a public_url wherever events are to come online."""
+    assert config.http is not None and config.http.public_url is not None
+    return f"{config.http.public_url}app/{portal}/events"

@@ -1,0 +1,65 @@
+"""The start of the service: systemd hears that it goes on, and a database that is not there yet is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+
+from syncd import events
+from syncd.app.application import App
+from syncd.clock import Clock, sleep_or_stop
+from syncd.errors import StateUnreachableError
+from syncd.service.notify import Notifier
+
+_log = structlog.get_logger()
+_START_GOES_ON_S: Final = 60.0
+"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
+_FIRST_WAIT_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 30.0
+"""How long the start waits before it looks for its database again: at first, and in the end."""
+
+
+@asynccontextmanager
+async def told_start(clock: Clock, notifier: Notifier) -> AsyncIterator[None]:
+    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
+
+    async def tell() -> None:
+        while True:
+            usec = str(int(_START_GOES_ON_S * 1_000_000))
+            notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
+            await clock.sleep(_START_GOES_ON_S / 3)
+
+    telling = asyncio.get_running_loop().create_task(tell(), name="start")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def opened(
+    make: Callable[[], AbstractAsyncContextManager[App]],
+    closing: AsyncExitStack,
+    clock: Clock,
+    notifier: Notifier,
+    stop: asyncio.Event,
+) -> App:
+    """Return what `make` opens, which `closing` closes; as long as its database cannot be reached, try again.
+
+    Raises what `make` raises else, and StateUnreachableError once `stop` is set.
+    """
+    wait_s = _FIRST_WAIT_S
+    while True:
+        try:
+            return await closing.enter_async_context(make())
+        except StateUnreachableError as error:
+            if stop.is_set():
+                raise
+            _log.warning(events.LEDGER_AWAITED, reason=error.message, seconds=wait_s)
+            notifier.send(STATUS=f"waiting for its database: {error.message}")
+            await sleep_or_stop(clock, wait_s, stop)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

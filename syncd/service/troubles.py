@@ -1,0 +1,55 @@
+"""What is wrong with syncs and portals, as alerts tell it: a name for each trouble, and a text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from syncd.config import SyncConfig, TellingConfig
+from syncd.service.alerts import left_over
+from syncd.service.schedule import SyncState
+from syncd.state.standing import Standing
+from syncd.web.views import Freshness, PlanView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """By what troubles are known, each by the name of a sync: `errors` and `plans` only where there are some."""
+
+    states: Mapping[str, SyncState]
+    freshness: Mapping[str, Freshness]
+    standings: Mapping[str, Standing]
+    errors: Mapping[str, str]
+    plans: Mapping[str, PlanView]
+
+
+def troubles_of(syncs: Iterable[SyncConfig], signs: Signs, telling: TellingConfig) -> dict[str, str]:
+    """Return the troubles of `syncs` and of their portals, as far as `telling` wants them."""
+    found = {}
+    for sync in syncs:
+        if refused := signs.states[sync.name].refused:
+            found[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
+        if signs.freshness[sync.name] == "stale":
+            why = f": {signs.errors[sync.name]}" if sync.name in signs.errors else ""
+            found[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
+        plan = signs.plans.get(sync.name)
+        last = signs.standings[sync.name].last  # of a pass that runs nothing is counted yet
+        stopped = plan.stopped if plan is not None else ""
+        found |= left_over(sync.name, telling, stopped, last.counts if last is not None else {})
+    return found
+
+
+def unknown_yet(syncs: Iterable[SyncConfig], passed: Collection[str]) -> set[str]:
+    """Return the names of the troubles of `syncs` of which only a pass of this process can tell whether they are over.
+
+    `passed` are the syncs of which there was one.
+    """
+    waiting, tried = [], set()
+    for sync in syncs:
+        if sync.name in passed:
+            tried.add(sync.portal)
+        else:
+            waiting.append(sync)
+    return {f"sync {sync.name} (guard)" for sync in waiting} | {
+        f"portal {sync.portal}" for sync in waiting if sync.portal not in tried
+    }

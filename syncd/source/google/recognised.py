@@ -1,0 +1,48 @@
+"""Files of credentials that Google gives, recognised for a first config: `syncd init --source robot.json`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from syncd.errors import SourceError
+
+Keys = tuple[tuple[str, str, str], ...]
+"""Keys of `[sync.source]` with their values and comments."""
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = ""
+    client_email: str = ""
+    installed: dict[str, object] | None = None
+    web: dict[str, object] | None = None
+
+
+def first_keys(content: bytes, place: str) -> Keys | None:
+    """Return what a first config says of the file at `place`, None if it is none of Google's.
+
+    Raises SourceError for one of the wrong kind, before anybody asks a person for consent by it.
+    """
+    if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
+    try:
+        file = msgspec.json.decode(content, type=_File)
+    except msgspec.DecodeError:
+        return None
+    if file.web is not None:
+        remedy = 'make one of type "Desktop app": Google Auth Platform, Clients'
+        raise SourceError(f"{place} is the client of a web application, which cannot lead back to this machine", remedy)
+    if file.type == "service_account":
+        said = f"share them with {file.client_email}, or see subject"
+        return (
+            ("key_file", place, "the key of a service account: keep it to yourself"),
+            ("calendars", "users.csv", f"a stand-in: addresses, one a line; {said}"),
+        )
+    if file.installed is not None:
+        return (
+            ("client_secret_file", place, "the client of an application"),
+            ("token_file", "google.json", "made by: syncd source authorize meetings"),
+            ("calendars", "primary", "your own; or addresses of calendars shared with you, in a list or a CSV"),
+        )
+    if file.type == "authorized_user":
+        return ("token_file", place, "what a person has agreed to"), ("calendars", "primary", "their own")
+    return None

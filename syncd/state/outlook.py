@@ -1,0 +1,56 @@
+"""What `syncd status` asks of many syncs besides how they stand, in one go: there may be hundreds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from syncd.model.record import RunRecord
+from syncd.state.base import Connection, Cursor
+from syncd.state.codec import run_of
+from syncd.state.notes import DUE, PAUSED, Due
+from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered
+
+_NEWEST: Final = (
+    f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE sync {{named}} GROUP BY sync)"  # noqa: S608
+)
+_ABSENT: Final = "SELECT sync, count(*) FROM links WHERE absent_passes > 0 AND sync {named} GROUP BY sync"
+_NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND name IN (?, ?)"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is to come for a sync: its newest run, which may be running still, and what is noted of the next.
+
+    `paused` is since when it is to be left alone, `absent` how many of its links have lost their entry.
+    """
+
+    newest: RunRecord | None = None
+    paused: float | None = None
+    due: Due | None = None
+    absent: int = 0
+
+
+def outlooks(connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+    """Return the outlook of each of the syncs `names`; raises StateError for a damaged row."""
+
+    def found(statement: str, of: Collection[str] = names, *more: str) -> Cursor:
+        return connection.execute(statement.format(named=connection.one_of), (connection.listed(of), *more))
+
+    newest = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_NEWEST))}
+    absent = dict(iter(found(_ABSENT)))
+    paused, due = dict[str, float](), dict[str, Due]()
+    scopes = [f"sync/{name}" for name in names]
+    for scope, name, value, at in map(checked, found(_NOTES, scopes, DUE, PAUSED)):
+        sync = scope.removeprefix("sync/")
+        if name == PAUSED:
+            paused[sync] = at
+        elif isinstance(moment := orjson.loads(value), int | float | None):
+            due[sync] = Due(at=moment, noted=at)
+    return {
+        name: Outlook(newest=newest.get(name), paused=paused.get(name), due=due.get(name), absent=absent.get(name, 0))
+        for name in names
+    }

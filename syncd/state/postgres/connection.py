@@ -1,0 +1,219 @@
+"""PostgreSQL as the statements of the ledger see it, and its transactions.
+
+Every transaction says for itself what holds in it (the schema, how long it may stand idle), and nothing outlives it:
+between syncd and the server there may be a pooler that hands each transaction to another session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from typing import Any, Final
+
+import psycopg
+from psycopg import RawCursor, RawServerCursor
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.string import TextBinaryLoader
+
+from syncd.config.database import Database
+from syncd.state.base import Cursor
+from syncd.state.postgres.texts import learn_texts, rows_as_they_were
+from syncd.state.rows import Row, Update, row_sum
+
+OLDEST_SERVER: Final = 140000
+CONNECT_TIMEOUT_S: Final = 5
+IDLE_TIMEOUT_MS: Final = 10_000
+"""How long a transaction that writes may stand still: then this process is frozen, and others wait for its locks."""
+_ROWS_AT_ONCE: Final = 5_000
+_DEFAULTS: Final = {
+    "application_name": "syncd",
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A server that vanishes without a word is noticed within some ten seconds, not after the kernel's hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""What holds unless the address says otherwise."""
+_PLACEHOLDER: Final = re.compile(r"\?(\d*)")
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL"
+_NUMBER_AND_MOVED: Final = " SELECT pg_current_xact_id()::text, (SELECT moved_to FROM state)"
+_FACTS: Final = (
+    "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
+    " current_setting('synchronous_commit')"
+)
+
+
+@cache
+def statement(sql: str) -> str:
+    """Return a statement of the ledger as PostgreSQL counts placeholders, without SQLite's hints about indexes."""
+    highest = 0
+
+    def number(found: re.Match[str]) -> str:
+        nonlocal highest
+        highest = max(highest, own := int(found[1] or highest + 1))
+        return f"${own}"
+
+    return _PLACEHOLDER.sub(number, sql.replace(" +sync ", " sync "))
+
+
+class PostgresConnection:
+    """A connection to the server, within one transaction after the other."""
+
+    IntegrityError: type[Exception] = psycopg.IntegrityError
+    one_of = "= ANY (?)"
+
+    def __init__(self, raw: psycopg.Connection[Any], schema: str) -> None:
+        self.raw = raw
+        facts = raw.execute(_FACTS, prepare=False).fetchone()
+        assert facts is not None
+        self.version, self.encoding, pid, commits = facts
+        self.pooled = pid != raw.info.backend_pid
+        """True if a pooler answers in the server's place, for the session that greeted is not the one that works."""
+        learn_texts(raw, self.note_odd)
+        raw.prepare_threshold = None if self.pooled else 5
+        self._writes = self._odd_texts = False
+        self.moved_to: str | None = None
+        self._local = f'SET LOCAL search_path TO "{schema}"; '
+        # Weaker, a commit could be lost after it was told: an intent whose create was sent.
+        self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
+
+    def begin(self, *, writes: bool, made: bool = False) -> str:
+        """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
+
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`).
+        """
+        self._writes, self._odd_texts = writes, False
+        if not writes:
+            self.raw.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {self._local}", prepare=False)
+            return ""
+        cursor = self.raw.execute(
+            f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {IDLE_TIMEOUT_MS};"
+            + (_NUMBER_AND_MOVED if made else _NUMBER),
+            prepare=False,
+        )
+        while cursor.nextset():
+            pass
+        found = cursor.fetchone()
+        assert found is not None
+        number, self.moved_to = found
+        return str(number)
+
+    def commit(self) -> None:
+        """Commit the transaction; raises psycopg.Error if it was not."""
+        if self._odd_texts and self._writes:
+            self.raw.execute("UPDATE state SET odd_texts = true WHERE NOT odd_texts")
+        said = self.raw.execute("COMMIT", prepare=False).statusmessage
+        if said != "COMMIT":  # the server rolls back what an error has ended, and calls that a success
+            raise psycopg.errors.InFailedSqlTransaction("the transaction was rolled back")
+
+    def roll_back(self) -> None:
+        """End the transaction without a trace."""
+        self.raw.execute("ROLLBACK", prepare=False)
+
+    @property
+    def lost(self) -> bool:
+        """True if nobody answers on it any more."""
+        return self.raw.closed
+
+    def close(self) -> None:
+        """Close it."""
+        self.raw.close()
+
+    def listed(self, values: Collection[Any]) -> list[Any]:
+        """Return `values` as one parameter."""
+        return list(values)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Carry out one statement."""
+        return self.raw.execute(statement(sql), parameters, binary=True)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
+        """Carry out one statement for each of the rows, without waiting for each of them."""
+        cursor = self.raw.cursor(binary=True)
+        cursor.executemany(statement(sql), parameters)
+        return cursor
+
+    def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
+        """Carry out one query for each of the rows, without waiting for each, and return what all of them gave."""
+        return self._each(statement(sql), parameters)
+
+    def _each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[Row]:
+        cursor = self.raw.cursor(binary=True)
+        cursor.executemany(sql, parameters, returning=True)
+        found: list[Row] = []
+        while cursor.pgresult is not None:
+            found += cursor.fetchall()
+            if not cursor.nextset():
+                break
+        return found
+
+    def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
+        """Carry out an update for each of the rows, then write the sums of what has become of them."""
+        changed = self._each(_changing(update), parameters)
+        sums = ((row_sum(*values), place) for place, *values in changed)
+        # Where a row lies holds until the transaction ends, for it is locked. One that was changed twice lies elsewhere
+        # by now, and the sum of what it was before finds nothing.
+        self.raw.cursor().executemany(f"UPDATE {update.table} SET sum = $1 WHERE ctid = $2::tid", sums)  # noqa: S608 - a constant
+        return len(changed)
+
+    def inserted(self, sql: str, parameters: Sequence[Any], /) -> int:
+        """Carry out an INSERT and return the number of the new row."""
+        return int(self.execute(f"{sql} RETURNING id", parameters).fetchone()[0])
+
+    def rows(self, sql: str, parameters: Sequence[Any], /) -> Iterator[Row]:
+        """Yield the rows of a query, some thousands at a time."""
+        with RawServerCursor(self.raw, "rows") as cursor:
+            # Texts are hardly ever kept as others, and looking at each of a million cells takes its time.
+            odd = self._odd_texts or self.execute("SELECT odd_texts FROM state").fetchone()[0]
+            cursor.adapters.register_loader("text", TextBinaryLoader)
+            cursor.execute(statement(sql), parameters, binary=True)
+            while some := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield from rows_as_they_were(some) if odd else some
+
+    def note_odd(self) -> None:
+        """Note that a text of the transaction is kept as another one."""
+        self._odd_texts = True
+
+    def trying(self) -> AbstractContextManager[object]:
+        """Return a context for statements that may fail; then none of them has done anything."""
+        return self._savepoint()
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        try:
+            with self.raw.pipeline():  # nothing waits for the savepoint
+                self.raw.execute("SAVEPOINT trying")
+                yield
+        except psycopg.IntegrityError:
+            self.raw.execute("ROLLBACK TO SAVEPOINT trying")
+            raise
+
+    def is_mostly(self, _sync: str, /) -> bool:
+        """Return False: PostgreSQL knows for itself how many rows there are, and how to read them."""
+        return False
+
+    def give_back(self) -> None:
+        """Do nothing: the server's own vacuum does."""
+
+
+@cache
+def _changing(update: Update) -> str:
+    new = ", ".join(f"{name} = {value}" for name, value in update.values.items())
+    return statement(
+        f"UPDATE {update.table} SET {new} WHERE {update.where} RETURNING ctid::text, {update.columns}"  # noqa: S608
+    )
+
+
+def connect(database: Database) -> PostgresConnection:
+    """Return a new connection to the server of `database`; raises psycopg.Error."""
+    given = conninfo_to_dict(database.url.reveal())
+    wanted: dict[str, Any] = {**_DEFAULTS, **given, "client_encoding": "utf8"}
+    raw = psycopg.connect(make_conninfo(**wanted), autocommit=True, cursor_factory=RawCursor, prepare_threshold=None)
+    try:
+        return PostgresConnection(raw, database.schema)
+    except BaseException:
+        raw.close()
+        raise

@@ -1,0 +1,128 @@
+"""How a ledger in PostgreSQL is opened: connection, checks of the server, and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+from syncd.clock import pause
+from syncd.config.database import Database
+from syncd.errors import StateError
+from syncd.state.base import Doubt, Store
+from syncd.state.notes import forget_all_verified, note_restored
+from syncd.state.postgres.connection import OLDEST_SERVER, PostgresConnection
+from syncd.state.postgres.schema import STEPS, Step, apply, version_of
+from syncd.state.postgres.store import PostgresStore, first_connection
+from syncd.state.postgres.trouble import translated
+from syncd.state.sqlite.opening import empty_store
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('syncd'), hashtext(?))"
+_SERVER: Final = (
+    "SELECT s.system_identifier::text || '/' || c.timeline_id::text || '/' || to_regclass('links')::oid::text"
+    " FROM pg_control_system() AS s, pg_control_checkpoint() AS c"
+)
+"""What tells the tables from a copy of them: another server has another identifier, one that took over or was put back
+to an earlier moment another timeline, and what pg_restore made another table.
+"""
+
+
+def open_store(
+    database: Database,
+    now: float,
+    executor: ThreadPoolExecutor,
+    steps: Sequence[Step] = STEPS,
+    wait: Callable[[float], None] = pause,
+) -> PostgresStore:
+    """Open the ledger in `database` for writing, as `Ledger.open` says; `executor` is the thread it runs in."""
+    with _connected(database) as connection:
+        with _transaction(connection, writes=True):
+            make_tables(connection, database, steps)
+            doubt = _doubt(connection)
+            if doubt is not None:
+                # In the tables, so that it holds until the portals have been read, however often syncd starts before.
+                forget_all_verified(connection)
+                note_restored(connection, now)
+        return PostgresStore(database, connection, executor, readonly=False, pause=wait, doubt=doubt)
+
+
+def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps: Sequence[Step] = STEPS) -> Store:
+    """Open the ledger in `database` for looking only, as `Ledger.open_readonly` says."""
+    with _connected(database) as connection:
+        with _transaction(connection, writes=False):
+            version = version_of(connection, database.schema, database.shown, newest=len(steps))
+        if not version:
+            connection.close()
+            return empty_store(database.shown, executor)
+        if version < len(steps):
+            raise StateError(
+                f"{database.shown} was made by an older syncd (schema {version}; this one reads {len(steps)})",
+                "the next start of `syncd run`, or a `syncd sync`, brings it up to date",
+            )
+        return PostgresStore(database, connection, executor, readonly=True, pause=pause)
+
+
+@contextmanager
+def _connected(database: Database) -> Iterator[PostgresConnection]:
+    """Give a connection to a server that will do, which is closed if the block raises."""
+    connection = first_connection(database)
+    try:
+        with translated(database.shown):
+            check_server(connection, database.shown)
+            yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def check_server(connection: PostgresConnection, shown: str) -> None:
+    """Raise StateError if the server is too old, or keeps texts in an encoding that lacks characters."""
+    if connection.version < OLDEST_SERVER:
+        major, minor = divmod(connection.version, 10_000)
+        raise StateError(f"{shown} is PostgreSQL {major}.{minor}", "syncd needs 14 or newer")
+    if connection.encoding != "UTF8":
+        raise StateError(
+            f"{shown} keeps texts in {connection.encoding}, in which not every title can be written",
+            "make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+        )
+
+
+@contextmanager
+def _transaction(connection: PostgresConnection, *, writes: bool) -> Iterator[None]:
+    connection.begin(writes=writes)
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        if not connection.lost:
+            connection.roll_back()
+        raise
+
+
+def make_tables(connection: PostgresConnection, database: Database, steps: Sequence[Step] = STEPS) -> None:
+    """Make the tables, or bring them up to date, one machine at a time; in the caller's transaction."""
+    connection.execute(_ONE_AT_A_TIME, (database.schema,))
+    version = version_of(connection, database.schema, database.shown, newest=len(steps))
+    if version == len(steps):
+        return
+    if not version:
+        (there,) = connection.execute("SELECT to_regnamespace(?) IS NOT NULL", (database.schema,)).fetchone()
+        if not there:  # IF NOT EXISTS asks for the right to make one also where there is one
+            connection.execute(f'CREATE SCHEMA "{database.schema}"')
+    apply(connection, steps, version)
+    if not version:
+        connection.execute(f"UPDATE state SET server = ({_SERVER})")  # noqa: S608 - a constant
+
+
+def _doubt(connection: PostgresConnection) -> Doubt | None:
+    """Return why the tables may be older than the portals, None if they are where they were; notes where they are."""
+    (found,) = connection.execute(_SERVER).fetchone()
+    (known,) = connection.execute("SELECT server FROM state").fetchone()
+    if found == known:
+        return None
+    connection.execute("UPDATE state SET server = ?", (found,))
+    return Doubt(
+        reason="the database was restored, or another server has taken over: what was committed last may be missing",
+        replaced=True,
+    )

@@ -1,0 +1,270 @@
+"""The ledger in PostgreSQL as an open store: one connection, used by one thread, and made again when it is lost.
+
+What a lost connection means depends on when it was lost:
+
+    before COMMIT was sent      nothing was kept, so the work is done again on a new connection
+    while COMMIT was answered   the server is asked by the transaction's number what became of it; without an answer
+                                the work counts as failed, and the ledger tells the next reader whether it was done
+
+Nothing is guessed: an intent that may have been written is found open, and is looked for in the portal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import psycopg
+
+from syncd.clock import SystemClock
+from syncd.config.database import Database
+from syncd.errors import StateError
+from syncd.model.lease import Board
+from syncd.scrub import Clean
+from syncd.state.base import Backup, Doubt, PortalClaim
+from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.leases import look
+from syncd.state.postgres.portals import claim_portals
+from syncd.state.postgres.trouble import (
+    UnknownCommitError,
+    decoded,
+    is_lost,
+    moved_away,
+    not_connected,
+    translated,
+)
+from syncd.state.rows import Row
+
+T = TypeVar("T")
+Guard = Callable[[PostgresConnection, str], None]
+"""Is called first in each transaction that writes, with what it is about; raises to have nothing of it happen."""
+
+PAUSES_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""How long to wait before each new attempt: a server that was restarted at once is back within seconds."""
+MOST_FEEDS: Final = 512 * 1024 * 1024
+"""How many bytes of feeds are kept, of all machines together."""
+_KEEP: Final = (
+    "INSERT INTO kept (name, content) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET content = excluded.content, at = clock_timestamp()"
+)
+_DROP_OLDEST: Final = (
+    "DELETE FROM kept WHERE name IN (SELECT name FROM"
+    " (SELECT name, sum(octet_length(content)) OVER (ORDER BY at DESC, name) AS so_far FROM kept) AS feeds"
+    " WHERE so_far > ?)"
+)
+PATIENCE_S: Final = 10.0
+"""When no new attempt is begun any more: one to a machine that does not answer at all takes seconds by itself."""
+_OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
+
+
+class PostgresStore:
+    """An open store in `database`; `readonly` for looking only.
+
+    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connection: PostgresConnection,
+        executor: ThreadPoolExecutor,
+        *,
+        readonly: bool,
+        pause: Callable[[float], None],
+        monotonic: Callable[[], float] | None = None,
+        doubt: Doubt | None = None,
+    ) -> None:
+        self.database = database
+        self.readonly = readonly
+        self.doubt = doubt
+        self.clean: Clean = str
+        self.guard: Guard | None = None
+        self.admit: Callable[[str], object] = lambda _: None
+        self.holds: Callable[[str], bool] = lambda _: False
+        self.shown = database.shown
+        self._connection: PostgresConnection | None = connection
+        self._executor = executor
+        self._pause = pause
+        self._closed = False
+        self._away = False
+        self._monotonic = monotonic or SystemClock().monotonic
+
+    @property
+    def connection(self) -> PostgresConnection:
+        """The connection; raises psycopg.OperationalError between two of them."""
+        if self._connection is None:
+            raise psycopg.OperationalError("there is no connection")
+        return self._connection
+
+    def owns(self, sync: str) -> bool:
+        """Return True while this process holds the lease of the sync's portal; else another may write to it."""
+        return self.holds(sync)
+
+    def put_back(self, _booted_at: float) -> bool:
+        """Return False: the store does not go back with the machine that this process runs on."""
+        return False
+
+    async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
+        """Do `work` in the thread, in one transaction, as `Store.do` says.
+
+        The work may be begun several times, on one connection after the other; at most one of them is kept. What may
+        not be written any more is refused at once: the thread may be waiting for a database that does not answer.
+        """
+        if writes:
+            self.admit(scope)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._done, work, writes, scope)
+
+    def _done(self, work: Callable[[], T], writes: bool, scope: str) -> T:
+        if writes and self.readonly:
+            raise StateError(f"{self.shown} cannot be opened for this: it was opened readonly", "this is a defect")
+        with translated(self.shown):
+            # Who has waited in vain once need not wait again: the page and other syncs ask meanwhile.
+            pauses = PAUSES_S[:1] if self._away else PAUSES_S
+            ends = self._monotonic() + PATIENCE_S
+            for number, pause_s in enumerate(pauses, 1):
+                try:
+                    result = self._attempt(work, writes, scope)
+                except psycopg.Error as error:
+                    if not is_lost(error):
+                        raise
+                    self._drop()
+                    self._away = number == len(pauses) or self._monotonic() > ends
+                    if self._away:
+                        raise
+                    self._pause(pause_s)
+                else:
+                    self._away = False
+                    return result
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
+        connection = self._connected()
+        number = connection.begin(writes=writes, made=True)
+        try:
+            if writes:
+                self._guarded(connection, scope)
+            with decoded(self.shown) if not writes else nullcontext():
+                result = work()
+        except BaseException:
+            with suppress(psycopg.Error):
+                connection.roll_back()
+            raise
+        try:
+            connection.commit()
+        except psycopg.Error as error:
+            if not is_lost(error):
+                raise
+            if writes and not self._was_committed(number, error):
+                raise
+        return result
+
+    def _guarded(self, connection: PostgresConnection, scope: str) -> None:
+        if connection.moved_to is not None:  # while this process worked with it
+            raise moved_away(self.shown, connection.moved_to)
+        if self.guard is not None:
+            self.guard(connection, scope)
+
+    def _connected(self) -> PostgresConnection:
+        if self._connection is not None and self._connection.lost:
+            self._drop()
+        if self._connection is None:
+            self._connection = connect(self.database)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _was_committed(self, number: str, error: psycopg.Error) -> bool:
+        """Ask the server on a new connection what became of the transaction `number`, whose commit was not answered.
+
+        Returns False if it is known that nothing was kept. Raises UnknownCommitError if nobody can tell.
+        """
+        for pause_s in PAUSES_S:
+            self._drop()
+            self._pause(pause_s)
+            try:
+                found = self._connected().raw.execute(_OUTCOME, (number,), prepare=False).fetchone()
+            except psycopg.Error:
+                continue
+            match found:
+                case ("committed",):
+                    return True
+                case ("aborted",):
+                    return False
+                case (None,):  # too long ago, or another server answers
+                    break
+                case _:  # the old session has not noticed yet that nobody listens
+                    continue
+        raise UnknownCommitError(
+            f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
+            "the next pass reads what is there, and looks in the portal for what is open",
+        ) from error
+
+    def break_off(self) -> None:
+        """Break the connection under whatever waits for an answer on it; the next work makes another."""
+        if (connection := self._connection) is not None:
+            with suppress(psycopg.Error, OSError, ValueError):
+                line = socket.socket(fileno=os.dup(connection.raw.fileno()))
+                with closing(line):
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def board(self) -> Board:
+        """Return which machine holds which portal."""
+        return look(self.connection.raw)
+
+    async def claim_portals(self, claims: Sequence[PortalClaim], config: Path, machine: str) -> None:
+        """Note which portals a config works with; raises ConfigError where two names or two portals would meet."""
+        await self.do(lambda: claim_portals(self.connection, claims, str(config), machine), writes=True)
+
+    def kept_feed(self, name: str) -> bytes | None:
+        """Return what was kept under `name`, None if there is nothing; blocks until the thread has looked."""
+        found = self._executor.submit(self._done, lambda: self._kept(name), False, "").result()
+        return bytes(found[0]) if found is not None else None
+
+    def _kept(self, name: str) -> Row | None:
+        row: Row | None = self.connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
+        return row
+
+    def keep_feed(self, name: str, content: bytes) -> None:
+        """Keep `content` under `name`, and drop the oldest where there is too much; blocks until it is written."""
+
+        def work() -> None:
+            self.connection.execute(_KEEP, (name, content))
+            self.connection.execute(_DROP_OLDEST, (MOST_FEEDS,))
+
+        self._executor.submit(self._done, work, True, "").result()
+
+    def check(self) -> int:
+        """Read every row and return how many items are linked."""
+        from syncd.state.postgres.copying import check_rows  # noqa: PLC0415 - only `syncd state` needs it
+
+        return check_rows(self.connection)
+
+    def back_up(self, target: Path) -> Backup:
+        """Copy everything to a state file at `target`."""
+        raise StateError(f"{self.shown} is no file", f"pg_dump copies it; {target} was not written")
+
+    async def close(self) -> None:
+        """Finish the work that has begun and close the connection; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
+        self._executor.shutdown()
+
+
+def first_connection(database: Database) -> PostgresConnection:
+    """Return a connection to `database`; raises StateError that says why there is none."""
+    try:
+        return connect(database)
+    except psycopg.Error as error:
+        raise not_connected(database.shown, error) from error

@@ -1,0 +1,386 @@
+"""The ledger as a file: the lock, opening and checking it, and the one thread that works on it.
+
+A connection is made only to a file that has been checked, and nothing is written without the lock. The work is done
+one piece after the other in a single thread, so that a slow disk never stops the event loop and no two transactions
+overlap. A coroutine that is cancelled leaves its transaction complete or not begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from syncd.errors import StateLockedError
+from syncd.scrub import Clean
+from syncd.state.base import Doubt
+from syncd.state.sqlite.connection import (
+    PAGES_AT_ONCE,
+    SqliteConnection,
+    connected,
+    connected_uri,
+    in_memory,
+    transaction,
+)
+from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, echo_of, read_echo, wal_is_foreign, write_echo
+from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
+from syncd.state.sqlite.trouble import decoded, moved_away, translated, unusable
+
+T = TypeVar("T")
+
+_LOG_BYTES: Final = 4 * 1024 * 1024
+"""How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
+_WRITES: Final = 64
+"""After how many transactions they are copied at the latest; two make up one batch of a push."""
+_READ_AT_ONCE: Final = 4 * 1024 * 1024
+_GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
+_NEXT_GENERATION: Final = (
+    "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
+)
+
+
+class Lock:
+    """An exclusive lock on the ledger at `path`, held by `<path>.lock` until `release` or the end of the process.
+
+    Raises StateLockedError, naming the holder, when another process has it, and StateError when the lock file cannot
+    be written. The lock file stays behind: removing it would let two processes lock two files of the same name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # A file of its own, because SQLite's locks on the ledger itself would keep readers out. The kernel releases
+        # it when the process dies, so nothing has to be removed after a kill; the pid in it is only for the message.
+        name = Path(f"{path}.lock")
+        try:
+            self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unusable(path, error) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise StateLockedError(
+                f"{path} is in use by another syncd (pid {holder or 'unknown'})",
+                "stop that one first, or wait until it is done; `syncd status` and `syncd plan` work meanwhile",
+            ) from None
+        except OSError as error:
+            os.close(self._fd)
+            raise unusable(path, error) from error
+
+    def release(self) -> None:
+        """Release the lock, so that another process can take it."""
+        os.close(self._fd)
+
+
+def is_held(path: Path) -> bool | None:
+    """Return whether a process works with the ledger at `path`; None if that cannot be known."""
+    # Not by trying the lock: a daemon that starts in that very moment would find it taken.
+    try:
+        inode = Path(f"{path.resolve()}.lock").stat().st_ino
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return False if Path("/proc/locks").exists() else None
+    except OSError:
+        return None
+    return any(f":{inode} " in line and " FLOCK " in line and "->" not in line for line in locks)
+
+
+class LedgerThread:
+    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
+
+    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
+    `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
+    `booted_at` is the unix time at which the machine started.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: SqliteConnection,
+        executor: ThreadPoolExecutor,
+        lock: Lock | None,
+        *,
+        doubt: Doubt | None = None,
+        booted_at: float = 0.0,
+    ) -> None:
+        self.path = path
+        self.connection = connection
+        self.lock = lock
+        self.clean: Clean = str
+        self.doubt = doubt
+        self.booted_at = booted_at
+        self._log = log_of(path)
+        self._writes = 0
+        self._log_bytes = _LOG_BYTES
+        self._executor = executor
+        self._closed = False
+        self._file = _identity(path) if lock is not None else None
+
+    @property
+    def shown(self) -> str:
+        """The path, for messages."""
+        return str(self.path)
+
+    @property
+    def readonly(self) -> bool:
+        """True without the lock."""
+        return self.lock is None
+
+    def owns(self, _sync: str) -> bool:
+        """Return True if this process has the lock, for then no other writes."""
+        return self.lock is not None
+
+    def board(self) -> None:
+        """Return None: the file is one machine's."""
+
+    def put_back(self, booted_at: float) -> bool:
+        """Return True, once, if the machine seems to have started at another time than before, and the file with it."""
+        if abs(booted_at - self.booted_at) <= CLOCK_TOLERANCE_S:
+            return False
+        self.booted_at = booted_at
+        return True
+
+    async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
+        """Do `work` in the thread, in one transaction if it `writes`, whatever of it.
+
+        Raises StateError when the file cannot be read or written, or no longer stands where it was opened: what is
+        written to a deleted file is lost with the process, so nothing may be sent that was written down there.
+        """
+
+        def job() -> T:
+            # Outside the transaction, as it is the commit that fails when the disk is full.
+            if writes and self._file is not None and _identity(self.path) != self._file:
+                raise moved_away(self.path)
+            with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
+                result = work()
+            if writes and self._log_is_long():
+                # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
+                with suppress(sqlite3.Error, OSError):
+                    checkpoint(self.path, self.connection, self.booted_at)
+            return result
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+
+    def _log_is_long(self) -> bool:
+        """Return True now and then, and whenever the log has grown.
+
+        A log that was copied is written again from its start but keeps its size, which spares the disk much; so the
+        size alone does not tell how much is in it.
+        """
+        self._writes += 1
+        size = _bytes_of(self._log)
+        if self._writes < _WRITES and size <= self._log_bytes:
+            return False
+        self._writes, self._log_bytes = 0, max(size, _LOG_BYTES)
+        return True
+
+    async def close(self) -> None:
+        """Finish the work that has begun, close the file and release the lock; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        self._executor.shutdown()
+
+    def _close(self) -> None:
+        try:
+            with translated(self.path):
+                echo = None
+                if self.lock is not None:
+                    with suppress(sqlite3.Error, OSError):  # a full disk: the next start finds no clean end, and looks
+                        echo = checkpoint(self.path, self.connection, self.booted_at)
+                self.connection.close()
+                if echo is not None:
+                    with suppress(OSError):
+                        write_echo(self.path, echo_of(self.path, echo.generation, self.booted_at, clean=True))
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at `path` from every other one, None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before each transaction, and Path.stat takes twice the time
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
+    """Return a checked connection to the ledger at `path`, made or brought up to date where needed.
+
+    The caller holds the lock. Before an upgrade the file is copied to `<path>.v<version>.bak`. Raises StateError when
+    the file is damaged, foreign, newer than this program or not writable.
+    """
+    with translated(path):
+        # SQLite would create it readable for others; the files it adds (-wal, -shm) take over this mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _read_ahead(path)
+        connection = connected(path)
+        with _closed_on_error(connection):
+            version = version_of(connection, str(path), newest=len(steps))
+            if not version:  # while it is empty: only then it costs nothing to change
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            # WAL lets `syncd status` and `syncd plan` read while a pass writes.
+            connection.execute("PRAGMA journal_mode = WAL")
+            # `checkpoint` does it, because the echo has to know how old the file is without its log.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
+            # create was sent, and the next pass would create the event twice.
+            connection.execute("PRAGMA synchronous = FULL")
+            # Off by default; with it a run takes its changes along, and stays while an intent refers to it.
+            connection.execute("PRAGMA foreign_keys = ON")
+            learn_sum(connection)
+            # Here, so that damage is found before anything is sent, not when its outcome must be written down.
+            if version:
+                check_structure(connection)
+            if version < len(steps):
+                if version:
+                    _copy(connection, Path(f"{path}.v{version}.bak"))
+                apply(connection, steps, version)
+            _compact(connection)
+    return connection
+
+
+def _read_ahead(path: Path) -> None:
+    """Read the file once from its start to its end, so that the check finds its pages in memory.
+
+    It takes them in the order of the trees, which for a cold gigabyte on a slow disk is minutes of seeking. Before the
+    connection is made: closing any descriptor of the file would release SQLite's locks on it.
+    """
+    with suppress(OSError), path.open("rb", buffering=0) as file:  # what cannot be read, the check tells
+        while file.read(_READ_AT_ONCE):
+            pass
+
+
+def _compact(connection: sqlite3.Connection) -> None:
+    """Rewrite a ledger of which most is free, and which comes from a version that gave nothing back to the disk."""
+    (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if mode or free <= PAGES_AT_ONCE or 2 * free < pages:
+        return
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    with suppress(sqlite3.OperationalError):  # no room for the copy: then it stays as it was, which is no harm
+        connection.execute("VACUUM")
+
+
+def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
+    """Return a connection that can only read the ledger at `path`; needs no lock.
+
+    A missing file reads as an empty ledger; a file of an older schema is read through an upgraded copy in memory.
+    Raises StateError when the file is damaged, foreign, newer than this program or not readable.
+    """
+    with translated(path):
+        connection = _open_existing(path) if path.exists() else in_memory()
+        with _closed_on_error(connection):
+            version = version_of(connection, str(path), newest=len(steps))
+            if version < len(steps):
+                copy = in_memory()
+                connection.backup(copy)
+                connection.close()
+                connection = copy
+                apply(connection, steps, version)
+            learn_sum(connection)
+            connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def checkpoint(path: Path, connection: sqlite3.Connection, booted_at: float) -> Echo | None:
+    """Copy the log of the ledger at `path` into the file, and leave its echo; for the holder of the lock.
+
+    Returns None if a reader keeps some of the log from being copied. Raises sqlite3.Error and OSError.
+    """
+    with transaction(connection):
+        connection.execute(_NEXT_GENERATION)
+        (generation,) = connection.execute(_GENERATION).fetchone()
+    busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if busy or pages != copied:
+        return None
+    echo = echo_of(path, generation, booted_at, clean=False)
+    write_echo(path, echo)
+    return echo
+
+
+def generation_of(connection: sqlite3.Connection) -> int:
+    """Return how often the ledger was started and checkpointed, 0 for one that no syncd with an echo has used."""
+    row = connection.execute(_GENERATION).fetchone()
+    return row[0] if row is not None else 0
+
+
+def foreign_log(path: Path) -> bool:
+    """Return True if the -wal beside the ledger at `path` was written for a newer file than this one.
+
+    SQLite cannot tell, and would write pages of that one into this.
+    """
+    echo = read_echo(path)
+    if echo is None or not _bytes_of(log_of(path)) or not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        alone = connected_uri(path, "immutable=1")  # so that SQLite does not look at the log
+        with closing(alone):
+            return wal_is_foreign(echo, generation_of(alone))
+    except sqlite3.Error:
+        return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
+
+
+def log_of(path: Path) -> Path:
+    """Return where SQLite writes ahead for the ledger at `path`."""
+    return Path(f"{path}-wal")
+
+
+def _bytes_of(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    unfinished = Path(f"{target}.part")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    copy = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    unfinished.replace(target)
+
+
+def _open_existing(path: Path) -> SqliteConnection:
+    if foreign_log(path):
+        return connected_uri(path, "immutable=1")
+    connection = connected_uri(path, "mode=ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if Path(f"{path}-wal").exists():
+            raise
+        # Reading a file in WAL mode needs its index beside it, which cannot be created without the right to write the
+        # directory. Without a -wal file no process has the ledger open, so it can be read as it is.
+        connection = connected_uri(path, "immutable=1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.close()
+        raise

@@ -1,0 +1,108 @@
+"""What SQLite and the system say against the ledger, in words: which of it passes, and what to do about the rest."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from syncd.errors import StateError, StateUnavailableError
+from syncd.state.rows import DamagedRowError
+
+_ROOM: Final = "make room on that disk; nothing is lost, syncd goes on where it was"
+_RIGHTS: Final = "let syncd's user read and write it and its directory, or set `state` in the config to another path"
+_DISK: Final = "check the disk it lies on"
+_PASSING: Final = {
+    "FULL": ("no room left to write {path}", _ROOM),
+    "READONLY": ("{path} cannot be opened for this: {error}", _RIGHTS),
+    "CANTOPEN": ("{path} cannot be opened for this: {error}", _RIGHTS),
+    "BUSY": ("{path} is held by another program: {error}", "close whatever has the file open for writing"),
+    "LOCKED": ("{path} is held by another program: {error}", "close whatever has the file open for writing"),
+    "IOERR": ("{path} cannot be read or written: {error}", _DISK),
+    "NOMEM": ("{path} cannot be read or written: {error}", "let syncd have more memory"),
+}
+"""By the name of SQLite's error: what is over one day, without anybody touching the ledger."""
+_PASSING_IN_SYSTEM: Final = (
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EBUSY,
+    errno.ESTALE,
+)
+
+_OF_DAMAGE: Final = ("decode", "user-defined function", "no such table", "no such column", "no such index")
+"""What errors without a telling name say of a file whose schema is known: text that is none, and what is missing."""
+
+
+class DamagedError(sqlite3.DatabaseError):
+    """The file is not what was written; for SQLite it may still be sound."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _told(path, error) from error
+    except DamagedRowError as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+@contextmanager
+def decoded(path: Path) -> Iterator[None]:
+    """Raise what decoding a row of the ledger at `path` says against it as StateError: it is not what was written."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
+        raise damaged(path, f"a row of it cannot be read: {error}") from error
+
+
+def damaged(path: Path, detail: str) -> StateError:
+    """Return the error for a ledger whose content is not what was written, with every way out."""
+    return StateError(
+        f"{path} is damaged: {detail}",
+        f"restore a backup of it, as `syncd state backup` makes them, or move {path} and {path}-wal away and start"
+        " again: with `adopt = true` syncd takes over the events it made before",
+    )
+
+
+def moved_away(path: Path) -> StateError:
+    """Return the error for a ledger that was deleted, moved or replaced while syncd worked with it."""
+    return StateError(
+        f"{path} is gone: it was deleted, moved or replaced while syncd works with it",
+        "put it back if you have moved it, and syncd goes on; else start syncd again: it then reads the portal before"
+        " it creates anything, and takes over the events it made before (`adopt` in the config)",
+    )
+
+
+def unusable(path: Path, error: OSError) -> StateError:
+    """Return the error for a file or directory that the system does not give."""
+    said = f"{path} cannot be used: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StateUnavailableError(said, _ROOM)
+    return StateUnavailableError(said, _RIGHTS) if error.errno in _PASSING_IN_SYSTEM else StateError(said, _RIGHTS)
+
+
+def _told(path: Path, error: sqlite3.Error) -> StateError:
+    name: str = getattr(error, "sqlite_errorname", "") or ""  # absent when the module itself complains
+    kind = name.removeprefix("SQLITE_").partition("_")[0]
+    if kind in _PASSING:
+        said, remedy = _PASSING[kind]
+        return StateUnavailableError(said.format(path=path, error=error), remedy)
+    if kind in ("PERM", "AUTH"):
+        return StateError(f"{path} cannot be opened for this: {error}", _RIGHTS)
+    if kind in ("CORRUPT", "NOTADB", "FORMAT", "MISMATCH") or any(sign in str(error) for sign in _OF_DAMAGE):
+        return damaged(path, str(error))
+    return StateError(f"{path} cannot be used: {error}", "`syncd state check` tells whether it is damaged")

@@ -1,0 +1,103 @@
+"""What portals and browsers bring to `[http] public_url`: codes, installations and events of applications.
+
+Anybody on the internet may call here. Nothing is believed that is not proved: a code by its `state`, an installation by
+the OAuth server, an event by the application's own token; and an event only says where to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from syncd.model.json_values import Json
+
+LARGEST_BODY = 16_384
+_MOST_FIELDS = 200
+_DEEPEST = 4
+_READ_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callees:
+    """Who takes what is brought, by the name of the portal; each returns False for what it does not believe."""
+
+    code: Callable[[str, str, str], bool]
+    install: Callable[[str, Mapping[str, Json]], Awaitable[bool]]
+    event: Callable[[str, Mapping[str, Json]], bool]
+
+
+def add_calls(app: web.Application, callees: Callees) -> None:
+    """Have `app` answer the paths of applications."""
+    app.router.add_get("/app/{portal}", _browser(callees))
+    app.router.add_post("/app/{portal}/install", _posted(callees.install))
+
+    async def event(portal: str, form: Mapping[str, Json]) -> bool:
+        return callees.event(portal, form)
+
+    app.router.add_post("/app/{portal}/events", _posted(event))
+
+
+def _browser(callees: Callees) -> Handler:
+    async def arrived(request: web.Request) -> web.Response:
+        code, state = request.query.get("code", ""), request.query.get("state", "")
+        if not code or not state or not callees.code(request.match_info["portal"], code, state):
+            raise web.HTTPNotFound
+        return web.Response(text="syncd has the code. This page may be closed.\n")
+
+    return arrived
+
+
+def _posted(take: Callable[[str, Mapping[str, Json]], Awaitable[bool]]) -> Handler:
+    async def posted(request: web.Request) -> web.Response:
+        form = nested_form(await _body(request))
+        if not await take(request.match_info["portal"], form):
+            raise web.HTTPForbidden
+        return web.Response(text="ok\n")
+
+    return posted
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return the body; raises for one that is larger than any portal sends, or that does not come."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(_READ_WITHIN_S):
+            async for part in request.content.iter_any():
+                parts.append(part)
+                if sum(map(len, parts)) > LARGEST_BODY:
+                    raise web.HTTPRequestEntityTooLarge(max_size=LARGEST_BODY, actual_size=LARGEST_BODY)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return b"".join(parts)
+
+
+def nested_form(body: bytes) -> dict[str, Json]:
+    """Read a form whose names have brackets, as PHP writes them: `a[b]=1` becomes {"a": {"b": "1"}}.
+
+    What is deeper than any portal sends is left out; a form of more than two hundred fields is none at all.
+    """
+    found: dict[str, Json] = {}
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS,
+                          errors="strict")  # fmt: skip
+    except ValueError:  # which a broken encoding is, too
+        return {}
+    for name, value in pairs:
+        first, *rest = name.replace("]", "").split("[")
+        path = [first, *rest]
+        if len(path) > _DEEPEST:
+            continue
+        place = found
+        for step in path[:-1]:
+            inner = place.setdefault(step, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        else:
+            place[path[-1]] = value
+    return found
