@@ -25,6 +25,7 @@ from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
+from syncd.model.recurrence.summary import told_of
 from syncd.model.zones import as_read
 from syncd.scrub import escaped_json, within
 
@@ -161,7 +162,8 @@ def change_table(
     printed: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
-        series = change.item.summary if change.item is not None and entry not in printed else ""
+        became = change.item.summary if change.item is not None and entry not in printed else None
+        series = told_of(became) if became is not None else ""
         printed.update({entry} if series else ())
         cells = zip(_change(change, series, directory, zone), told.values(), strict=True)
         table.add_row(*(cell for cell, wanted in cells if wanted))
