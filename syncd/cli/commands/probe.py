@@ -74,7 +74,7 @@ async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
     ledger = app.ledger.of_portal(portal.name)
     await ledger.note_probe(True, app.clock.now())
     probed = await ask_portal(portal, clock=app.clock, stop=desk.stop, token=token_hex(4), keep=keep)
-    await ledger.note_facts(portal.origin, probed.facts.document(), app.clock.now())
+    await ledger.note_facts(portal.origin, probed.facts.kept(), app.clock.now())
     portal.learn(probed.facts)
     await _tell_directory(ledger, portal.origin, probed.facts.text("server_zone"), app.clock.now())
     if not keep and not probed.cleaned.left:
