@@ -18,6 +18,7 @@ from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.probe.bench import SHARE
 from syncd.portal.probe.facts import Fact
+from syncd.portal.probe.found_words import answer_told, answers_told
 from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
 from syncd.portal.probe.run import probe as ask_portal
 from syncd.state.notes import PortalLedger
@@ -146,11 +147,11 @@ def found_text(fact: Fact) -> str:
         case int():
             return _number(value, fact.statement.unit)
         case dict():
-            return ", ".join(f"{name}: {one}" for name, one in value.items())
+            return answers_told(value)
         case list():
             return ", ".join(str(one) for one in value) or "none"
         case _:
-            return str(value)
+            return answer_told(str(value))
 
 
 def _number(value: int, unit: str) -> str:
