@@ -6,6 +6,8 @@ passed over with a line in the log. It holds no titles and no places, and only s
 
 from __future__ import annotations
 
+from syncd.lang.saying import say
+
 from hashlib import blake2b
 from typing import Protocol, runtime_checkable
 
@@ -65,9 +67,9 @@ def _recall(sync: Sync, target: CompilesSeries) -> None:
         if file.settings == _settings(sync):
             target.series.learn(_records(file))
         else:
-            _log.info(events.INDEX_DISCARDED, sync=sync.name, reason="another program or config has written it")
+            _log.info(events.INDEX_DISCARDED, sync=sync.name, reason=say("another program or config has written it"))
     except (msgspec.MsgspecError, ValueError) as error:
-        _log.warning(events.INDEX_DISCARDED, sync=sync.name, reason=f"it is damaged: {error}")
+        _log.warning(events.INDEX_DISCARDED, sync=sync.name, reason=say("it is damaged: {error}", error=str(error)))
 
 
 def _records(file: IndexFile) -> tuple[SeriesRecord, ...]:
