@@ -6,8 +6,6 @@ passed over with a line in the log. It holds no titles and no places, and only s
 
 from __future__ import annotations
 
-from syncd.lang.saying import say
-
 from hashlib import blake2b
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +14,7 @@ import structlog
 
 from syncd import events
 from syncd.cycle.sync import Pass, Sync
+from syncd.lang.saying import say
 from syncd.model.recurrence import CompilerMemory
 from syncd.model.recurrence.records import SeriesRecord
 
