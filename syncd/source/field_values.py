@@ -18,6 +18,7 @@ from syncd.model.entry import AllDay, Timed
 from syncd.model.recurrence.rrule import RuleError, parse
 from syncd.source.reasons import reason_of
 from syncd.source.rule_text import plain_rule
+from syncd.source.stamps import LAST_YEAR
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """C0 without tab and newline, and DEL."""
@@ -33,9 +34,6 @@ _ISO = re.compile(
 FIRST_YEAR = 1970
 FIRST_YEAR_OF_SERIES = 1900
 """The series of a birthday starts with the birth; only its future days are ever shown."""
-LAST_YEAR = 2037
-"""The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
-
 _COUNTED, _MOST, _LONGEST_NUMBER = frozenset({"INTERVAL", "COUNT"}), 100_000, 12
 """The limit of INTERVAL and COUNT is ours, far beyond any schedule."""
 

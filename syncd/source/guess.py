@@ -20,8 +20,8 @@ from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.json.json_guess import guess_records, looks_like_json
-from syncd.source.table.columns import LABELS
 from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.field_names import LABELS
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of

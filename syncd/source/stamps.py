@@ -11,6 +11,9 @@ _STAMP = re.compile(
     r"(\d{4})(-?)(\d\d)\2(\d\d)(?:Z|[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
+LAST_YEAR = 2037
+"""The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
+
 _UTC = timedelta(0)
 _PLAIN = len("20261201T090000")
 

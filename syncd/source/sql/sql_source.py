@@ -20,12 +20,13 @@ from syncd import collector
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import Snapshot
 from syncd.source.base import Fetched, ReadContext, Source
-from syncd.source.field_values import LAST_YEAR, clean, sync_zone
+from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import join
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.sql.database_address import open_database
 from syncd.source.sql.query_reading import QueryReading, QueryResult, ReadingLimits, SqlDatabase
 from syncd.source.sql.statement import check_query, parameters_in
+from syncd.source.stamps import LAST_YEAR
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.row_reader import Row, TableOptions, find_columns, read_table
 from syncd.source.table.when import DateOrder

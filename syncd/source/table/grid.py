@@ -21,7 +21,8 @@ from syncd.lang.saying import say, say_count
 from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
 from syncd.source.reasons import some_of
-from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
+from syncd.source.table.columns import ColumnMap, check_mapping
+from syncd.source.table.field_names import FIELDS
 from syncd.source.table.grid_days import FEWEST, Days, find_days, month_named, read_month, row_of_days, year_named
 from syncd.source.table.heading_words import field_of
 from syncd.source.table.other_tables import fold

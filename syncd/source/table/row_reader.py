@@ -21,8 +21,9 @@ from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.reasons import reason_of, some_of
 from syncd.source.table import cell_values
-from syncd.source.table.columns import FIELDS, ColumnMap
+from syncd.source.table.columns import ColumnMap
 from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
+from syncd.source.table.field_names import FIELDS
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.other_tables import TitlesAgain, fold
 from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
