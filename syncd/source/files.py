@@ -29,6 +29,7 @@ from syncd.source.reasons import one_after_other
 from syncd.source.versions import Versions, repeated
 
 _REASONS_SHOWN = 3
+CHECK_PATH = say("check path in [sync.source]")
 MAX_BYTES = 100_000_000
 _FILES_IN_ALL = 10
 """How many times `max_bytes` all files of a source may have together."""
@@ -242,7 +243,7 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     else:
         return (path,)
     if not found:
-        raise SourceError(missing, say("check path in [sync.source]"))
+        raise SourceError(missing, CHECK_PATH)
     return tuple(found)
 
 
@@ -286,12 +287,10 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
                 break
     except OSError as error:
         is_wrong = error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
-        remedy = say("check path in [sync.source]") if is_wrong else say("let syncd read the file")
+        remedy = CHECK_PATH if is_wrong else say("let syncd read the file")
         raise SourceError(said_of_file(name, error), remedy) from error
     except ValueError as error:  # a NUL in the path
-        raise SourceError(
-            say("{name!r} is no path: {error}", name=name, error=str(error)), say("check path in [sync.source]")
-        ) from error
+        raise SourceError(say("{name!r} is no path: {error}", name=name, error=str(error)), CHECK_PATH) from error
     unsettled = "" if settled else say("{name} was being written while it was read", name=name)
     return FileBytes(name=name, content=content, unsettled=unsettled)
 
@@ -303,7 +302,7 @@ def _opened(path: Path, name: str) -> IO[bytes]:
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        raise SourceError(_no_file(name, mode), say("check path in [sync.source]"))
+        raise SourceError(_no_file(name, mode), CHECK_PATH)
     return os.fdopen(number, "rb")
 
 

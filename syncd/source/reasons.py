@@ -19,6 +19,11 @@ def some_of(things: Sequence[str], others: int) -> Value:
     return say("{titles} and {more} more", titles=tuple(things), more=others) if others > 0 else tuple(things)
 
 
+def with_and(things: Iterable[str]) -> str:
+    """Return one thing or several, with "and" between them."""
+    return reduce(lambda one, other: say("{one} and {other}", one=one, other=other), things)
+
+
 def one_after_other(reasons: Iterable[str]) -> str:
     """Return several reasons as one, "" for none."""
     reasons = tuple(reasons)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import reduce
 from hashlib import blake2b
 
 from syncd.errors import SourceError
@@ -20,6 +19,7 @@ from syncd.source.ical.lines import Component, read_component
 from syncd.source.ical.split import Calendar, Feed, RawComponent, split
 from syncd.source.ical.vevent import CalendarFacts, stand_in_uid
 from syncd.source.ical.vtimezone import NO_LENGTH, FeedZones
+from syncd.source.reasons import with_and
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _INVITES = frozenset({"REQUEST", "CANCEL"})
@@ -208,8 +208,7 @@ def _left_out(feed: Feed) -> str:
     missed = tuple(said(counts[kind]) for kind, said in _MISSED.items() if counts[kind])
     if not missed:
         return ""
-    things = reduce(lambda one, other: say("{one} and {other}", one=one, other=other), missed)
-    return say("{things} left out: only events are read", things=things)
+    return say("{things} left out: only events are read", things=with_and(missed))
 
 
 def _read_group(uid: str, members: list[Member], lines: tuple[int, ...]) -> GroupResult:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import reduce
 from operator import itemgetter
 from typing import NoReturn, TypeVar
 
@@ -19,7 +18,7 @@ from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
-from syncd.source.reasons import reason_of, some_of
+from syncd.source.reasons import reason_of, some_of, with_and
 from syncd.source.table import cell_values
 from syncd.source.table.columns import ColumnMap
 from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
@@ -214,11 +213,10 @@ def _position(field: str, column: str | int, header: Sequence[str], folded: Sequ
         )
     for titles, wanted in ((header, column), (folded, fold(column))):
         candidates = [at for at, title in enumerate(titles) if title == wanted]
-        candidates_of = [str(at + 1) for at in candidates]
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            numbers = reduce(lambda one, other: say("{one} and {other}", one=one, other=other), candidates_of)
+            numbers = with_and(str(at + 1) for at in candidates)
             raise SourceError(
                 say(
                     "{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column
