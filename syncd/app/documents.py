@@ -15,7 +15,6 @@ from syncd.model.entry import Problem
 from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, RunRecord
-from syncd.model.recurrence.summary import told_of
 
 if TYPE_CHECKING:  # `status --json` must be quick, and loads neither
     from syncd.cycle.plan import Prepared
@@ -90,8 +89,16 @@ def change_document(change: Change) -> dict[str, Json]:
         "remote_id": remote_id,
         "fields": {name: [before, after] for name, (before, after) in sorted(_fields(change).items())},
         "reason": change.reason,
-        "series": told_of(change.item.summary) if change.item is not None and change.item.summary else "",
+        "series": _series(change),
     }
+
+
+def _series(change: Change) -> str:
+    if change.item is None or change.item.summary is None:
+        return ""
+    from syncd.model.recurrence.summary import told_of  # noqa: PLC0415 - `status` reads no rules
+
+    return told_of(change.item.summary)
 
 
 def _fields(change: Change) -> Mapping[str, tuple[Json, Json]]:

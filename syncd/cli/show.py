@@ -25,7 +25,6 @@ from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
-from syncd.model.recurrence.summary import told_of
 from syncd.model.zones import as_read
 from syncd.scrub import escaped_json, within
 
@@ -155,6 +154,8 @@ def change_table(
     reasons = {change.reason for change in changes}
     told = {"": True, "when": True, "what": True, "calendar": True, "where": places, "why": len(reasons) > 1}
     from rich.table import Table
+
+    from syncd.model.recurrence.summary import told_of  # `status` reads no rules
 
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in (title for title, wanted in told.items() if wanted):

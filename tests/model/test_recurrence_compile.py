@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from syncd.lang.catalog import told
 from syncd.model.entry import Entry, Moment, Timed, Window
 from syncd.model.recurrence import MOST_PIECES, Compiled, compile_entry
 from syncd.model.recurrence.summary import told_of
@@ -116,6 +117,14 @@ def test_three_exdates_cut_a_weekly_series_into_four() -> None:
     result = proven(series(MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z", exdates=exdates))
     assert ids(result) == ["", "20260204", "20260309", "20260408"]
     assert said(result) == "weekly MO WE until 25 May 2026, 3 exceptions: 4 series"
+
+
+def test_what_a_series_became_is_told_in_russian() -> None:
+    exdates = [at(2026, 2, 2), at(2026, 3, 4), at(2026, 4, 6)]
+    result = proven(series(MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z", exdates=exdates))
+    assert told(said(result), "ru") == "еженедельно пн ср до 25 мая 2026, 3 исключения: 4 серии"
+    last = proven(series(timed(datetime(2026, 1, 30, 9)), "FREQ=MONTHLY;INTERVAL=2;BYDAY=-1FR;COUNT=5"))
+    assert told(said(last), "ru").startswith("раз в 2 месяца 1-й с конца пт, 5 раз: ")
 
 
 def test_month_days_become_a_monthly_series_each() -> None:

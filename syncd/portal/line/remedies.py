@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from syncd.lang.saying import say
+from syncd.lang.saying import Saying, say
 
 _NEW_WEBHOOK = say("create a new inbound webhook in the portal and put its address into the config")
 _GONE = say(
@@ -213,7 +213,11 @@ def silence_of(reason: str) -> str:
 
 def said_of(code: str, description: str) -> str:
     """Return the portal's own words, its code first."""
-    return ": ".join(part for part in (code, description) if part) or say("it gave no reason")
+    if code and isinstance(description, Saying):  # what syncd says in its place, as of an application's tokens
+        return say("{code}: {said}", code=code, said=description)
+    if not code:
+        return description or say("it gave no reason")
+    return f"{code}: {description}" if description else code
 
 
 def explained(said: str, meaning: str) -> str:

@@ -20,7 +20,7 @@ import structlog
 
 from syncd import events
 from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError, SyncdError
-from syncd.lang.saying import restored, say
+from syncd.lang.saying import restored, say, say_as
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -79,6 +79,14 @@ class Caller:
     id: int
     zone: str
     admin: bool
+
+
+_ACTIVITIES: Mapping[str, str] = {
+    "meeting": say_as("kind of activity", "meeting"),
+    "call": say_as("kind of activity", "call"),
+    "custom": say_as("kind of activity", "custom"),
+    "todo": say_as("kind of activity", "todo"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,10 +200,11 @@ class Directory:
         if calendar.on_card:
             kind, _, owner_type = calendar.kind.partition("-")
             known = (one for one in self.clients.known.values() if one.type == owner_type and one.id == calendar.owner)
-            return next((f"{kind}: {client.name}" for client in known if client.name), "")
+            name = next((client.name for client in known if client.name), "")
+            return say("{kind}: {name}", kind=_ACTIVITIES.get(kind, kind), name=name) if name else ""
         if calendar.kind == "group":
             return next((group.name for group in self.groups if group.id == calendar.owner), "")
-        return self.name_of(calendar.owner) if calendar.kind == "user" else "company"
+        return self.name_of(calendar.owner) if calendar.kind == "user" else say_as("calendar", "company")
 
     def knows(self, calendar: Place) -> bool:
         """Return True if the sections of `calendar` have been read."""
