@@ -235,7 +235,7 @@ def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
     findings = msgspec.structs.replace(
         found,
         incomplete_because=change(found.incomplete_because),
-        problems=tuple(replace(one, reason=change(one.reason)) for one in found.problems),
+        problems=tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in found.problems),
         conflicts=tuple(msgspec.structs.replace(one, reason=change(one.reason)) for one in found.conflicts),
     )
     return msgspec.structs.replace(settled, findings=findings)
