@@ -237,6 +237,12 @@ def recovery_mark(sync: str, key: Key) -> str:
     return blake2b(f"{sync}\0{key}".encode(), digest_size=8).hexdigest()
 
 
+def mark_of(link: Link, comparison: Comparison) -> str:
+    """Return the recovery mark that the event of `link` bears, where the config asks for marks."""
+    named = comparison.mark_field
+    return str(link.sent.get(named, "")) if named else recovery_mark(comparison.sync, link.key)
+
+
 FOREIGN = "another event has its id in the portal now"
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
