@@ -415,7 +415,7 @@ async def _doubles(
     """Return the events that stand beside linked ones, without those that the plan takes over."""
     given_up = (await run.ledger.notes()).given_up
     taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
-    found = doubles(links, observation, given_up, directory.caller.id)
+    found = doubles(links, observation, given_up, directory.caller.id, run.ledger_name)
     return tuple(one for one in found if one.seen.remote_id not in taken)
 
 

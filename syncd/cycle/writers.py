@@ -45,21 +45,22 @@ async def writers_of(
 
     `now` is when the source was read, in unix time. Raises the client's errors.
     """
-    own = _own(run, directory.caller.id)
-    found = NOBODY
-    if observation is not None:
-        found = await run.worked_out(strangers, items, links, observation, own)
-    if verify and observation is not None:
+    if observation is None:
+        return Writers(doubted=await _stand_already(run, plan))
+    own = await _own(run, directory.caller.id)
+    found = await run.worked_out(strangers, items, links, observation, own)
+    if verify:
         return Writers(found=found, looked=looked_at(own.looked, observation, links, found, now))
     return Writers(found=found, doubted=bool(found.made) or await _stand_already(run, plan))
 
 
-def _own(run: Pass, caller: int) -> Own:
+async def _own(run: Pass, caller: int) -> Own:
     """Return what is known of the ledger of `run`, by the notes that the run began with; `caller` calls the portal."""
     notes, portal = run.notes, run.portal
+    given_up = (await run.ledger.notes()).given_up  # also by this run
     # What stands in the format of the portal's settings is in its server's zone, but for activities.
     zone_s = 0 if run.sync.target.on_cards else portal.server_offset_s or 0
-    late = {name for one in notes.given_up for name in (one.mark, one.signature)}
+    late = {name for one in given_up for name in (one.mark, one.signature)}
     return Own(
         name=run.ledger_name,
         # One that was put back to an earlier state has forgotten what it did since, and whose it took over.

@@ -103,12 +103,13 @@ class Strangers:
 
     `made` are the events that prove a second writer at work, in the order of their ids. `taken` tells of how many
     events of lost ledgers the marks were found for the first time, by ledger; `alike` are events that may be another
-    writer's.
+    writer's. `own` is the name of this ledger.
     """
 
     made: tuple[Observed, ...] = ()
     taken: Mapping[str, int] = field(default_factory=dict)
     alike: tuple[Observed, ...] = ()
+    own: str = ""
 
     def check(self, sync: str) -> None:
         """Raise GuardError if a second writer is at work."""
@@ -121,8 +122,15 @@ class Strangers:
 
     @property
     def _who(self) -> str:
-        ledger = next((seen.ledger for seen in self.made if seen.ledger), "")
-        return f"another syncd (its ledger is {ledger})" if ledger else "another syncd with a copy of this state"
+        if others := self.writers:
+            return f"another syncd (its ledger is {', '.join(others)})"
+        # An activity's mark names no ledger, nor do those of earlier versions.
+        return "another syncd with a copy of this state" if self.made[0].ledger else "another syncd"
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The other ledgers that are at work, as far as they have names."""
+        return tuple(sorted({seen.ledger for seen in self.made} - {"", self.own}))
 
     def problems(self, where: str) -> tuple[Problem, ...]:
         """Return what people are told; `where` is the source."""
@@ -165,7 +173,7 @@ def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observa
     made = {seen.remote_id: seen for seen in chain(_written(own_marked, holders, own), _copied(fresh, holders, own))}
     taken = Counter(seen.ledger for seen in own_marked if seen.remote_id not in made and not own.is_lost(seen))
     alike = [seen for seen in fresh if not seen.mark and own.made_it(seen) and holders.show(seen, own.late)]
-    return Strangers(made=_in_order(made.values()), taken=taken, alike=_in_order(alike))
+    return Strangers(made=_in_order(made.values()), taken=taken, alike=_in_order(alike), own=own.name)
 
 
 def _in_order(events: Iterable[Observed]) -> tuple[Observed, ...]:
@@ -179,8 +187,11 @@ def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterat
             # What was taken over of a lost ledger bears its name until it is written again.
             proves = not own.is_lost(seen)
         else:
-            # A person's copy has the mark of its original: beside that one it proves nothing if it had the name too.
-            proves = own.made_since_first(seen) and (seen.mark in holders.unlinked or not own.is_lost(seen))
+            # A person's copy has the mark and the name of its original: beside that one it proves nothing if the
+            # original may have had this name before we wrote it, which one that we have made ourselves never had.
+            first = holders.beside(seen)
+            known = first is not None and own.is_lost(seen) and not own.made_since_first(first)
+            proves = own.made_since_first(seen) and not known
         if proves:
             yield seen
 
@@ -201,7 +212,7 @@ class _Holders:
         known = {link.key for link in links.values()}
         self._new = [item for item in items if item.key not in known]
         self.unlinked = {comparison.mark(item) for item in self._new}
-        self.linked = {mark_of(link, comparison) for link in links.values()}
+        self.linked = {mark_of(link, comparison): link for link in links.values()}
         self.unforgeable = bool(comparison.mark_field)
         """Whether only REST can set what items are marked by (PORTAL.md 6.1)."""
         self._shown: frozenset[str] | None = None
@@ -210,6 +221,11 @@ class _Holders:
         """Return the link of an event, None if it has none."""
         link = self._links.get(seen.remote_id)
         return link if link is not None and self._observation.of(link) is seen else None
+
+    def beside(self, seen: Observed) -> Observed | None:
+        """Return the event of the link to which the mark of `seen` belongs, None if there is no such link or event."""
+        link = self.linked.get(seen.mark)
+        return self._observation.of(link) if link is not None else None
 
     def has(self, seen: Observed) -> bool:
         """Return True if an event bears the mark of an item: of its own, if it has a link."""
@@ -236,8 +252,7 @@ def looked_at(
     What a second writer made is taken over, or the pass would have been refused.
     """
     highest = max((*observation.events, *(link.remote_id for link in links)), default=0)
-    others = {*(before.others if before is not None else ()), *found.taken}
-    others |= {seen.ledger for seen in found.made if seen.ledger}
+    others = {*(before.others if before is not None else ()), *found.taken, *found.writers}
     if before is None or found.made:
         return Looked(since=now, first=highest, at=now, last=highest, others=tuple(sorted(others)))
     return replace(before, at=now, last=highest, others=tuple(sorted(others)))
