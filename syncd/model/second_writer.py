@@ -133,15 +133,12 @@ class Strangers:
         return tuple(sorted({seen.ledger for seen in self.made} - {"", self.own}))
 
     def problems(self, where: str) -> tuple[Problem, ...]:
-        """Return what people are told; `where` is the source."""
-        told: list[str] = []
-        if self.made:
-            told.append(f"{self._who} works on the same events, such as {_named(self.made[0])}: a pass is refused")
-        told += (
+        """Return what people are told where no pass is refused; `where` is the source."""
+        told = [
             f"{number} events were made by another ledger ({ledger}) and are taken over, as after a state was lost; if"
             " a syncd still works with that one, stop it"
             for ledger, number in sorted(self.taken.items())
-        )
+        ]
         if self.alike:
             told.append(
                 f"{len(self.alike)} events like those of this sync were made by syncd's own user since it last looked,"
