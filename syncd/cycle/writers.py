@@ -45,13 +45,15 @@ async def writers_of(
 
     `now` is when the source was read, in unix time. Raises the client's errors.
     """
-    if observation is None:
-        return Writers(doubted=await _stand_already(run, plan))
-    own = await _own(run, directory.caller.id)
-    found = await run.worked_out(strangers, items, links, observation, own)
-    if verify:
-        return Writers(found=found, looked=looked_at(own.looked, observation, links, found, now))
-    return Writers(found=found, doubted=bool(found.made) or await _stand_already(run, plan))
+    found = NOBODY
+    # Of single events only their names tell something, and those that an ordinary pass reads nearly all bear ours.
+    if observation is not None and (verify or observation.ledgers - {"", run.ledger_name}):
+        own = await _own(run, directory.caller.id)
+        found = await run.worked_out(strangers, items, links, observation, own)
+        if verify:
+            return Writers(found=found, looked=looked_at(own.looked, observation, links, found, now))
+    new = [change.item for change in plan.changes if change.op == "create" and change.link is None and change.item]
+    return Writers(found=found, doubted=bool(found.made) or bool(new and await _stand_already(run, new)))
 
 
 async def _own(run: Pass, caller: int) -> Own:
@@ -72,14 +74,13 @@ async def _own(run: Pass, caller: int) -> Own:
     )
 
 
-async def _stand_already(run: Pass, plan: Plan) -> bool:
-    """Return True if something bears the mark of what `plan` would make; raises the client's errors.
+async def _stand_already(run: Pass, new: Sequence[Item]) -> bool:
+    """Return True if something bears the mark of one of the `new` items; raises the client's errors.
 
     An ordinary pass does not read the portal, and another ledger at work makes what is new in the source as well. So
     what is to be made is looked for, as what is to be changed is looked at; one request tells enough.
     """
     verified = run.notes.verified
-    new = [change.item for change in plan.changes if change.op == "create" and change.link is None and change.item]
-    if not new or verified is None or 0 <= run.clock.now() - verified.at < CLOCKS_APART_S:
+    if verified is None or 0 <= run.clock.now() - verified.at < CLOCKS_APART_S:
         return False
     return await run.sync.target.stands(run.portal, new)

@@ -274,6 +274,11 @@ class Observation:
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def ledgers(self) -> frozenset[str]:
+        """The names of the ledgers that wrote the events, "" for those that tell none."""
+        return frozenset(seen.ledger for seen in self.events.values())
+
     def whom(self, link: Link) -> str:
         """Return " by" and the name of who has changed the event of `link`, "" where nobody tells."""
         who = self.by.get(link.remote_id, "")
