@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from syncd.errors import GuardError
 from syncd.model.entry import Problem
 from syncd.model.item import Item, Link, Observed
+from syncd.model.names import counted
 from syncd.model.observation import Observation, mark_of
 from syncd.model.stamp import Stamp, made_since
 
@@ -135,14 +136,14 @@ class Strangers:
     def problems(self, where: str) -> tuple[Problem, ...]:
         """Return what people are told where no pass is refused; `where` is the source."""
         told = [
-            f"{number} events were made by another ledger ({ledger}) and are taken over, as after a state was lost; if"
-            " a syncd still works with that one, stop it"
+            f"takes over {counted(number, 'event')} made by another ledger ({ledger}), as after a state was lost; if a"
+            " syncd still works with that one, stop it"
             for ledger, number in sorted(self.taken.items())
         ]
         if self.alike:
             told.append(
-                f"{len(self.alike)} events like those of this sync were made by syncd's own user since it last looked,"
-                f" such as {_named(self.alike[0])}; if another syncd works with this config, stop it"
+                f"syncd's own user made {counted(len(self.alike), 'event')} like those of this sync since it last"
+                f" looked, such as {_named(self.alike[0])}; if another syncd works with this config, stop it"
             )
         return tuple(Problem(where=where, kind="warning", reason=one) for one in told)
 
