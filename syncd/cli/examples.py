@@ -18,7 +18,11 @@ EXAMPLES = {
     "status": ("syncd status", "syncd status --json"),
     "report": ("syncd report --since 7d --format html > week.html", "syncd report --format csv"),
     "history": ("syncd history shifts", "syncd history --run 17"),
-    "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
+    "state": (
+        "syncd state backup /var/backups/syncd.db",
+        "syncd state check",
+        "syncd state move --to postgresql://syncd@db.example.com/syncd",
+    ),
     "lease": ("syncd lease list", "syncd lease release main"),
     "retry": ("syncd retry", "syncd retry shifts"),
     "poke": ("syncd poke shifts",),
@@ -50,7 +54,13 @@ EXAMPLES = {
 
 
 def epilog_of(command: str, already: str | None) -> str:
-    """Return what stands at the end of the help of `command`: `already`, then its examples."""
-    heading = "example:" if len(EXAMPLES[command]) == 1 else "examples:"
-    lines = "\n".join(f"  {line}" for line in EXAMPLES[command])
+    """Return what stands at the end of the help of `command`: `already`, then its examples.
+
+    Of a command below another one, such as "state move", these are those of the other one that name it.
+    """
+    own = EXAMPLES.get(command)
+    if own is None:
+        own = tuple(line for line in EXAMPLES[command.partition(" ")[0]] if f"syncd {command}" in line)
+    heading = "example:" if len(own) == 1 else "examples:"
+    lines = "\n".join(f"  {line}" for line in own)
     return f"{already}\n\n{heading}\n{lines}" if already else f"{heading}\n{lines}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from syncd import __version__
@@ -61,7 +61,17 @@ def build_parser() -> argparse.ArgumentParser:
         command.epilog = epilog_of(name, command.epilog)
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
         _of_every_command(command.add_argument_group("options of every command"))
+        for below, one in _below(command):
+            one.epilog = epilog_of(f"{name} {below}", one.epilog)
+            one.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
+
+
+def _below(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield the commands below a command, such as `move` of `state`."""
+    for action in command._actions:  # argparse has no other way to them
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
 
 
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:

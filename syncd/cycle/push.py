@@ -77,7 +77,7 @@ async def push(
     jobs = [
         Job(
             id=job_id,
-            command=run.sync.target.command(change, section_id, directory),
+            command=run.sync.target.command(change, section_id, directory, run.ledger_name),
             repeatable=change.op != "create",
             after=tuple(ids[one] for one in after),
         )

@@ -64,7 +64,7 @@ def _plan_code(prepared: Prepared) -> int:
 def _guard_note(app: App, prepared: Prepared) -> str:
     """Return why a guard would stop a pass with this plan, empty if none would."""
     try:
-        app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
+        prepared.check()
     except GuardError as error:
         return str(error)
     return ""

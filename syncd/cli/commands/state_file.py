@@ -61,6 +61,8 @@ async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.E
         show.document({"ok": True, "state": ledger.shown, "items": items})
     else:
         print(f"{ledger.shown} is sound: {counted(items, 'item')}, every row as it was written")
+        if name := await ledger.name(SystemClock().now()):
+            print(f"its ledger is {name}")
     return 0
 
 
