@@ -26,9 +26,9 @@ import msgspec
 from msgspec.structs import replace
 
 from syncd.errors import GuardError
+from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
 from syncd.model.item import Item, Link, Observed
-from syncd.model.names import counted
 from syncd.model.observation import Observation, mark_of
 from syncd.model.stamp import Stamp, made_since
 
@@ -116,17 +116,27 @@ class Strangers:
         """Raise GuardError if a second writer is at work."""
         if self.made:
             raise GuardError(
-                f"{sync}: {self._who} works on the same events, such as {_named(self.made[0])}; nothing was sent",
-                "stop the other one, as an old server, a copy of the config or a run with another state; then run"
-                f" `syncd sync {sync} --force` once, which takes over what it made",
+                say(
+                    "{sync}: {who}, such as {event}; nothing was sent",
+                    sync=sync,
+                    who=self._who,
+                    event=_named(self.made[0]),
+                ),
+                say(
+                    "stop the other one, as an old server, a copy of the config or a run with another state; then run"
+                    " `syncd sync {sync} --force` once, which takes over what it made",
+                    sync=sync,
+                ),
             )
 
     @property
-    def _who(self) -> str:
+    def _who(self) -> Saying:
         if others := self.writers:
-            return f"another syncd (its ledger is {', '.join(others)})"
+            return say("another syncd (its ledger is {ledgers}) works on the same events", ledgers=others)
         # An activity's mark names no ledger, nor do those of earlier versions.
-        return "another syncd with a copy of this state" if self.made[0].ledger else "another syncd"
+        if self.made[0].ledger:
+            return say("another syncd with a copy of this state works on the same events")
+        return say("another syncd works on the same events")
 
     @property
     def writers(self) -> tuple[str, ...]:
@@ -136,14 +146,26 @@ class Strangers:
     def problems(self, where: str) -> tuple[Problem, ...]:
         """Return what people are told where no pass is refused; `where` is the source."""
         told = [
-            f"takes over {counted(number, 'event')} made by another ledger ({ledger}), as after a state was lost; if a"
-            " syncd still works with that one, stop it"
+            say_count(
+                "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd still"
+                " works with that one, stop it",
+                "takes over {count:,} events made by another ledger ({ledger}), as after a state was lost; if a syncd still"
+                " works with that one, stop it",
+                number,
+                ledger=ledger,
+            )
             for ledger, number in sorted(self.taken.items())
         ]
         if self.alike:
             told.append(
-                f"syncd's own user made {counted(len(self.alike), 'event')} like those of this sync since it last"
-                f" looked, such as {_named(self.alike[0])}; if another syncd works with this config, stop it"
+                say_count(
+                    "syncd's own user made {count:,} event like those of this sync since it last looked, such as {event};"
+                    " if another syncd works with this config, stop it",
+                    "syncd's own user made {count:,} events like those of this sync since it last looked, such as {event};"
+                    " if another syncd works with this config, stop it",
+                    len(self.alike),
+                    event=_named(self.alike[0]),
+                )
             )
         return tuple(Problem(where=where, kind="warning", reason=one) for one in told)
 
