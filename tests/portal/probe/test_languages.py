@@ -39,6 +39,13 @@ def test_every_statement_and_its_answers_are_told_in_russian() -> None:
             assert re.findall(r"[A-Za-z]{3,}", CODES.sub("", told(said, "ru"))) == []
     assert told(answer_told("first page"), "ru") == "первая страница"
     assert answer_told("Europe/Moscow") == "Europe/Moscow"
+    numbers = ("moved by -3 h", "2 days later", "60000 or more")
+    assert [answer_told(one) for one in numbers] == list(numbers)
+    assert [told(answer_told(one), "ru") for one in numbers] == [
+        "сдвигается на -3 ч",
+        "на 2 дня позже",
+        "60000 или больше",
+    ]
     series = {"monthly on the 31st": "portal", "daily, plain": "both"}
     assert answers_told(series) == "monthly on the 31st: portal, daily, plain: both"
     assert told(answers_told(series), "ru") == "ежемесячно 31-го: арифметика портала, ежедневно: и то, и другое"
