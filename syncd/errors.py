@@ -156,6 +156,14 @@ def held_elsewhere(portal: str, holder: str) -> StateLockedError:
     )
 
 
+def message_of(error: BaseException) -> str:
+    """Return what `error` says, as the message that it was made with where there is one."""
+    match error.args:
+        case (Saying() as message,) if not isinstance(error, SyncdError):
+            return message
+    return str(error)
+
+
 def without_frames(error: E) -> E:
     """Return `error`, which is about to be kept, without the frames that it and its causes came through.
 

@@ -30,6 +30,7 @@ from syncd.config.tables import (
     Uids,
 )
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.lease import LeaseTerms
@@ -363,8 +364,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """
         meant = [one for one in self.portals if one.name == name or (not name and one.app is not None)]
         if len(meant) != 1:
-            names = ", ".join(one.name for one in self.portals if one.app is not None) or "none has an app"
-            raise ConfigError(f"which portal? {names}", "syncd portal authorize NAME")
+            names = tuple(one.name for one in self.portals if one.app is not None)
+            raise ConfigError(
+                say("which portal? {names}", names=names or say("none has an app")), say("syncd portal authorize NAME")
+            )
         return meant[0]
 
     def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
@@ -377,8 +380,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if not fnmatch.filter(known, name):
                 raise self.unknown(name)
         if portal is not None and portal not in {one.name for one in self.portals}:
-            remedy = f"it has: {', '.join(one.name for one in self.portals)}"
-            raise ConfigError(f"{self.path} has no portal {portal!r}", remedy)
+            remedy = say("it has: {names}", names=tuple(one.name for one in self.portals))
+            raise ConfigError(say("{path} has no portal {portal}", path=str(self.path), portal=repr(portal)), remedy)
         return tuple(
             sync.name
             for sync in self.syncs
@@ -391,6 +394,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         known = [sync.name for sync in self.syncs]
         close = nearest(name, known)
         return ConfigError(
-            f"{self.path} has no sync {name!r}",
-            f"did you mean {close!r}?" if close else f"it has: {', '.join(known) or 'none'}",
+            say("{path} has no sync {name}", path=str(self.path), name=repr(name)),
+            say("did you mean {close}?", close=repr(close))
+            if close
+            else say("it has: {names}", names=tuple(known) or say("none")),
         )
