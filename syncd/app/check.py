@@ -17,11 +17,11 @@ from syncd.cycle.directories import kept_directory
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
-from syncd.model.alike import alike
+from syncd.lang.saying import joined, say, say_as, say_count
+from syncd.model.alike import Group, alike
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Place
 from syncd.model.json_values import Json
-from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.people.crm import read_clients
@@ -32,6 +32,22 @@ from syncd.portal.probe.facts import Facts
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
 _SHOWN_NAMES = 8
+_LABELS: Mapping[str, str] = {
+    "config": say_as("check", "config"),
+    "secrets": say_as("check", "secrets"),
+    "state": say_as("check", "state"),
+    "source": say_as("check", "source"),
+    "entries": say_as("check", "entries"),
+    "portal": say_as("check", "portal"),
+    "facts": say_as("check", "facts"),
+    "guard": say_as("check", "guard"),
+    "clients": say_as("check", "clients"),
+    "calendars": say_as("check", "calendars"),
+    "owners": say_as("check", "owners"),
+    "sections": say_as("check", "sections"),
+    "target": say_as("check", "target"),
+    "zone": say_as("check", "zone"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,13 @@ class Check:
     remedy: str = ""
     exit_code: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What people call it: the name, whose first word says what kind of thing it is."""
+        kind, _, thing = self.name.partition(" ")
+        label = _LABELS.get(kind, kind)
+        return say("{kind} {thing}", kind=label, thing=thing) if thing else label
+
 
 def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
     """Return the JSON document of `syncd check --json`."""
@@ -59,13 +82,22 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
 
 def summary(checks: Sequence[Check]) -> str:
     """Return in one line how many checks found nothing, and the names of those that found something."""
-    problems = [one.name for one in checks if not one.ok]
+    number = say_count("{count:,} check", "{count:,} checks", len(checks))
+    problems = [one.label for one in checks if not one.ok]
     if not problems:
-        return f"{counted(len(checks), 'check')}, no problem"
+        return say("{checks}, no problem", checks=number)
     named = Counter(problems)
-    shown = [name if count == 1 else f"{name} ({count})" for name, count in named.most_common()][:_SHOWN_NAMES]
-    more = f", and {len(named) - len(shown)} more" if len(named) > len(shown) else ""
-    return f"{counted(len(checks), 'check')}, {counted(len(problems), 'problem')}: {', '.join(shown)}{more}"
+    shown = tuple(
+        name if count == 1 else say("{name} ({number})", name=name, number=count)
+        for name, count in named.most_common(_SHOWN_NAMES)
+    )
+    more = (say("and {number} more", number=len(named) - len(shown)),) if len(named) > len(shown) else ()
+    return say(
+        "{checks}, {problems}: {names}",
+        checks=number,
+        problems=say_count("{count:,} problem", "{count:,} problems", len(problems)),
+        names=(*shown, *more),
+    )
 
 
 async def check_all(
@@ -77,12 +109,12 @@ async def check_all(
     """
     chosen = app.syncs(names, portal=portal)
     asked = _asked(app, chosen, everything=not names and portal is None)
-    size = f"{counted(len(app.syncs()), 'sync')}, {counted(len(app.portals), 'portal')}"
+    size = say("{path}: {size}", path=str(app.config.path), size=_size(len(app.syncs()), len(app.portals)))
     if len(chosen) < len(app.syncs()):
-        size += f"; checked: {counted(len(chosen), 'sync')}, {counted(len(asked), 'portal')}"
-    yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
+        size = say("{all}; checked: {size}", all=size, size=_size(len(chosen), len(asked)))
+    yield Check(name="config", ok=True, detail=size)
     for warning in app.config.warnings:
-        yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
+        yield Check(name="secrets", ok=False, detail=warning, remedy=say("no other user should be able to read it"))
     for one in await _state(app):
         yield one
     snapshots: dict[str, Snapshot] = {}
@@ -106,6 +138,15 @@ async def check_all(
         part = app.portals[name].part(asyncio.Event(), hasty=True)
         async for one in _portal(app, part, syncs, snapshots):
             yield one
+
+
+def _size(syncs: int, portals: int) -> str:
+    """Return how many syncs and portals there are."""
+    return say(
+        "{syncs}, {portals}",
+        syncs=say_count("{count:,} sync", "{count:,} syncs", syncs),
+        portals=say_count("{count:,} portal", "{count:,} portals", portals),
+    )
 
 
 def _asked(app: App, chosen: Sequence[Sync], *, everything: bool) -> tuple[str, ...]:
@@ -133,12 +174,21 @@ def _state_file(path: Path, *, kept: bool) -> Check:
         with path.open("rb") if path.exists() else probe.joinpath(".syncd-check").open("wb"):
             pass
     except OSError as error:
-        return Check(name="state", ok=False, detail=f"{path}: {error.strerror}", remedy="set state to a writable path")
+        return Check(
+            name="state",
+            ok=False,
+            detail=say("{path}: {reason}", path=str(path), reason=error.strerror or ""),
+            remedy=say("set state to a writable path"),
+        )
     if probe is parent:
         probe.joinpath(".syncd-check").unlink()
-    detail = str(path) if path.exists() else f"{path} will be created"
+    detail = str(path) if path.exists() else say("{path} will be created", path=str(path))
     if kept:
-        detail += f', where earlier versions kept it; `state = "{path}"` in the config settles that'
+        detail = say(
+            '{place}, where earlier versions kept it; `state = "{path}"` in the config settles that',
+            place=detail,
+            path=str(path),
+        )
     return Check(name="state", ok=True, detail=detail)
 
 
@@ -146,34 +196,45 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     name = f"source {sync.name}"
     if not snapshot.complete:
         yield Check(
-            name=name, ok=False, detail=f"{sync.source.describe()}: {snapshot.incomplete_because}",
-            remedy="fix the source; until then nothing is deleted",
+            name=name, ok=False, detail=_of_source(sync, snapshot.incomplete_because),
+            remedy=say("fix the source; until then nothing is deleted"),
         )  # fmt: skip
         return
     kept = kept_entries(sync, snapshot)
     problems = (*snapshot.problems, *kept.problems)
-    detail = f"{sync.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
+    detail = _of_source(sync, _entries(len(kept.entries)))
     if snapshot.assumed:
         more = len(snapshot.assumed) - _SHOWN
-        detail += f"; {', '.join(snapshot.assumed[:_SHOWN])}" + (f", and {more} more" if more > 0 else "")
+        ending = (say("and {number} more", number=more),) if more > 0 else ()
+        assumed = (*snapshot.assumed[:_SHOWN], *ending)
+        detail = say("{found}; {assumed}", found=detail, assumed=assumed)
     yield Check(name=name, ok=True, detail=detail)
     if problems:
         ok = all(problem.kind == "warning" for problem in problems)  # entries with a warning are synced
         said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
-        remedy = "" if ok else "correct these entries"
+        remedy = "" if ok else say("correct these entries")
         yield Check(name=f"entries {sync.name}", ok=ok, detail=said, remedy=remedy)
+
+
+def _of_source(sync: Sync, said: str) -> str:
+    return say("{source}: {said}", source=sync.source.describe(), said=said)
+
+
+def _entries(number: int) -> str:
+    return say_count("{count:,} entry", "{count:,} entries", number)
 
 
 def _first(problems: tuple[Problem, ...]) -> str:
     """Return the first problems, each with the number of those that are like it."""
     groups = alike(problems, lambda problem: f"{problem.kind}: {problem.reason}")
-    said = [
-        f"{group.examples[0].where}: {group.examples[0].reason}"
-        + (f" (and {group.size - 1} more like it)" if group.size > 1 else "")
-        for group in groups[:_SHOWN]
-    ]
+    said = [_one_of(group) for group in groups[:_SHOWN]]
     more = sum(group.size for group in groups[_SHOWN:])
-    return "; ".join(said) + (f"; and {more} more" if more else "")
+    return joined([*said, *([say("and {number} more", number=more)] if more else [])])
+
+
+def _one_of(group: Group[Problem]) -> str:
+    first = say("{where}: {reason}", where=group.examples[0].where, reason=group.examples[0].reason)
+    return say("{first} (and {number} more like it)", first=first, number=group.size - 1) if group.size > 1 else first
 
 
 async def _portal(
@@ -199,7 +260,7 @@ async def _portal(
                 yield Check(name=name, ok=not told.remedy, detail=told.detail, remedy=told.remedy)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
-        remedy = error.remedy or f"give the {portal.caller} the missing permission"
+        remedy = error.remedy or say("give the {caller} the missing permission", caller=portal.caller)
         yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
@@ -224,8 +285,8 @@ def _known(app: App, portal: Portal, facts: Facts | None, syncs: list[SyncConfig
     for said in consequences(facts, syncs):
         yield Check(name=name, ok=True, detail=said)
     if zone := wrong_zone(facts, configured):
-        yield Check(name=name, ok=False, detail=f"its own zone is {zone}, the config says {configured}",
-                    remedy=f"correct server_timezone of [portals.{portal.name}] or leave it out")  # fmt: skip
+        yield Check(name=name, ok=False, detail=say("its own zone is {zone}, the config says {configured}", zone=zone, configured=configured or ""),
+                    remedy=say("correct server_timezone of [portals.{name}] or leave it out", name=portal.name))  # fmt: skip
 
 
 def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
@@ -243,20 +304,32 @@ def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
 def _address(name: str, portal: Portal) -> Check:
     """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
     if portal.moved_to is None:
-        return Check(name=name, ok=True, detail=f"{portal.origin} answers")
+        return Check(name=name, ok=True, detail=say("{origin} answers", origin=portal.origin))
     key = "webhook" if portal.application is None else "address"
-    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into {key}"
+    detail = say(
+        "{origin} was renamed and answers at {moved_to}: write the new address into {key}",
+        origin=portal.origin,
+        moved_to=portal.moved_to,
+        key=key,
+    )
     return Check(name=name, ok=True, detail=detail)
 
 
 def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
     missing = [one[0] for one in wanted if not scopes & set(one)]
-    detail = f"the {portal.caller} may: {', '.join(sorted(scopes)) or 'nothing'}"
+    detail = say("the {caller} may: {scopes}", caller=portal.caller, scopes=tuple(sorted(scopes)) or say("nothing"))
     if missing:
-        remedy = "add the permissions to the inbound webhook"
+        remedy = say("add the permissions to the inbound webhook")
         if portal.application is not None:
-            remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
-        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
+            remedy = say(
+                "tick them in the application's settings, then run `syncd portal authorize {name}`", name=portal.name
+            )
+        return Check(
+            name=name,
+            ok=False,
+            detail=say("{detail}; missing: {missing}", detail=detail, missing=tuple(missing)),
+            remedy=remedy,
+        )
     return Check(name=name, ok=True, detail=detail)
 
 
@@ -266,17 +339,25 @@ def _clock(name: str, portal: Portal) -> Check:
     return Check(
         name=name,
         ok=ok,
-        detail=f"the clocks differ by {abs(skew_s):.0f} s",
-        remedy="" if ok else "set this machine's clock (NTP)",
+        detail=say("the clocks differ by {seconds:.0f} s", seconds=abs(skew_s)),
+        remedy="" if ok else say("set this machine's clock (NTP)"),
     )
 
 
 def _caller(name: str, directory: Directory) -> Check:
     caller = directory.caller
-    rights = "an administrator" if caller.admin else "no administrator: it needs rights to other people's calendars"
-    zone = caller.zone or "the server's zone"
-    return Check(name=name, ok=caller.id > 0, detail=f"acts as user {caller.id}, {rights}, {zone}",
-                 remedy="" if caller.id else "give the webhook the permission user_basic")  # fmt: skip
+    zone = caller.zone or say("the server's zone")
+    detail = (
+        say("acts as user {id}, an administrator, {zone}", id=caller.id, zone=zone)
+        if caller.admin
+        else say(
+            "acts as user {id}, no administrator: it needs rights to other people's calendars, {zone}",
+            id=caller.id,
+            zone=zone,
+        )
+    )
+    return Check(name=name, ok=caller.id > 0, detail=detail,
+                 remedy="" if caller.id else say("give the webhook the permission user_basic"))  # fmt: skip
 
 
 async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, directory: Directory) -> AsyncIterator[Check]:
@@ -295,7 +376,9 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
         is_about_types = isinstance(error, CommandRefusedError) and error.code in ("NOT_FOUND", "INVALID_ARG_VALUE")
-        usual = f"give the {portal.caller} the permission crm, and its user the right to read the CRM"
+        usual = say(
+            "give the {caller} the permission crm, and its user the right to read the CRM", caller=portal.caller
+        )
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy=error.remedy if is_about_types else usual)  # fmt: skip
         return
@@ -308,8 +391,8 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         return
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
-        yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
-                    remedy="let syncd work as an administrator, who may read them all")  # fmt: skip
+        yield Check(name=f"calendars {sync.name}", ok=False, detail=say("cannot be read: {names}", names=_names(unread)),
+                    remedy=say("let syncd work as an administrator, who may read them all"))  # fmt: skip
     known = await kept_directory(run)
     directory = directory.following(known, sync.target.section_name) if known is not None else directory
     for told in _renamed_sections(sync, directory):
@@ -319,8 +402,8 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     yield _owners(sync, shaping, len(calendars))
     outside = _synced_outside(directory, shaping.wanted.items)
     if outside:
-        yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
-                    remedy="choose another section: that service would copy what is written there")  # fmt: skip
+        yield Check(name=f"sections {sync.name}", ok=False, detail=say("synced with another service: {outside}", outside=outside),
+                    remedy=say("choose another section: that service would copy what is written there"))  # fmt: skip
     yield _zone(sync, directory, now)
     for said in sync.target.overlooked(kept.entries, directory):
         yield Check(name=f"target {sync.name}", ok=True, detail=said)
@@ -332,7 +415,12 @@ def _renamed_sections(sync: Sync, directory: Directory) -> Iterator[Check]:
     for calendar, old, new in directory.renamed():
         if old != sync.target.section_name:
             continue
-        detail = f"the section «{old}» of {calendar} is called «{new}» now; it is used further, known by its id"
+        detail = say(
+            "the section «{old}» of {calendar} is called «{new}» now; it is used further, known by its id",
+            old=old,
+            calendar=calendar,
+            new=new,
+        )
         yield Check(name=f"sections {sync.name}", ok=True, detail=detail)
 
 
@@ -340,22 +428,30 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
     """Return what the entries become. Those that become nothing often have one reason, so reasons are counted."""
     items = shaping.wanted.items
     on_card = sync.target.on_cards
-    place = f"on {counted(calendars, 'card')}" if on_card else f"in {counted(calendars, 'calendar')}"
-    detail = f"{counted(len(items), 'item')} {place}"
+    place = (
+        say_count("on {count:,} card", "on {count:,} cards", calendars)
+        if on_card
+        else say_count("in {count:,} calendar", "in {count:,} calendars", calendars)
+    )
+    detail: str = say_count("{count:,} item {place}", "{count:,} items {place}", len(items), place=place)
     new = {item.key.place for item in items if item.section_id is None}
     if new:
-        detail += f", {counted(len(new), 'section')} will be created"
+        detail = say_count(
+            "{found}, {count:,} section will be created", "{found}, {count:,} sections will be created", len(new),
+            found=detail,
+        )  # fmt: skip
     reasons = Counter(problem.reason for problem in shaping.problems if problem.kind in ("held", "rejected"))
     if shaping.skipped:
         left = Counter(problem.reason for problem in shaping.problems if problem.kind == "skipped")
-        detail += f"; {counted(shaping.skipped, 'entry', 'entries')} {'; '.join(_most_below_one_head(left))}"
+        why = joined(_most_below_one_head(left))
+        detail = say("{found}; {entries} {why}", found=detail, entries=_entries(shaping.skipped), why=why)
     if not reasons:
         return Check(name=f"owners {sync.name}", ok=True, detail=detail)
     return Check(
         name=f"owners {sync.name}",
         ok=False,
-        detail=f"{detail}; {'; '.join(_most(reasons))}",
-        remedy="see owners, on_unresolved and the entries named",
+        detail=joined([detail, *_most(reasons)]),
+        remedy=say("see owners, on_unresolved and the entries named"),
     )
 
 
@@ -370,20 +466,32 @@ def _most_below_one_head(reasons: Counter[str]) -> list[str]:
 
 def _most(reasons: Counter[str]) -> list[str]:
     """Return the commonest reasons, each with the number of its entries."""
-    said = [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
-    return said if len(reasons) <= _SHOWN else [*said, f"and {counted(len(reasons) - _SHOWN, 'more reason')}"]
+    said: list[str] = [
+        say("{reason} ({entries})", reason=reason, entries=_entries(number))
+        for reason, number in reasons.most_common(_SHOWN)
+    ]
+    if (more := len(reasons) - _SHOWN) > 0:
+        said.append(say_count("and {count:,} more reason", "and {count:,} more reasons", more))
+    return said
 
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     """Return the portal's zone, with a warning if what people see depends on a guess (PORTAL.md 4.7, 6.3)."""
     zone, caller = portal_zone(sync, directory), caller_zone(directory)
-    detail = f"the portal's own zone is taken as {zone}"
+    detail = say("the portal's own zone is taken as {zone}", zone=zone)
     guessed = not sync.portal_zone and not directory.server_zone and caller
     if guessed and not _switch_together(zone, caller, now):
-        depending = "times of the other season" if sync.target.on_cards else "days on which the portal's clocks change"
-        detail += (
-            f"; syncd's user lives in {caller}, whose clock changes differently: {depending} "
-            "depend on this guess, so name it with server_timezone in [portals.X]"
+        depending = (
+            say("times of the other season")
+            if sync.target.on_cards
+            else say("days on which the portal's clocks change")
+        )
+        detail = say(
+            "{zone}; syncd's user lives in {caller}, whose clock changes differently: {what} depend on this guess, so"
+            " name it with server_timezone in [portals.X]",
+            zone=detail,
+            caller=caller,
+            what=depending,
         )
     return Check(name=f"zone {sync.name}", ok=True, detail=detail)
 
@@ -394,8 +502,8 @@ def _switch_together(one: str, other: str, now: float) -> bool:
     return len({offset_s(one, now + day * 86_400) - offset_s(other, now + day * 86_400) for day in days}) == 1
 
 
-def _names(calendars: list[Place]) -> str:
-    return ", ".join(str(calendar) for calendar in calendars[:_SHOWN]) + (" …" if len(calendars) > _SHOWN else "")
+def _names(calendars: list[Place]) -> tuple[str, ...]:
+    return (*map(str, calendars[:_SHOWN]), *(("…",) if len(calendars) > _SHOWN else ()))
 
 
 def _synced_outside(directory: Directory, items: tuple[Item, ...]) -> str:

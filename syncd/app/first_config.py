@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from syncd.lang.saying import say
 from syncd.source.guess import Guess
 from syncd.source.table.grid_guess import GridGuess
 
@@ -161,14 +162,20 @@ def _target(first: FirstConfig) -> Iterator[str]:
             yield _key("responsible", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
     else:
         by_groups = first.guess is not None and first.guess.by_groups and first.calendar == "group"
-        said = f"the owners are called groups ({first.owner_title}); or user, company" if by_groups else _CALENDARS
+        said = (
+            say("the owners are called groups ({owner_title}); or user, company", owner_title=first.owner_title)
+            if by_groups
+            else _CALENDARS
+        )
         yield _key("calendar", first.calendar, said)
         if first.has_owner:
             by = "found by id or name" if first.calendar == "group" else "found by id, e-mail, XML_ID or full name"
             yield _key("owner", f"{{{first.owner}}}", by)
         else:
             said = (
-                "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
+                say("the webhook's owner; or whose calendar it is")
+                if first.caller
+                else say("a stand-in: whose calendar it is")
             )
             yield _key("owner", first.caller or 1, said)
         yield _key("section", first.section, "the calendar there, created when missing")

@@ -21,7 +21,8 @@ from syncd.app.first_config import FirstConfig, compose
 from syncd.clock import Clock
 from syncd.config import Config, load_config
 from syncd.config.secrets import Secret, check_webhook
-from syncd.errors import ConfigError, EntryError, SourceError
+from syncd.errors import ConfigError, EntryError, SourceError, message_of
+from syncd.lang.saying import say
 from syncd.model.entry import Snapshot, Timed, Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
@@ -110,7 +111,7 @@ def _checked(webhook: str) -> str:
     try:
         return check_webhook(Secret(webhook.strip()))[0].reveal()
     except ValueError as error:
-        raise ConfigError(f"--webhook {error}") from None
+        raise ConfigError(say("--webhook {error}", error=message_of(error))) from None
 
 
 async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
@@ -138,7 +139,7 @@ async def _look(source: str, clock: Clock) -> Guess:
         table = await asyncio.to_thread(guess_table_of, source)
         return guess_query(table.query, table.titles, table.rows)
     if re.match(r"[\w+]+://", source):
-        raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
+        raise ConfigError(say("--source is neither a file nor a web address"), say("it begins with https://"))
     try:
         content = await asyncio.to_thread(_content, source)
     except SourceError as error:
@@ -171,11 +172,15 @@ def _content(source: str) -> bytes:
         # One file is enough to guess from; the others of a directory have the same form.
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".json", ".xlsx"))
     except OSError as error:
-        raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
+        raise SourceError(
+            say("{source}: {reason}", source=source, reason=error.strerror or ""),
+            say("name a file that can be read"),
+        ) from None
     if inside:
         return read_file(str(inside[0]), Path()).content
     raise SourceError(
-        f"{source} holds no csv, ics, json or xlsx file", "name a file after --source, or one of another ending"
+        say("{source} holds no csv, ics, json or xlsx file", source=source),
+        say("name a file after --source, or one of another ending"),
     )
 
 

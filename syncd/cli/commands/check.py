@@ -12,6 +12,12 @@ from syncd.app.check import Check, check_all, check_document, summary
 from syncd.cli import show
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
+
+_OK = say("ok      ")
+_PROBLEM = say("problem ")
+"""Of one width in each language."""
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
@@ -32,10 +38,10 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 
 
 def _show(out: Console, one: Check) -> None:
-    sign = Text("ok      ", style="green") if one.ok else Text("problem ", style="red")
-    line = sign.append(f"{one.name}: ", style="bold").append(one.detail, style="")
+    sign = Text(told(_OK), style="green") if one.ok else Text(told(_PROBLEM), style="red")
+    line = sign.append(f"{told(one.label)}: ", style="bold").append(told(one.detail), style="")
     if one.remedy and not one.ok:
-        line.append(f" — {one.remedy}", style="dim")
+        line.append(f" — {told(one.remedy)}", style="dim")
     show.line(out, line)
 
 

@@ -25,6 +25,7 @@ from syncd.demo import samples
 from syncd.demo.config import app_config_text, config_text
 from syncd.demo.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, demo_world
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.portal.oauth.grants import Granted, code_in
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.settings import Settings
@@ -53,10 +54,13 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             return code
         _cards(out, portal)
         if arguments.no_wait:
-            show.line(out, f"\nWithout --no-wait the simulated portal stays up and shows the result: {running.url}/")
+            show.line(
+                out,
+                say("\nWithout --no-wait the simulated portal stays up and shows the result: {url}/", url=running.url),
+            )
             return 0
-        out.print(f"\nThe simulated portal shows the result: [bold]{running.url}/[/]")
-        out.print("[dim]Ctrl-C ends the demonstration.[/]")
+        out.print(say("\nThe simulated portal shows the result: [bold]{url}/[/]", url=running.url))
+        out.print(say("[dim]Ctrl-C ends the demonstration.[/]"))
         sys.stdout.flush()
         await stop.wait()
     finally:
@@ -99,24 +103,24 @@ async def _authorise(out: Console, app: App, portal: World) -> None:
     answer = await application.exchange(code_in(place, state=""))
     assert isinstance(answer, Granted)
     kept = await application.take(answer, spare=False)
-    out.print(f"[bold]An administrator has authorised the application, as user {kept.user}.[/]\n")
+    out.print(say("[bold]An administrator has authorised the application, as user {user}.[/]\n", user=kept.user))
 
 
 async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
     """Run every sync twice; return the first exit code that is not part of the demonstration."""
-    out.print("[bold]Three schedules and an empty portal.[/]\n")
+    out.print(say("[bold]Three schedules and an empty portal.[/]\n"))
     for sync in app.syncs():
         result = await _pass(out, app, sync, stop, with_plan=True)
         if not _as_meant(result):
             return result.exit_code or 1
         out.print()
-    out.print("[bold]The same once more: nothing is left to do.[/]\n")
+    out.print(say("[bold]The same once more: nothing is left to do.[/]\n"))
     for sync in app.syncs():
         result = await _pass(out, app, sync, stop, with_plan=False)
         if not _as_meant(result):
             return result.exit_code or 1
         if any(result.record.counts.get(name) for name in ("created", "updated", "deleted", "adopted")):
-            out.print("[red]The second pass changed something: this is a defect of syncd.[/]")
+            out.print(say("[red]The second pass changed something: this is a defect of syncd.[/]"))
             return 1
     return 0
 
@@ -131,7 +135,7 @@ def _cards(out: Console, portal: World) -> None:
     """Print how many meetings are on each client's card."""
     crm = portal.tables.crm_rows
     meetings = Counter(activity.owner_id for activity in crm.activities.values())
-    out.print("\n[bold]Meetings on the clients' cards, each also in the calendar of its doctor:[/]\n")
+    out.print(say("\n[bold]Meetings on the clients' cards, each also in the calendar of its doctor:[/]\n"))
     cards = [f"{client.title} {meetings[client.id]}" for client in crm.of_type(CONTACT)]
     out.print(Padding(Columns(cards, padding=(0, 3), equal=True), (0, 2)))
 

@@ -18,7 +18,8 @@ from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import GuardError, PortalUnusableError, SyncdError, without_frames
+from syncd.errors import GuardError, PortalUnusableError, SyncdError, message_of, without_frames
+from syncd.lang.saying import say
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -47,9 +48,9 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         if one.plan.changes:
             show.known(out, *known[one.sync])
         if note := guarded[one.sync]:
-            show.line(out, f"  a pass would stop here: {note}", "red")
+            show.line(out, say("  a pass would stop here: {note}", note=note), "red")
     for name, failure in failures.items():
-        out.print(f"{name}:", style="bold", markup=False)
+        show.line(out, f"{name}:", "bold")
         show.error(out, failure)
     return worst(codes)
 
@@ -66,7 +67,7 @@ def _guard_note(app: App, prepared: Prepared) -> str:
     try:
         app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
     except GuardError as error:
-        return str(error)
+        return message_of(error)
     return ""
 
 
