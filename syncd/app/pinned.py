@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from syncd.app.documents import change_document
+from syncd.app.told_json import told_json
 from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_as, say_count
@@ -81,19 +81,19 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
 
     `clean` takes secrets out of what is only for people to read.
     """
-    pinned = _PinnedFile(
-        format=_FORMAT,
-        plans=[
-            _PinnedPlan(
-                sync=one.sync,
-                changes=[within(change_document(change), clean) for change in one.plan.changes],
-                digests=[_digest(change) for change in one.plan.changes],
-            )
+    pinned: Json = {
+        "format": _FORMAT,
+        "plans": [
+            {
+                "sync": one.sync,
+                "changes": [within(change_document(change), clean) for change in one.plan.changes],
+                "digests": [_digest(change) for change in one.plan.changes],
+            }
             for one in plans
         ],
-    )
+    }
     try:
-        path.write_bytes(orjson.dumps(msgspec.to_builtins(pinned), option=orjson.OPT_INDENT_2) + b"\n")
+        path.write_bytes(told_json(pinned) + b"\n")
     except OSError as error:
         raise ConfigError(
             say("cannot write the plan to {path}: {reason}", path=str(path), reason=error.strerror or "")

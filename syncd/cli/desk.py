@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from rich.console import Console
 
 from syncd.app.application import App
-from syncd.cli import show
+from syncd.cli import printed, show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain, tell
 from syncd.cli.question import agreed, asked
@@ -120,7 +120,7 @@ class OwnDesk:
 
     def document(self, value: Json) -> None:
         """Print the JSON document of a command."""
-        show.document(value)
+        printed.document(value)
 
     def print(self, text: str) -> None:
         """Print a line to stdout."""

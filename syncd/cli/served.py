@@ -15,7 +15,7 @@ from rich.console import Console
 
 from syncd.app import report
 from syncd.app.application import App
-from syncd.cli import progress, show
+from syncd.cli import printed, progress, show
 from syncd.cli.desk import work_of
 from syncd.cli.outlet import Outlet
 from syncd.cycle.run import PassResult
@@ -96,7 +96,7 @@ class ServedDesk:
 
     def document(self, value: Json) -> None:
         """Print the JSON document of a command."""
-        self.print(show.document_text(value))
+        self.print(printed.document_text(value))
 
     def print(self, text: str) -> None:
         """Print a line on the client's stdout."""

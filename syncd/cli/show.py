@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
-import orjson
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from syncd.cli.outlet import certain, shown
+from syncd.cli.outlet import shown
+from syncd.cli.times import duration, when
 from syncd.cli.words import KINDS, STATES, field, numbered
 from syncd.errors import SyncdError
-from syncd.lang.catalog import reader, told
+from syncd.lang.catalog import told
 from syncd.lang.saying import say, say_as, say_count
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
-from syncd.model.zones import as_read
-from syncd.scrub import escaped_json, within
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cycle.plan import Prepared
@@ -116,39 +113,6 @@ def _fit_text(text: Text) -> Text:
     styles = [" ".join([base, *(str(span.style) for span in piece.spans)]).strip() for piece in pieces]
     styled = Text.assemble(*((shown(piece.plain), style) for piece, style in zip(pieces, styles, strict=True)))
     return styled if styled.plain == fit else Text(fit, style=text.style)  # a secret may reach over two styles
-
-
-def document(value: Json) -> None:
-    """Print the JSON document of a command, the only thing on stdout then."""
-    print(document_text(value))
-
-
-def document_text(value: Json) -> str:
-    """Return the JSON document of a command as it is printed."""
-    text = _dumped(value)
-    if certain(text) != text:  # seldom: value by value, so that it stays JSON, but that takes its time
-        text = _dumped(within(value, certain))
-    return escaped_json(text)
-
-
-def _dumped(value: Json) -> str:
-    if reader() == "en":  # a message is its English text already
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    return orjson.dumps(value, _plain, orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
-
-
-def _plain(value: object) -> object:
-    """Return what orjson passes on: a message in the reader's language, any other subclass as what it is at heart."""
-    match value:
-        case str():
-            return str(told(value))
-        case dict():
-            return dict(value)
-        case list():
-            return list(value)
-        case int():
-            return int(value)
-    raise TypeError(type(value).__name__)
 
 
 def plan(out: Console, prepared: Prepared, *, zone: str | None, shown: int = _SHOWN_CHANGES) -> None:
@@ -345,6 +309,11 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
         out.print(Text(" " * (margin + (_DEEPER if number else 0))).append_text(one), soft_wrap=True)
 
 
+def inset(text: str) -> str:
+    """Return a line that is set in below another one."""
+    return say("  {text}", text=text)
+
+
 def problems(out: Console, lines: Sequence[Problem]) -> None:
     """Print problems, one line each, with the place first; of many alike the first, and where others are."""
     groups = alike(lines, lambda problem: f"{problem.kind}: {problem.reason}")
@@ -434,48 +403,3 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
-
-
-def local_time(unix: float) -> str:
-    """Return a unix time as the clock here shows it."""
-    moment = datetime.fromtimestamp(unix).astimezone()
-    if reader() == "en":
-        return moment.strftime("%Y-%m-%d %H:%M:%S")
-    return told(say("{moment}", moment=moment.replace(tzinfo=None)))
-
-
-def when(start: str, zone: str | None) -> str:
-    """Return the start of an item, an ISO date or time, as people read it: in `zone`, else with its own offset."""
-    text = as_read(start, zone)
-    if reader() == "en" or not start:
-        return text
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:  # what an older version kept, or a feed said
-        return text
-    return told(say("{moment}", moment=found) if ":" in text else say("{day}", day=found.date()))
-
-
-def local_zone() -> str:
-    """Return the zone of `local_time`: this machine's, by name and offset."""
-    now = datetime.now().astimezone()
-    return f"{now.tzname()} (UTC{now:%z})"
-
-
-def inset(text: str) -> str:
-    """Return a line that is set in below another one."""
-    return say("  {text}", text=text)
-
-
-def seconds(number: float) -> str:
-    """Return a number of seconds to one digit."""
-    return say("{number:.1f} s", number=number)
-
-
-def duration(seconds_: float) -> str:
-    """Return a duration in the unit that people would use."""
-    if seconds_ < 90:
-        return say("{number:.0f} s", number=seconds_) if seconds_ >= 10 else seconds(seconds_)
-    if seconds_ < 5400:
-        return say("{number:.0f} min", number=seconds_ / 60)
-    return say("{number:.1f} h", number=seconds_ / 3600)

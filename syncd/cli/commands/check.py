@@ -8,8 +8,9 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from syncd.app.check import Check, check_all, check_document, summary
-from syncd.cli import show
+from syncd.app.check import check_all
+from syncd.app.checked import Check, check_document, summary
+from syncd.cli import printed, show
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
 from syncd.lang.catalog import told
@@ -31,7 +32,7 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
             if not arguments.json:
                 _show(out, one)
     if arguments.json:
-        show.document(check_document(tuple(found)))
+        printed.document(check_document(tuple(found)))
     else:
         show.line(out, summary(found), "green" if all(one.ok for one in found) else "red")
     return worst(_code(one) for one in found if not one.ok)

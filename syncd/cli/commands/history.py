@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 
 from syncd.app.documents import history_document, record_change_document, run_document
-from syncd.cli import show, words
+from syncd.cli import show, times, words
 from syncd.cli.desk import Desk
 from syncd.errors import ConfigError
 from syncd.lang.saying import say, say_as
@@ -75,14 +75,14 @@ def _show(out: Console, runs: list[RunRecord]) -> None:
         show.line(out, say("no run yet"))
         return
     show.rows(out, _TITLES, (_row(run) for run in runs))
-    show.line(out, say("times are in {zone}", zone=show.local_zone()), "dim")
+    show.line(out, say("times are in {zone}", zone=times.local_zone()), "dim")
     show.line(out, say("`syncd history --run N` tells what a run changed, `syncd undo N` takes it back"), "dim")
 
 
 def _row(run: RunRecord) -> tuple[str, ...]:
     counts = (str(run.counts.get(name, 0) or "") for name in _COUNTED)
     state = words.STATES.get(run.state, run.state)
-    return (str(run.id), run.sync, show.local_time(run.started), show.seconds(run.seconds), state, *counts)
+    return (str(run.id), run.sync, times.local_time(run.started), times.seconds(run.seconds), state, *counts)
 
 
 def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) -> None:
@@ -96,7 +96,7 @@ def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) 
         rows.append(
             (
                 words.OPS.get(change.op, change.op),
-                show.when(start, zone),
+                times.when(start, zone),
                 title,
                 where,
                 words.fields(change.changed_fields),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from syncd.cli import show
+from syncd.cli import printed, show, times
 from syncd.cli.opened import looked, no_leases, sharing
 from syncd.cli.outlet import tell
 from syncd.clock import SystemClock, sleep_or_stop
@@ -48,7 +48,7 @@ async def _list(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     if board is None:
         raise no_leases(app.config.path)
     if arguments.json:
-        show.document(board_document(board))
+        printed.document(board_document(board))
         return 0
     out = show.console()
     leases = {one.portal: one for one in board.leases}
@@ -66,7 +66,7 @@ async def _list(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 def _row(portal: str, lease: Lease | None) -> tuple[str, ...]:
     if lease is None or not lease.held:
         return (portal, "-", "-", "-", str(lease.epoch) if lease is not None else "-")
-    return (portal, lease.host, str(lease.pid), show.local_time(lease.since), str(lease.epoch))
+    return (portal, lease.host, str(lease.pid), times.local_time(lease.since), str(lease.epoch))
 
 
 async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:

@@ -11,7 +11,7 @@ from rich.console import Console
 from syncd.app import documents, pinned
 from syncd.app.application import App
 from syncd.app.known import facts_of, in_short
-from syncd.cli import show
+from syncd.cli import printed, show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
@@ -41,7 +41,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
     if arguments.json:
-        show.document(documents.plan_document(plans, failures))
+        printed.document(documents.plan_document(plans, failures))
         return worst(codes)
     for one in plans:
         show.plan(out, one, zone=zones[one.sync])

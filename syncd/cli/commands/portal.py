@@ -13,7 +13,7 @@ from math import isfinite
 
 from syncd.app import documents
 from syncd.app.application import App
-from syncd.cli import show
+from syncd.cli import printed, show, times
 from syncd.cli.execute import command_of
 from syncd.cli.opened import opened
 from syncd.cli.outlet import tell
@@ -111,7 +111,7 @@ async def _unresolved(app: App, name: str, *, as_json: bool) -> None:
     snapshot = await sync.source.read(sync.reading(app.clock.now()))
     names = sync.target.unresolved(kept_entries(sync, snapshot).entries, await _directory(app, client))
     if as_json:
-        show.document({"sync": name, "unresolved": [{"name": one, "why": why} for one, why in names.items()]})
+        printed.document({"sync": name, "unresolved": [{"name": one, "why": why} for one, why in names.items()]})
         return
     out = show.console()
     if not names:
@@ -144,7 +144,7 @@ def _limits(client: Portal, *, as_json: bool) -> None:
     limits, methods = client.limits, client.operating()
     if as_json:
         shown = {name: getattr(limits, name) for name in limits.__dataclass_fields__}
-        show.document({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
+        printed.document({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
         return
     out = show.console()
     out.print(
@@ -195,7 +195,7 @@ def _owners(directory: Directory, *, as_json: bool) -> None:
             for user in directory.users
         ]
         groups: list[Json] = [{"id": group.id, "name": group.name} for group in directory.groups]
-        show.document({"caller": directory.caller.id, "users": users, "groups": groups})
+        printed.document({"caller": directory.caller.id, "users": users, "groups": groups})
         return
     out = show.console()
     lines = [
@@ -221,7 +221,7 @@ def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[P
 def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool) -> None:
     rows = [(calendar, section) for calendar in calendars for section in directory.sections.get(str(calendar), ())]
     if as_json:
-        show.document(
+        printed.document(
             [
                 {
                     "id": section.id,
@@ -243,4 +243,4 @@ def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool
 
 
 def _resets(budget: MethodBudget) -> str:
-    return show.local_time(budget.resets_at) if budget.resets_at else "-"
+    return times.local_time(budget.resets_at) if budget.resets_at else "-"

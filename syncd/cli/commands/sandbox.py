@@ -42,7 +42,7 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             tell(
                 say(
                     "{name} {positions} (usually {usual})",
-                    name=f"{name:16}",
+                    name=name.ljust(16),
                     positions=" | ".join(positions),
                     usual=say_as("cell", "yes") if value is True else value or say_as("cell", "no"),
                 )
@@ -65,15 +65,8 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         tell(say("calendar page: {url}/", url=running.url))
         for hook in world.tables.webhooks.values():
             # In full: it protects nothing, and people are to copy it.
-            reveal(
-                told(
-                    say(
-                        "webhook of user {user}: {address}",
-                        user=hook.user,
-                        address=f"{running.url}/rest/{hook.user}/{hook.code}/",
-                    )
-                )
-            )
+            address = f"{running.url}/rest/{hook.user}/{hook.code}/"
+            reveal(told(say("webhook of user {user}: {address}", user=hook.user, address=address)))
         for one in world.tables.applications.values():
             reveal(
                 told(

@@ -90,6 +90,4 @@ def _write(file: Path, token: str) -> None:
     try:
         write_secret(file, token + "\n")
     except OSError as error:
-        raise ConfigError(
-            say("{file}: {reason}", file=str(file), reason=error.strerror or ""), _OTHER_FILE
-        ) from None
+        raise ConfigError(say("{file}: {reason}", file=str(file), reason=error.strerror or ""), _OTHER_FILE) from None

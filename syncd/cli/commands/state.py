@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from syncd.cli import show, words
+from syncd.cli import show, times, words
 from syncd.cli.desk import Desk
 from syncd.config import Config
 from syncd.lang.saying import say, say_as
@@ -82,7 +82,7 @@ def _show(out: Console, found: Status, config: Path) -> None:
             said = say(
                 "  {name} is paused since {time}; `syncd resume {name}` lets it go on",
                 name=one.name,
-                time=show.local_time(one.paused),
+                time=times.local_time(one.paused),
             )
             show.line(out, said, "yellow")
     if found.daemon is False:
@@ -91,7 +91,7 @@ def _show(out: Console, found: Status, config: Path) -> None:
             config=str(config),
         )
         show.line(out, said, "yellow")
-    show.line(out, say("times are in {zone}", zone=show.local_zone()), "dim")
+    show.line(out, say("times are in {zone}", zone=times.local_zone()), "dim")
 
 
 def _unplaced(problem: Problem) -> str:
@@ -112,7 +112,9 @@ def _operating(portal: str, method: str, budget: MethodBudget) -> str:
         if budget.limit_s < float("inf")
         else say("  {portal}: {method} {used:.0f} s operating time", used=budget.used_s, **named)
     )  # fmt: skip
-    return say("{used}, resets {time}", used=used, time=show.local_time(budget.resets_at)) if budget.resets_at else used
+    return (
+        say("{used}, resets {time}", used=used, time=times.local_time(budget.resets_at)) if budget.resets_at else used
+    )
 
 
 def _lease(lease: Lease) -> str:
@@ -124,7 +126,7 @@ def _lease(lease: Lease) -> str:
         portal=lease.portal,
         host=lease.host,
         pid=lease.pid,
-        time=show.local_time(lease.since),
+        time=times.local_time(lease.since),
         epoch=lease.epoch,
     )
 
@@ -136,7 +138,7 @@ def _holds(out: Console, one: SyncStatus) -> None:
             again = (
                 say("when the portal has been read")
                 if hold.retry_at == float("inf")
-                else show.local_time(hold.retry_at)
+                else times.local_time(hold.retry_at)
             )
             show.line(
                 out,
@@ -168,9 +170,9 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
     last = one.last_run
     return (
         one.name,
-        show.local_time(last.started) if last is not None else _NEVER,
+        times.local_time(last.started) if last is not None else _NEVER,
         words.STATES.get(last.state, last.state) if last is not None else "-",
-        show.local_time(one.last_success) if one.last_success is not None else _NEVER,
+        times.local_time(one.last_success) if one.last_success is not None else _NEVER,
         _next(one),
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
@@ -182,10 +184,10 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
 
 def _next(one: SyncStatus) -> str:
     if one.running is not None:
-        return say("under way since {time}", time=show.local_time(one.running))
+        return say("under way since {time}", time=times.local_time(one.running))
     if one.paused is not None:
         return say("paused")
-    return show.local_time(one.next_run) if one.next_run < float("inf") else _NEVER
+    return times.local_time(one.next_run) if one.next_run < float("inf") else _NEVER
 
 
 def _released(number: int, last: RunRecord | None) -> str:

@@ -9,7 +9,7 @@ import os
 from syncd.app.configured import read_config
 from syncd.app.documents import iso
 from syncd.app.state_move import hint, move_state, target_of
-from syncd.cli import show
+from syncd.cli import printed
 from syncd.cli.execute import config_path
 from syncd.cli.outlet import tell
 from syncd.clock import SystemClock
@@ -42,7 +42,7 @@ async def _backup(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.
     now = SystemClock().now()
     made = await ledger.back_up(arguments.file)
     if arguments.json:
-        show.document(
+        printed.document(
             {
                 "state": ledger.shown,
                 "backup": str(made.path),
@@ -72,7 +72,7 @@ async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.E
     """Read everything; a damaged state is told with the way out, and ends with exit code 2."""
     items = await ledger.check()
     if arguments.json:
-        show.document({"ok": True, "state": ledger.shown, "items": items})
+        printed.document({"ok": True, "state": ledger.shown, "items": items})
     else:
         tell(
             say(
@@ -89,7 +89,7 @@ async def _move(config: Config, arguments: argparse.Namespace, scrubber: Scrubbe
     target = target_of(arguments.to, arguments.schema, os.environ, scrubber.add)
     moved = await asyncio.to_thread(move_state, config.ledger, target, SystemClock().booted_at())
     if arguments.json:
-        show.document({"state": moved.source, "moved_to": moved.target, "rows": dict(moved.rows)})
+        printed.document({"state": moved.source, "moved_to": moved.target, "rows": dict(moved.rows)})
         return 0
     if moved.finished:
         tell(

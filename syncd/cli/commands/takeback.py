@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from syncd.app.documents import runs_document
-from syncd.cli import show, words
+from syncd.cli import show, times, words
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
 from syncd.cycle.made_sections import Tidied, holders
@@ -196,7 +196,7 @@ def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
                 "  {what}: «{title}» {start}: {reason}",
                 what=what,
                 title=one.link.title,
-                start=show.when(one.link.start[:10], None),
+                start=times.when(one.link.start[:10], None),
                 reason=one.reason,
             ),
             "yellow",
