@@ -8,11 +8,28 @@ from pathlib import Path
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
-from syncd.lang.saying import say
+from syncd.cli.speaking import in_the_reader_s_language
+from syncd.lang.catalog import LANGUAGES, told
+from syncd.lang.saying import say, say_as
 
 _RUNS = 20
 """How many runs of each sync `history` shows."""
-_CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
+_CONFIG_HELP = say(
+    "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
+)
+_EVERY = say("options of every command")
+_FILE, _NAME = say_as("placeholder", "FILE"), say_as("placeholder", "NAME")
+_WHO = say_as("placeholder", "WHO")
+_TIME = say_as("placeholder", "TIME")
+_RUN_ID = say_as("placeholder", "RUN_ID")
+_PLACE = say_as("placeholder", "URL|PATH")
+_SOURCE = say_as("placeholder", "FILE|URL")
+_COST = say_as("placeholder", "METHOD=SECONDS")
+_FAULT = say_as("placeholder", "KIND[:key=value,...]")
+_SWITCH = say_as("placeholder", "NAME=POSITION")
+_WHAT = say_as("placeholder", "WHAT")
+_DIR = say_as("placeholder", "DIR")
+_PORTAL = say_as("placeholder", "PORTAL")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,8 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
-    parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"syncd {__version__}",
+        help=say("show program's version number and exit"),
+    )
+    commands = parser.add_subparsers(dest="command", metavar=say_as("placeholder", "COMMAND"), title=say("commands"))
 
     _add_first_steps(commands)
     check = commands.add_parser("check", help=say("find everything that would stop a sync, one line each"))
@@ -34,17 +56,15 @@ def build_parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help=say("show what would change and why; changes nothing"))
     _names(plan)
     _reading(plan)
-    plan.add_argument("--out", type=Path, metavar="FILE", help=say("pin the plan, for `sync --plan FILE`"))
+    plan.add_argument("--out", type=Path, metavar=_FILE, help=say("pin the plan, for `sync --plan FILE`"))
     _json(plan)
 
     sync = commands.add_parser("sync", help=say("make one pass, then exit"))
     _names(sync)
     _reading(sync)
-    sync.add_argument(
-        "--plan", type=Path, metavar="FILE", help=say("do exactly what was pinned, else exit with code 4")
-    )
+    sync.add_argument("--plan", type=Path, metavar=_FILE, help=say("do exactly what was pinned, else exit with code 4"))
     _force(sync)
-    sync.add_argument("--report", type=Path, metavar="FILE", help=say("write a CSV with one row per entry"))
+    sync.add_argument("--report", type=Path, metavar=_FILE, help=say("write a CSV with one row per entry"))
     _json(sync)
 
     _add_bulk(commands)
@@ -63,8 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
     for name, command in commands.choices.items():
         command.epilog = epilog_of(name, command.epilog)
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
-        _of_every_command(command.add_argument_group("options of every command"))
-    return parser
+        _of_every_command(command.add_argument_group(_EVERY))
+    return in_the_reader_s_language(parser)
 
 
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
@@ -73,11 +93,18 @@ def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
     match found.command:
         case "report":
             if found.json and found.format not in (None, "json"):
-                parser.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+                parser.error(
+                    told(
+                        say(
+                            "--json and --format {format} exclude each other: leave out one of them",
+                            format=found.format,
+                        )
+                    )
+                )
             found.format = found.format or ("json" if found.json else "csv")
         case "history":
             if found.run_id is not None and found.last is not None:
-                parser.error("--last has no effect with --run, which shows one run: leave out one of them")
+                parser.error(told(say("--last has no effect with --run, which shows one run: leave out one of them")))
             found.last = found.last or _RUNS
     return found
 
@@ -94,7 +121,7 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     init = commands.add_parser("init", help=say("write a commented config after looking at a schedule and a portal"))
     init.add_argument(
         "--source",
-        metavar="FILE|URL",
+        metavar=_SOURCE,
         help=say(
             "the schedule: csv, xlsx, ics or json, a file or an address, or a database; or what logs in to Google (a"
             " key or client in json) or Microsoft 365 (a key with its certificate in pem)"
@@ -103,7 +130,7 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     init.add_argument(
         "--webhook", metavar="URL", help=say("the portal's inbound webhook, to see its people and groups")
     )
-    init.add_argument("-o", dest="out", type=Path, metavar="FILE", help=say("where to write it (default: stdout)"))
+    init.add_argument("-o", dest="out", type=Path, metavar=_FILE, help=say("where to write it (default: stdout)"))
 
 
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -113,15 +140,15 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     portal.add_argument("what", choices=("owners", "sections", "limits", "probe", "authorize"))
     portal.add_argument(
-        "name", nargs="?", metavar="NAME", help=say("`authorize` the application of this [portals.NAME]")
+        "name", nargs="?", metavar=_NAME, help=say("`authorize` the application of this [portals.NAME]")
     )
-    portal.add_argument("--portal", metavar="NAME", help=say("which [portals.NAME] (default: the only one)"))
+    portal.add_argument("--portal", metavar=_NAME, help=say("which [portals.NAME] (default: the only one)"))
     portal.add_argument("--calendar", choices=("user", "group", "company"),
                         help=say("whose calendars `sections` lists (default: user)"))  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help=say("`sections` of this owner only: id, e-mail or name"))
+    portal.add_argument("--owner", metavar=_WHO, help=say("`sections` of this owner only: id, e-mail or name"))
     portal.add_argument(
         "--unresolved",
-        metavar="SYNC",
+        metavar=_NAME,
         help=say("`owners` this sync names that the portal does not know, as an owners_file"),
     )
     portal.add_argument("--keep", action="store_true", help=say("`probe` leaves its scratch section, to look at"))
@@ -135,7 +162,14 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
     """Add what may be given before the command and after it; where it is not given, it sets nothing."""
     absent = argparse.SUPPRESS
-    parser.add_argument("--config", type=Path, metavar="FILE", default=absent, help=_CONFIG_HELP)
+    parser.add_argument("--config", type=Path, metavar=_FILE, default=absent, help=_CONFIG_HELP)
+    parser.add_argument(
+        "--lang",
+        "--language",
+        choices=tuple(LANGUAGES),
+        default=absent,
+        help=say("language of messages, help and texts in reports (default: $SYNCD_LANG, the config's, the system's)"),
+    )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="count", default=absent, help=say("more log lines (twice: all)"))
     loudness.add_argument("-q", "--quiet", action="store_true", default=absent, help=say("only errors in the log"))
@@ -157,7 +191,10 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     report = commands.add_parser("report", help=say("one report over all syncs: what was done, and how each stands"))
     _names(report)
     report.add_argument(
-        "--since", default="1d", metavar="TIME", help=say('how far back, as in "12h" or "30d" (default: 1d)')
+        "--since",
+        default="1d",
+        metavar=_TIME,
+        help=say('how far back, as in "12h" or "30d" (default: 1d)'),
     )
     report.add_argument("--format", choices=("csv", "json", "html"), help=say("default: csv"))
     _json(report)
@@ -166,18 +203,18 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add what is done for a sync's source."""
     source = commands.add_parser("source", help=say("let a sync read somebody's calendars at Google or Microsoft"))
-    what = source.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what = source.add_subparsers(dest="what", metavar=_WHAT, required=True)
     authorize = what.add_parser(
         "authorize", help=say("agree in a browser, and keep the token in the source's token_file")
     )
-    authorize.add_argument("name", metavar="NAME", help=say("the sync whose source it is"))
+    authorize.add_argument("name", metavar=_NAME, help=say("the sync whose source it is"))
     authorize.add_argument(
         "--out",
         type=Path,
-        metavar="FILE",
+        metavar=_FILE,
         help=say("where to keep the token instead; an earlier one there is replaced"),
     )
-    _of_every_command(authorize.add_argument_group("options of every command"))
+    _of_every_command(authorize.add_argument_group(_EVERY))
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -187,9 +224,9 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=say("back up or move the state, or look whether it is sound"),
         epilog=say("backup and check work beside a running daemon. All print one JSON document with --json."),
     )
-    what = state.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what = state.add_subparsers(dest="what", metavar=_WHAT, required=True)
     backup = what.add_parser("backup", help=say("copy the state to a file, also while the daemon works with it"))
-    backup.add_argument("file", type=Path, metavar="FILE", help=say("where to; an earlier backup there is replaced"))
+    backup.add_argument("file", type=Path, metavar=_FILE, help=say("where to; an earlier backup there is replaced"))
     _json(backup)
     check = what.add_parser("check", help=say("read the whole state and compare every row with its checksum"))
     _json(check)
@@ -198,13 +235,18 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=say("move the state into a PostgreSQL database, or back into a file; the old one refuses afterwards"),
         epilog=say("A password is best left to ~/.pgpass; file:PATH, env:NAME and credential:NAME lead to an address."),
     )
-    move.add_argument("--to", required=True, metavar="URL|PATH", help=say("postgresql://USER@HOST/DATABASE, or a file"))
     move.add_argument(
-        "--schema", default="syncd", metavar="NAME", help=say("the schema in the database; default: syncd")
+        "--to",
+        required=True,
+        metavar=_PLACE,
+        help=say("postgresql://USER@HOST/DATABASE, or a file"),
+    )
+    move.add_argument(
+        "--schema", default="syncd", metavar=_NAME, help=say("the schema in the database; default: syncd")
     )
     _json(move)
     for one in (backup, check, move):
-        _of_every_command(one.add_argument_group("options of every command"))
+        _of_every_command(one.add_argument_group(_EVERY))
 
 
 def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -216,13 +258,13 @@ def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
             "Both are for a state in PostgreSQL that several machines share; `list` prints a document with --json."
         ),
     )
-    what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what = lease.add_subparsers(dest="what", metavar=_WHAT, required=True)
     listing = what.add_parser("list", help=say("show who holds what since when, and which machines are alive"))
     _json(listing)
     release = what.add_parser("release", help=say("have a portal given back, so that another machine takes it"))
-    release.add_argument("portal", metavar="PORTAL", help=say("which [portals.NAME]"))
+    release.add_argument("portal", metavar=_PORTAL, help=say("which [portals.NAME]"))
     for one in (listing, release):
-        _of_every_command(one.add_argument_group("options of every command"))
+        _of_every_command(one.add_argument_group(_EVERY))
 
 
 def _force(command: argparse.ArgumentParser) -> None:
@@ -244,19 +286,19 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     _names(migrate)
     migrate.add_argument(
-        "--report", type=Path, metavar="FILE", help=say("write a CSV with one row per entry, read back")
+        "--report", type=Path, metavar=_FILE, help=say("write a CSV with one row per entry, read back")
     )
     _yes(migrate)
     _json(migrate)
 
     undo = commands.add_parser("undo", help=say("take back what one run did; what people changed since is left"))
-    undo.add_argument("run_id", type=int, metavar="RUN_ID", help=say("number of the run, as `sync` prints it"))
+    undo.add_argument("run_id", type=int, metavar=_RUN_ID, help=say("number of the run, as `sync` prints it"))
     _yes(undo)
     _force(undo)
     _json(undo)
 
     purge = commands.add_parser("purge", help=say("delete everything one sync created, and nothing else"))
-    purge.add_argument("name", metavar="NAME", help=say("the sync"))
+    purge.add_argument("name", metavar=_NAME, help=say("the sync"))
     _yes(purge)
     _force(purge)
     _json(purge)
@@ -267,41 +309,41 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--port", type=_port, default=8724, help=say("port to listen on (0: any free one)"))
     contents = sandbox.add_mutually_exclusive_group()
     contents.add_argument(
-        "--world", type=Path, metavar="FILE", help=say("JSON file with its people, calendars and events")
+        "--world", type=Path, metavar=_FILE, help=say("JSON file with its people, calendars and events")
     )
     contents.add_argument(
         "--from-portal",
-        metavar="NAME",
+        metavar=_NAME,
         help=say("the people, groups and sections of this [portals.NAME], without events"),
     )
     sandbox.add_argument(
-        "--export", type=Path, metavar="FILE", help=say("write what it contains as a world file, and exit")
+        "--export", type=Path, metavar=_FILE, help=say("write what it contains as a world file, and exit")
     )
     sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), help=say("(default: standard)"))
-    sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
+    sandbox.add_argument("--cost", action="append", default=[], metavar=_COST,
                          help=say("server time one call of METHOD takes; may be repeated"))  # fmt: skip
-    sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
+    sandbox.add_argument("--fault", action="append", default=[], metavar=_FAULT,
                          help=say("inject a fault; may be repeated (`--fault help` lists them)"))  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help=say("switch the text filter on"))
     sandbox.add_argument(
         "--switch",
         action="append",
         default=[],
-        metavar="NAME=POSITION",
+        metavar=_SWITCH,
         help=say("behave as other portals do; may be repeated (`--switch help` lists them)"),
     )
-    sandbox.add_argument("--like", type=Path, metavar="FILE",
+    sandbox.add_argument("--like", type=Path, metavar=_FILE,
                          help=say("behave as a real portal does, by the document of `syncd portal probe`"))  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that fit syncd into a machine and a shell."""
     service = commands.add_parser("service", help=say("install the systemd units of this syncd"))
-    what = service.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what = service.add_subparsers(dest="what", metavar=_WHAT, required=True)
     install = what.add_parser(
         "install", help=say("write the units, make the user and the directories, say what is left")
     )
-    install.add_argument("--root", type=Path, metavar="DIR",
+    install.add_argument("--root", type=Path, metavar=_DIR,
                          help=say("write below this directory, and run nothing (for packages and images)"))  # fmt: skip
     install.add_argument(
         "--force", action="store_true", help=say("replace what was changed by hand; it stays as FILE.old")
@@ -330,10 +372,10 @@ def _names(parser: argparse.ArgumentParser, *, needed: bool = False) -> None:
     parser.add_argument(
         "names",
         nargs="+" if needed else "*",
-        metavar="NAME",
+        metavar=_NAME,
         help=say("only these syncs; may be a pattern as in 'north-*'"),
     )
-    parser.add_argument("--portal", metavar="NAME", help=say("only syncs of this [portals.NAME]"))
+    parser.add_argument("--portal", metavar=_NAME, help=say("only syncs of this [portals.NAME]"))
 
 
 def _yes(parser: argparse.ArgumentParser) -> None:
@@ -346,11 +388,11 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(say("{text} is no number from 1 to 10000", text=repr(text)))
+        raise argparse.ArgumentTypeError(told(say("{text} is no number from 1 to 10000", text=repr(text))))
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(say("{text} is not a port (0 to 65535)", text=repr(text)))
+        raise argparse.ArgumentTypeError(told(say("{text} is not a port (0 to 65535)", text=repr(text))))
     return int(text)

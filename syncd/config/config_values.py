@@ -30,6 +30,7 @@ from syncd.config.tables import (
     Uids,
 )
 from syncd.errors import ConfigError
+from syncd.lang.catalog import Language
 from syncd.lang.saying import say
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
@@ -324,7 +325,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
     With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
     `lease` are the terms by which several machines share the portals then.
-    `control` is the daemon's socket for commands, None where it is in its usual place.
+    `control` is the daemon's socket for commands, None where it is in its usual place. `language` is that of
+    messages, None where the system's settings decide.
     """
 
     path: Path
@@ -335,6 +337,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
+    language: Language | None = None
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import FORMS, readable_by_others
-from syncd.config.state_place import default_state, earlier_state, home, stands
+from syncd.config.state_place import default_state, earlier_state, stands
 from syncd.config.tables import (
     ACCOUNT_SECRETS,
     SOURCE_SECRETS,
@@ -42,6 +42,7 @@ from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, message,
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.net import LONGEST_SOCKET, is_loopback
+from syncd.places import config_places
 
 T = TypeVar("T", ConfigTable, IncludedTable)
 _TOML_PLACE = re.compile(
@@ -63,12 +64,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     """
     if explicit is not None:
         return explicit
-    places = [
-        *([Path(environ["SYNCD_CONFIG"])] if environ.get("SYNCD_CONFIG") else []),
-        cwd / "syncd.toml",
-        home(environ) / ".config" / "syncd" / "config.toml",
-        Path("/etc/syncd/config.toml"),
-    ]
+    places = config_places(environ, cwd)
     for place in places:
         if place.exists():
             return place
@@ -128,6 +124,7 @@ def load_config(
         control=_control(main.file, table.control),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
+        language=table.language,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
