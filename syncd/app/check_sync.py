@@ -13,7 +13,7 @@ from syncd.cycle.directories import kept_directory
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
-from syncd.lang.saying import joined, say, say_count
+from syncd.lang.saying import Saying, joined, say, say_count
 from syncd.model.entry import Snapshot
 from syncd.model.item import Item, Place
 from syncd.portal.client import Portal
@@ -131,12 +131,16 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
 
 
 def _most_below_one_head(reasons: Counter[str]) -> list[str]:
-    """Return the commonest reasons with what they all begin with, `left out (...): `, once."""
+    """Return the commonest reasons why entries are left out; what they all begin with is said once."""
+    alone: Counter[str] = Counter()
     heads: dict[str, Counter[str]] = defaultdict(Counter)
     for reason, number in reasons.items():
-        head, mark, why = reason.partition("): ")
-        heads[head + mark][why] += number
-    return [head + "; ".join(_most(whys)) for head, whys in heads.items()]
+        why = reason.values.get("why") if isinstance(reason, Saying) else None
+        if isinstance(reason, Saying) and isinstance(why, str):
+            heads[reason.form][why] += number
+        else:
+            alone[reason] += number
+    return [Saying(form, "", {"why": joined(_most(whys))}) for form, whys in heads.items()] + _most(alone)
 
 
 def _most(reasons: Counter[str]) -> list[str]:

@@ -16,6 +16,7 @@ from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_as, say_count
 from syncd.model.item import Change
 from syncd.model.json_values import Json
+from syncd.model.labels import LABELS
 from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
@@ -140,7 +141,7 @@ def _said(change: Mapping[str, Json]) -> str:
     if change.get("op") != "update" or not isinstance(fields, Mapping):
         return said
     differs = tuple(
-        say("{field} {change}", field=name, change=_short(*pair))
+        say("{field} {change}", field=LABELS.get(name, name), change=_short(*pair))
         for name, pair in sorted(fields.items())
         if isinstance(pair, list | tuple)
     )

@@ -152,13 +152,16 @@ def change_table(
     wanted = (True, True, True, True, places, len(reasons) > 1)
     from rich.table import Table
 
+    from syncd.model.recurrence.summary import told_of  # `status` reads no rules
+
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in compress(_TITLES, wanted):
         table.add_column(told(title), overflow="fold", no_wrap=title in _UNBROKEN and out.width >= _ROOMY)
     printed: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
-        series = change.item.summary if change.item is not None and entry not in printed else ""
+        became = change.item.summary if change.item is not None and entry not in printed else None
+        series = told_of(became) if became is not None else ""
         printed.update({entry} if series else ())
         table.add_row(*compress(_change(change, series, directory, zone), wanted))
     out.print(table)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from syncd.lang.saying import say, say_as
+from syncd.model.labels import LABELS, labels
 
 STATES: Final[Mapping[str, str]] = {
     "running": say_as("state of a run", "running"),
@@ -76,9 +77,9 @@ def numbered(name: str, number: int) -> str:
 
 def field(name: str) -> str:
     """Return what people call the field `name` of an event, an activity or a to-do."""
-    return name
+    return LABELS.get(name, name)
 
 
 def fields(names: Iterable[str]) -> str:
     """Return what people call the fields `names`."""
-    return say("{names}", names=tuple(field(name) for name in names))
+    return say("{names}", names=labels(names))
