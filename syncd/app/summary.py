@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from syncd.app.documents import iso
 from syncd.app.report import cell
+from syncd.app.words import STATES
 from syncd.html import tag
 from syncd.lang.catalog import reader, told
 from syncd.lang.saying import say, say_as
@@ -106,7 +107,7 @@ def summary_csv(summaries: Sequence[SyncSummary]) -> str:
 def summary_page(summaries: Sequence[SyncSummary], *, since: float, until: float) -> str:
     """Return the report as one HTML page that needs nothing else, fit to be mailed."""
     title = told(say("syncd: {since} to {until}", since=iso(since) or "", until=iso(until) or ""))
-    rows = (tag("tr", *(tag("td", _text(value)) for value in _values(one).values())) for one in summaries)
+    rows = (tag("tr", *(tag("td", _told(name, value)) for name, value in _values(one).items())) for one in summaries)
     head = tag("head", tag("meta", charset="utf-8"), tag("title", title))
     table = tag(
         "table",
@@ -120,6 +121,11 @@ def summary_page(summaries: Sequence[SyncSummary], *, since: float, until: float
 
 def _values(one: SyncSummary) -> dict[str, Json]:
     return {name: getattr(one, name) for name in HEADER}
+
+
+def _told(name: str, value: Json) -> str:
+    """Return a cell of the page, which is for people alone."""
+    return told(STATES.get(str(value), str(value))) if name == "state" else _text(value)
 
 
 def _text(value: Json) -> str:

@@ -19,6 +19,7 @@ _CONFIG_HELP = say(
 )
 _EVERY = say("options of every command")
 _FILE, _NAME = say_as("placeholder", "FILE"), say_as("placeholder", "NAME")
+_PORT = say_as("placeholder", "PORT")
 _WHO = say_as("placeholder", "WHO")
 _TIME = say_as("placeholder", "TIME")
 _RUN_ID = say_as("placeholder", "RUN_ID")
@@ -114,7 +115,12 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     demo = commands.add_parser(
         "demo", help=say("sync three sample schedules into a simulated portal and show the result")
     )
-    demo.add_argument("--port", type=_port, help=say("port of the simulated portal (default: 8724, or any free one)"))
+    demo.add_argument(
+        "--port",
+        type=_port,
+        metavar=_PORT,
+        help=say("port of the simulated portal (default: 8724, or any free one)"),
+    )
     demo.add_argument("--app", action="store_true", help=say("call the portal by an application in place of a webhook"))
     demo.add_argument("--no-wait", action="store_true", help=say("exit when the sync is done"))
 
@@ -306,7 +312,13 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sandbox = commands.add_parser("sandbox", help=say("serve a simulated portal with a calendar page"))
-    sandbox.add_argument("--port", type=_port, default=8724, help=say("port to listen on (0: any free one)"))
+    sandbox.add_argument(
+        "--port",
+        type=_port,
+        metavar=_PORT,
+        default=8724,
+        help=say("port to listen on (0: any free one)"),
+    )
     contents = sandbox.add_mutually_exclusive_group()
     contents.add_argument(
         "--world", type=Path, metavar=_FILE, help=say("JSON file with its people, calendars and events")

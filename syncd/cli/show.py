@@ -15,9 +15,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from syncd.app.words import KINDS, STATES, field, numbered
 from syncd.cli.outlet import shown
 from syncd.cli.times import duration, when
-from syncd.cli.words import KINDS, STATES, field, numbered
 from syncd.errors import SyncdError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say, say_as, say_count

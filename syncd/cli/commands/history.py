@@ -6,8 +6,9 @@ import argparse
 
 from rich.console import Console
 
+from syncd.app import words
 from syncd.app.documents import history_document, record_change_document, run_document
-from syncd.cli import show, times, words
+from syncd.cli import show, times
 from syncd.cli.desk import Desk
 from syncd.errors import ConfigError
 from syncd.lang.saying import say, say_as

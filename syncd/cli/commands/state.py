@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from syncd.cli import show, times, words
+from syncd.app import words
+from syncd.cli import show, times
 from syncd.cli.desk import Desk
 from syncd.config import Config
 from syncd.lang.saying import say, say_as

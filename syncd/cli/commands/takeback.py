@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from syncd.app import words
 from syncd.app.documents import runs_document
-from syncd.cli import show, times, words
+from syncd.cli import show, times
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
 from syncd.cycle.made_sections import Tidied, holders

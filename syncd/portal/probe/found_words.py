@@ -66,6 +66,9 @@ _ANSWERS: Final[Mapping[str, str]] = {
 
 def answer_told(answer: str) -> str:
     """Return a text that was found out, or the name of a series, as it is told to people; others are as they are."""
+    number, more, _ = answer.partition(" or more")
+    if more and number.isdecimal():
+        return say("{number} or more", number=int(number))
     return _ANSWERS.get(answer, answer)
 
 
