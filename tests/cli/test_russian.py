@@ -114,7 +114,8 @@ def test_a_day_with_commands_is_russian(troubled: Path, capsys: pytest.CaptureFi
     for line in (
         "check", "check --offline", "plan", "sync", "sync", "status", "history", "history --run 1",
         "report --format html", "retry", "pause shifts", "status", "sync", "resume shifts", "poke shifts",
-        "migrate --yes", "undo 1 --yes", "undo 99", "history --run 99", "plan --out pinned.json", "sync --plan pinned.json", "sync --plan missing.json",
+        "migrate --yes", "undo 1 --yes", "undo 99", "history --run 99",
+        "plan --out pinned.json", "sync --plan pinned.json", "sync --plan missing.json",
         "purge shifts --yes", "purge other", "state check", "state backup copy.db", "state move --to other.db",
         "state move --to postgresql://a:b@h/d", "lease list", "lease release main", "report --since never",
         "sync nothing", "sync --portal other", "sync --report /nowhere/result.csv",
