@@ -24,6 +24,10 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# What the tests expect is English, whatever the machine speaks; a test of another language asks for it.
+os.environ.pop("SYNCD_LANG", None)
+os.environ["LC_ALL"] = "C.UTF-8"
+
 
 class _Response(ClientResponse):
     """aiohttp asks for a stream writer that aioresponses does not know of."""

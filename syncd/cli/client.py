@@ -18,6 +18,8 @@ from syncd.cli.files import content, writing
 from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
 from syncd.errors import ConfigError, StoppedError, SyncdError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.portal.client import Progress
 from syncd.service.protocol import (
     VERSION,
@@ -92,8 +94,8 @@ async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.E
             if code is not None:
                 return code
     raise StoppedError(
-        "the daemon has ended before the command was done; what was sent is recorded",
-        "`syncd status` tells how it stands",
+        say("the daemon has ended before the command was done; what was sent is recorded"),
+        say("`syncd status` tells how it stands"),
     )
 
 
@@ -146,7 +148,7 @@ class _Client:
             case Failed():
                 raise _RemoteError(message)
             case _:
-                raise ConfigError(f"the daemon says {type(message).__name__}, which has no meaning here")
+                raise ConfigError(say("the daemon says {kind}, which has no meaning here", kind=type(message).__name__))
         return None
 
     def _write(self, text: str) -> None:
@@ -177,7 +179,7 @@ class _RemoteBar:
             return
         if self._bar is None:
             self._bar = progress.make_bar()
-            self._bar.add_task(now.title, total=None, note="reading")
+            self._bar.add_task(now.title, total=None, note=told(progress.READING))
             self._bar.start()
         if now.total:
             note = progress.note(

@@ -6,7 +6,9 @@ without it, or with an older one, the texts themselves are compiled when they ar
 
 from __future__ import annotations
 
+import errno
 import gettext
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -98,6 +100,12 @@ def formatter(language: Language) -> Formatter:
     return ENGLISH if language == "en" else _Local(language)
 
 
+@cache
+def _said_by_system() -> frozenset[str]:
+    """Return what the system may say of a failed call; it stands in messages as it came, in English."""
+    return frozenset(os.strerror(number) for number in errno.errorcode)
+
+
 class _Local(Formatter):
     """Formats values by the rules of a language, as Babel knows them; it is loaded when a value first needs it."""
 
@@ -108,6 +116,8 @@ class _Local(Formatter):
         return f"«{repr(told(value, self.language))[1:-1]}»" if isinstance(value, str) else repr(value)
 
     def text(self, value: str) -> str:
+        if not isinstance(value, Saying) and value in _said_by_system():
+            return catalog(self.language).gettext(value)
         return told(value, self.language)
 
     def listed(self, values: Sequence[str]) -> str:

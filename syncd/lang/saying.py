@@ -73,6 +73,16 @@ def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
     return Saying(one, many, {"count": count, **values})
 
 
+def joined(texts: Sequence[str]) -> str:
+    """Return several messages in one line with semicolons between them, "" for none."""
+    if not texts:
+        return ""
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = say("{first}; {second}", first=whole, second=text)
+    return whole
+
+
 def stored(text: str) -> str:
     """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are."""
     if isinstance(text, Saying):

@@ -147,10 +147,10 @@ class Strangers:
         """Return what people are told where no pass is refused; `where` is the source."""
         told = [
             say_count(
-                "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd still"
-                " works with that one, stop it",
-                "takes over {count:,} events made by another ledger ({ledger}), as after a state was lost; if a syncd still"
-                " works with that one, stop it",
+                "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd"
+                " still works with that one, stop it",
+                "takes over {count:,} events made by another ledger ({ledger}), as after a state was lost; if a syncd"
+                " still works with that one, stop it",
                 number,
                 ledger=ledger,
             )
@@ -159,10 +159,10 @@ class Strangers:
         if self.alike:
             told.append(
                 say_count(
-                    "syncd's own user made {count:,} event like those of this sync since it last looked, such as {event};"
-                    " if another syncd works with this config, stop it",
-                    "syncd's own user made {count:,} events like those of this sync since it last looked, such as {event};"
-                    " if another syncd works with this config, stop it",
+                    "syncd's own user made {count:,} event like those of this sync since it last looked, such as"
+                    " {event}; if another syncd works with this config, stop it",
+                    "syncd's own user made {count:,} events like those of this sync since it last looked, such as"
+                    " {event}; if another syncd works with this config, stop it",
                     len(self.alike),
                     event=_named(self.alike[0]),
                 )

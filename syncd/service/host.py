@@ -23,6 +23,8 @@ from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
+from syncd.lang.catalog import set_house
+from syncd.lang.choice import house_language
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
@@ -241,6 +243,7 @@ class Service:
         try:
             config = self._read_again()
             await self.take_over(config)
+            set_house(house_language(self._runtime.environ, config.language))
         except ConfigError as error:
             self.config_refused = str(error)
             _log.error(events.CONFIG_REFUSED, reason=self.config_refused)

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from syncd import events
 from syncd.app.application import App
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.app.configured import claim, read_config
 from syncd.clock import SystemClock
 from syncd.config import Config
