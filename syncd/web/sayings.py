@@ -7,15 +7,15 @@ again by their shape and told in Russian, with the same values.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
 
-from syncd.html import Child, tag
-from syncd.lang.catalog import told as in_language
+from syncd.html import Child, Markup, join, tag
+from syncd.lang.catalog import Language, form_in, formatter, told
 from syncd.lang.saying import Saying
-from syncd.web.language import Language
 from syncd.web.messages_ru import FIELDS, MESSAGES
 
 _VALUE: Final = re.compile(r"\{(\w+)\}")
@@ -70,17 +70,28 @@ def _plain(pair: tuple[str, str]) -> int:
 _SAYINGS: Final = tuple(_saying(*pair) for pair in sorted(MESSAGES, key=_plain, reverse=True))
 
 
-def told(text: str, language: Language) -> Child:
+def shown(text: str, language: Language) -> Child:
     """Return a message in `language`; what is not known in Russian is marked as English, for who reads it by ear."""
-    if isinstance(text, Saying) and (said := in_language(text, language)) != text:
+    if isinstance(text, Saying) and (said := told(text, language)) != text:
         return said
     if language == "en" or not text:
-        return text
+        return str(text)
     russian = in_russian(text)
     if russian is not None:
         return russian
     cyrillic = re.search("[А-Яа-яЁё]", text) and not re.search("[A-Za-z]{3}", text)
-    return text if cyrillic else tag("span", text, lang="en")
+    return str(text) if cyrillic else tag("span", str(text), lang="en")
+
+
+def phrase(message: Saying, language: Language, **pieces: Child) -> Markup:
+    """Return a message in `language` with these `pieces` of HTML in place of the values of their names."""
+    write, values = formatter(language), message.values
+    found: list[Child] = []
+    for text, name, spec, _ in string.Formatter().parse(form_in(message, language)):
+        found.append(text)
+        if name is not None:
+            found.append(pieces[name] if name in pieces else write.format_field(values[name], spec or ""))
+    return join(*found)
 
 
 def fields_told(names: str, language: Language) -> str:

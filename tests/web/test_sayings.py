@@ -16,7 +16,7 @@ from syncd.portal.line.answers import portal_error
 from syncd.portal.line.wire import Refused
 from syncd.portal.people.directory import Caller, Directory, User
 from syncd.web.messages_ru import FIELDS, MESSAGES
-from syncd.web.sayings import fields_told, in_russian, told
+from syncd.web.sayings import fields_told, in_russian, shown
 
 _VALUE = re.compile(r"\{(\w+)\}")
 NAMES = re.compile(
@@ -75,12 +75,12 @@ REFUSAL = Refused(code="INVALID_CREDENTIALS", description="Bad webhook", reach="
     ],
 )  # fmt: skip
 def test_a_message_keeps_its_values_and_nothing_else_of_its_english(english: str, russian: str) -> None:
-    found = told(english, "ru")
+    found = shown(english, "ru")
     assert isinstance(found, str)
     assert not isinstance(found, Markup)
     assert found.startswith(russian)
     assert not re.findall(r"[A-Za-z]{3,}", NAMES.sub("", found)), found
-    assert told(english, "en") == english
+    assert shown(english, "en") == english
 
 
 def test_a_guard_that_stopped_a_pass_is_told_with_its_remedy() -> None:
@@ -107,9 +107,9 @@ def test_no_message_is_hidden_by_one_that_stands_before_it() -> None:
 
 
 def test_what_is_not_known_stays_as_it_is_and_is_marked_for_who_reads_it_by_ear() -> None:
-    assert 'lang="en"' in str(told("a plugin says <something> else", "ru"))
-    assert "<something>" not in str(told("a plugin says <something> else", "ru"))
-    assert told("Урок перенесён", "ru") == "Урок перенесён"
+    assert 'lang="en"' in str(shown("a plugin says <something> else", "ru"))
+    assert "<something>" not in str(shown("a plugin says <something> else", "ru"))
+    assert shown("Урок перенесён", "ru") == "Урок перенесён"
     assert (fields_told("name, start", "en"), fields_told("name, other", "ru")) == ("name, start", "название, other")
     assert all(re.search("[а-яё]", name.lower()) for name in FIELDS.values())
 

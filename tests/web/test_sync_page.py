@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.lang.catalog import Language
 from syncd.lang.saying import say
 from syncd.model.diff import CAME_LATE
-from syncd.web.language import Language
-from syncd.web.sayings import told
+from syncd.web.sayings import shown
 from syncd.web.status_server import Details, serving
 from syncd.web.sync_page import run_page, sync_page
 from syncd.web.views import ChangeLine, RunView, SyncView, View
@@ -107,16 +107,16 @@ async def test_pages_are_found_by_name_and_number_and_have_the_strict_headers(pa
     ],
 )  # fmt: skip
 def test_what_people_meet_most_is_told_in_russian(english: str) -> None:
-    said = told(english, "ru")
+    said = shown(english, "ru")
     assert said is not None
     assert re.search("[а-яё]", said)
     assert "lang=" not in said
-    assert told(english, "en") == english
+    assert shown(english, "en") == english
 
 
 @pytest.mark.parametrize("text", [str(CAME_LATE), HOSTILE, "x" * 5000])
 def test_what_is_not_known_in_russian_is_marked_as_english(text: str) -> None:
-    said = told(text, "ru")
+    said = shown(text, "ru")
     assert said is not None
     assert said.startswith('<span lang="en">')
     assert "<script>" not in said
@@ -130,9 +130,12 @@ def test_a_russian_message_around_a_hostile_text_is_escaped_like_any_other() -> 
 
 
 def test_a_hostile_message_is_compared_in_no_time() -> None:
-    assert told("a: " * 660, "ru") is not None
+    assert shown("a: " * 660, "ru") is not None
 
 
 def test_a_message_that_knows_its_values_is_told_by_the_catalog() -> None:
-    assert told(CAME_LATE, "ru") == "наше изменение, на которое не пришло ответа, дошло позже следующего"
-    assert told(say("reads back differently: {names}", names=(HOSTILE,)), "ru") == f"на портале прочитано другое: {HOSTILE}"
+    assert shown(CAME_LATE, "ru") == "наше изменение, на которое не пришло ответа, дошло позже следующего"
+    assert (
+        shown(say("reads back differently: {names}", names=(HOSTILE,)), "ru")
+        == f"на портале прочитано другое: {HOSTILE}"
+    )
