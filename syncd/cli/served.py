@@ -20,6 +20,7 @@ from syncd.cli.desk import work_of
 from syncd.cli.outlet import Outlet
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
+from syncd.lang.catalog import told
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.scrub import Scrubber
@@ -98,11 +99,11 @@ class ServedDesk:
 
     def print(self, text: str) -> None:
         """Print a line on the client's stdout."""
-        self._out.write(f"{text}\n")
+        self._out.write(f"{told(text)}\n")
 
     def note(self, text: str) -> None:
         """Print a line on the client's stderr."""
-        self._err.write(f"{text}\n")
+        self._err.write(f"{told(text)}\n")
 
     @asynccontextmanager
     async def bar(
@@ -126,7 +127,8 @@ class ServedDesk:
             now = portal.progress()
             self._caller.send(
                 Moved(
-                    title=title, done=now.done, total=now.total, eta_s=now.eta_s, waiting_for=now.waiting_for,
+                    title=told(title), done=now.done, total=now.total, eta_s=now.eta_s,
+                    waiting_for=told(now.waiting_for) if now.waiting_for is not None else None,
                     waiting_until=now.waiting_until,
                 )
             )  # fmt: skip

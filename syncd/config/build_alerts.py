@@ -100,6 +100,7 @@ def _recipients(
         command=tuple(table.command or ()),
         email=email,
         smtp=smtp if email else None,
+        language=table.language,
     )
 
 

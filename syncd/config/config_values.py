@@ -30,6 +30,7 @@ from syncd.config.tables import (
     Uids,
 )
 from syncd.errors import ConfigError
+from syncd.lang.catalog import Language
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.lease import LeaseTerms
@@ -246,7 +247,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses."""
+    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses.
+
+    `language` is theirs, None for that of the house.
+    """
 
     portal: str | None
     user: int | None
@@ -254,6 +258,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     email: tuple[str, ...] = ()
     smtp: SmtpConfig | None = None
+    language: Language | None = None
 
 
 class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):

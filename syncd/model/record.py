@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncd.lang.saying import restored, stored
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Item, Key, Link, Op
 from syncd.model.json_values import Fields, Json
@@ -41,7 +42,12 @@ class ToldTrouble:
         if not isinstance(value, Mapping):
             return cls(text=str(value))
         portal = value.get("portal")
-        return cls(text=str(value.get("text", "")), portal=portal if isinstance(portal, str) else None)
+        text = restored(str(value.get("text", "")))
+        return cls(text=text, portal=portal if isinstance(portal, str) else None)
+
+    def document(self) -> Json:
+        """Return what is kept as JSON, which `parse` reads; the text is a message that can be told in any language."""
+        return {"text": stored(self.text), "portal": self.portal}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

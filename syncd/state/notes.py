@@ -437,5 +437,5 @@ class ToldTroubles:
     @writing
     def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
-        write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)
+        value = {name: within(one, self.thread.clean).document() for name, one in told.items()}
+        write_note(connection, self.scope or ALERTS, TOLD, value, now)
