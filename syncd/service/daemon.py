@@ -486,7 +486,9 @@ def _cancelled_by_others() -> bool:
 def _next_pass(name: str, due: float) -> Saying:
     if due == float("inf"):
         return say("next pass: {sync}, never", sync=name)
-    return say("next pass: {sync} at {when}", sync=name, when=_iso(due))
+    # In English as the log has it, which programs may read too; in another language as people there write it.
+    when = _iso(due) if house() == "en" else datetime.fromtimestamp(due, UTC).astimezone()
+    return say("next pass: {sync} at {when}", sync=name, when=when)
 
 
 def _iso(unix: float) -> str:
