@@ -176,7 +176,7 @@ class StatusPage:
                 by_portal.setdefault(sync.portal, []).append(sync)
         if not by_portal:
             return None
-        names = ("sync", "state", "entries", "items", "held", "open", "last_pass", "next_pass")
+        names = ("sync", "state", "entries", "items", "held_items", "open", "last_pass", "next_pass")
         heads = [tag("th", self._words[name], scope="col") for name in names]
         groups = []
         for portal, own in by_portal.items():
@@ -263,7 +263,7 @@ class StatusPage:
         counts = (
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
-            (words["held"], sync.held, "warn"),
+            (words["held_items"], sync.held, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
         rows = (
