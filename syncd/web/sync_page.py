@@ -9,7 +9,6 @@ from syncd.lang.catalog import Language
 from syncd.lang.saying import say
 from syncd.model.record import RunRecord
 from syncd.web.language import duration, number, stamp, start_of
-from syncd.web.sayings import fields_told
 from syncd.web.status_page import StatusPage
 from syncd.web.views import ChangeLine, RunView, SyncView, View
 
@@ -114,7 +113,7 @@ class _RunPage(StatusPage):
             start_of(change.start, self._language),
             change.title,
             change.where,
-            fields_told(change.reason, self._language),
+            self._told(change.reason),
         )
         op = tag("td", tag("b", self._words[change.op], class_=f"op {change.op}"))
         return tag("tr", op, *(tag("td", cell) for cell in cells))

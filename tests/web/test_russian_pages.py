@@ -12,6 +12,7 @@ import pytest
 from syncd.lang.saying import say
 from syncd.model.diff import CAME_LATE
 from syncd.model.entry import Problem
+from syncd.model.labels import labels
 from syncd.model.record import Tally
 from syncd.portal.client import MethodBudget
 from syncd.web.status_page import page
@@ -117,7 +118,7 @@ def test_the_overview_and_the_page_of_a_sync_are_russian_in_every_state(state: s
 def test_the_page_of_a_pass_is_russian(state: str) -> None:
     record = run(7, state=state, counts=LEFT, error=CAME_LATE, problems=PROBLEMS, problem_count=40)
     for changes in ((), PLAN.changes):
-        lines = tuple(replace(line, reason="location, name") for line in changes)
+        lines = tuple(replace(line, reason=say("{names}", names=labels(("location", "name")))) for line in changes)
         assert english(run_page(whole(), RunView(record=record, changes=lines, more=bool(lines)), "ru")) == []
 
 

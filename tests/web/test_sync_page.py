@@ -12,6 +12,7 @@ import pytest
 from syncd.lang.catalog import Language
 from syncd.lang.saying import say
 from syncd.model.diff import CAME_LATE
+from syncd.model.labels import labels
 from syncd.web.sayings import shown
 from syncd.web.status_server import Details, serving
 from syncd.web.sync_page import run_page, sync_page
@@ -21,8 +22,9 @@ from tests.web.test_status_server import ask
 from tests.web.views import HOSTILE, PLAN, PROBLEMS, hold, run, sync, view
 
 LANGUAGES: tuple[Language, ...] = ("en", "ru")
+FIELDS = say("{names}", names=labels(("location", "name")))
 CHANGES = (
-    ChangeLine(op="update", title=HOSTILE, where=HOSTILE, start="2026-12-01T09:00:00+03:00", reason="location, name"),
+    ChangeLine(op="update", title=HOSTILE, where=HOSTILE, start="2026-12-01T09:00:00+03:00", reason=FIELDS),
     ChangeLine(op="delete", title="Old", where="shifts.csv:9", start="2026-12-02", reason=""),
 )
 RUN = RunView(record=run(7, error=HOSTILE, problems=PROBLEMS, problem_count=2), changes=CHANGES, more=True)
