@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
@@ -18,8 +19,8 @@ from syncd.cli.files import content, writing
 from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
 from syncd.errors import ConfigError, StoppedError, SyncdError
-from syncd.lang.catalog import told
-from syncd.lang.saying import say
+from syncd.lang.catalog import reader, told
+from syncd.lang.saying import restored, say
 from syncd.portal.client import Progress
 from syncd.service.protocol import (
     VERSION,
@@ -41,8 +42,11 @@ from syncd.service.protocol import (
 )
 
 
-def request_of(arguments: argparse.Namespace) -> Request:
-    """Return what a command line asks of the daemon; raises ConfigError for a plan that cannot be read."""
+def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -> Request:
+    """Return what a command line asks of a daemon that knows these `languages`.
+
+    Raises ConfigError for a plan that cannot be read.
+    """
 
     def given(name: str) -> bool:
         return bool(getattr(arguments, name, False))
@@ -67,6 +71,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         report=given("report"),
         plan=Pinned(name=str(plan), content=content(plan).decode("utf-8", "replace")) if plan is not None else None,
         screen=_screen(),
+        language=reader() if reader() in languages else None,
     )
 
 
@@ -82,7 +87,7 @@ async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.E
 
     `stop` is passed on, so that the command ends as it does without a daemon.
     """
-    request = request_of(arguments)
+    request = request_of(arguments, daemon.hello.languages)
     stopping = asyncio.ensure_future(_stop_when(stop, daemon.writer))
     with ExitStack() as closing:
         closing.callback(daemon.close)
@@ -162,7 +167,10 @@ class _RemoteError(SyncdError):
     """The error that ended a command in the daemon, with its exit code."""
 
     def __init__(self, failed: Failed) -> None:
-        super().__init__(failed.error, failed.remedy)
+        super().__init__(
+            restored(failed.error_message) if failed.error_message else failed.error,
+            restored(failed.remedy_message) if failed.remedy_message else failed.remedy,
+        )
         self.exit_code = failed.code
 
 

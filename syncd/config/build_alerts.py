@@ -103,6 +103,7 @@ def _recipients(
         command=tuple(table.command or ()),
         email=email,
         smtp=smtp if email else None,
+        language=table.language,
     )
 
 

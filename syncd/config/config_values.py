@@ -248,7 +248,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses."""
+    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses.
+
+    `language` is theirs, None for that of the house.
+    """
 
     portal: str | None
     user: int | None
@@ -256,6 +259,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     email: tuple[str, ...] = ()
     smtp: SmtpConfig | None = None
+    language: Language | None = None
 
 
 class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,7 @@ class PortalAlertsTable(Table, frozen=True, kw_only=True):
     chat: str | None = None
     command: list[str] | None = None
     email: list[str] | None = None
+    language: Language | None = None
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):

@@ -169,7 +169,10 @@ class Formatter(string.Formatter):
 
     def span(self, value: timedelta) -> str:
         """Return a duration in the largest unit that still gives at least one and a half: 89 s, 89 min, 35 h."""
-        number, unit = in_units(value)
+        return self.measure(*in_units(value))
+
+    def measure(self, number: float, unit: str) -> str:
+        """Return so many of a unit that `in_units` gives."""
         return f"{number:g} {unit}"
 
     def number(self, value: float, spec: str) -> str:
