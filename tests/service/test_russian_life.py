@@ -24,10 +24,11 @@ NAMES = re.compile(
     r"|\S*\.(csv|toml|db)\b|\b[\w-]+\.(bitrix24\.com|example)\b|\blocalhost|\b[a-z]+(\.[a-z_]+){1,3}\b"
     r"|\b(syncd?|English|main|second|shifts|other|csv|CSV|UTC|Shift|ID|Nobody|ISO|INVALID_CREDENTIALS)\b"
     r"|\bInvalid request credentials\b|\b[a-z]+_[a-z_]+\b"
-    r"|\b(Anna|Petrova|Desk|uid|id|webhook|path|user|crm|calendar|dmy|mdy|dates|pm|profile)\b"
+    r"|\b(Anna|Petrova|Desk|uid|id|webhook|path|user|crm|calendar|dmy|mdy|dates|pm|profile|Begin|E-mail|Place|Start|start|End)\b"
 )
 """What is no English: commands, titles, addresses, keys, options, files, methods, names, and what the portal says."""
 Step = Callable[[Service, asyncio.Event], object]
+BROKEN = "6,Shift 6,2026-12-45 06:00,2026-12-06 14:00,anna.petrova@school.example,Desk\n"
 NOBODYS = "7,Shift 7,2026-12-07 06:00,2026-12-07 14:00,nobody@school.example,Desk\n"
 
 
@@ -65,6 +66,33 @@ def lived(stage: Scene, config: str, *steps: Step | None) -> list[list[str]]:
         return found
 
     return run_inline(main())
+
+
+def test_a_pass_with_rows_that_are_rejected_or_held_is_told_in_russian(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.write("shifts.csv", HEADER + ROWS + BROKEN + NOBODYS)
+    assert lived(stage, SHIFTS, None) == [[]]
+
+
+def test_a_file_that_is_gone_and_one_that_is_no_table_are_told_in_russian(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    assert lived(
+        stage, SHIFTS, None,
+        lambda *_: (tmp_path / "shifts.csv").unlink(),
+        lambda *_: (tmp_path / "shifts.csv").write_bytes(b"\x00\xff\xfe no table"),
+        lambda *_: stage.write("shifts.csv", HEADER.replace("Start", "Begin") + ROWS),
+    ) == [[]] * 4  # fmt: skip
+
+
+def test_a_plan_that_a_guard_stopped_and_a_config_that_is_refused_are_told_in_russian(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    def refuse(_service: Service, reload: asyncio.Event) -> None:
+        (tmp_path / "syncd.toml").write_text(SHIFTS.replace("removed_after = 1", "removed_after = 'x'"))
+        reload.set()
+
+    gone = "".join(ROWS.splitlines(keepends=True)[:1])
+    assert lived(stage, SHIFTS, None, lambda *_: stage.write("shifts.csv", HEADER + gone), refuse) == [[]] * 3
 
 
 def test_a_portal_that_refuses_and_one_that_is_paused_are_told_in_russian(tmp_path: Path) -> None:
