@@ -13,56 +13,14 @@ COVERAGE_PERCENT = 95
 WORKERS = "3"
 """One more than the cores of the smallest machine (2), because many tests wait for a process or a socket."""
 
-LONG = (
-    "bench",
-    "cli/test_waiting_bar.py",
-    "crm/test_scale.py",
-    "cycle/test_far_dates.py",
-    "cycle/test_kill.py",
-    "cycle/test_machine.py",
-    "cycle/test_never_recovers.py",
-    "cycle/test_scale.py",
-    "cycle/test_series.py",
-    "cycle/test_series_edits.py",
-    "cycle/test_series_time.py",
-    "cycle/test_wrong_answers.py",
-    "model/test_recurrence_memory.py",
-    "model/test_recurrence_probes.py",
-    "model/test_recurrence_property.py",
-    "model/test_recurrence_rfc.py",
-    "model/test_series_records.py",
-    "portal/probe/test_cut_off.py",
-    "portal/test_bad_answers.py",
-    "portal/test_exchange.py",
-    "portal/test_forecast.py",
-    "portal/test_pace.py",
-    "portal/test_push.py",
-    "portal/test_turns.py",
-    "service/test_flat.py",
-    "service/test_two_machines.py",
-    "source/google/test_series.py",
-    "source/graph/test_same_series.py",
-    "source/json/test_proof.py",
-    "target/test_notices.py",
-)
-"""Run without coverage: seasons, migrations and crashes that repeat the same lines thousands of times.
-
-Tracing branches makes them two to five times as slow, and they reach hardly a line that the others do not reach. All
-other tests run with coverage, and so do the processes that they start. A new test belongs there; move it here only when
-`pytest --durations=20 --cov` shows that it takes more than a few seconds under coverage and half as long without.
-"""
-
-_LONG_PATHS = tuple(f"tests/{path}" for path in LONG)
-_PYTEST = ("-m", "pytest", "-q", "-n", WORKERS)
 STEPS = (
     ("style", ("-m", "ruff", "check", ".")),
     ("format", ("-m", "ruff", "format", "--check", ".")),
     ("types", ("-m", "mypy")),
     ("rooms", ("-c", "from importlinter.cli import lint_imports_command as lint; lint()")),
-    ("long tests", (*_PYTEST, *_LONG_PATHS)),
     (
         "tests and coverage",
-        (*_PYTEST, *(f"--ignore={path}" for path in _LONG_PATHS), "--cov", "--cov-report=term:skip-covered",
+        ("-m", "pytest", "-q", "-n", WORKERS, "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered",
          f"--cov-fail-under={COVERAGE_PERCENT}"),
     ),
 )  # fmt: skip

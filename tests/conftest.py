@@ -17,12 +17,17 @@ from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
 from syncd.config.database import Database
+from tests.support.tracing import stop_for_now
 
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
 )
 settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    stop_for_now(config)
 
 
 class _Response(ClientResponse):
