@@ -24,20 +24,43 @@ STEPS = (
          f"--cov-fail-under={COVERAGE_PERCENT}"),
     ),
 )  # fmt: skip
-_ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Images of containers tend to set it. Then each worker would rewrite the asserts of all tests again, and each of the
-hundreds of processes that tests start would compile all of syncd."""
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 1 << 30
+"""What the files of the tests of one run may take, with much to spare."""
 
 
 def main() -> int:
     """Run every step, even after one failed, and return 1 when any did."""
-    failed = []
+    failed, environ = [], _environ()
     for name, arguments in STEPS:
         print(f"== {name}", flush=True)
-        if subprocess.run((sys.executable, *arguments), cwd=ROOT, env=_ENVIRON, check=False).returncode:
+        if subprocess.run((sys.executable, *arguments), cwd=ROOT, env=environ, check=False).returncode:
             failed.append(name)
     print(f"failed: {', '.join(failed)}" if failed else "all passed")
     return 1 if failed else 0
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment of the steps: bytecode is kept, and files of tests stand in memory where there is room.
+
+    Images of containers tend to forbid bytecode. Then each worker rewrites the asserts of all tests again, and each of
+    the hundreds of processes that tests start compiles all of syncd. And a ledger commits with fsync, thousands of
+    times: on a disk that costs more than all its statements, and no test cuts the power.
+    """
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if _room_in_memory():
+        environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+    return environ
+
+
+def _room_in_memory() -> bool:
+    """Return True if the memory's file system is there, is large enough, and lets programs run, which tests write."""
+    try:
+        system = os.statvfs(_MEMORY)
+    except OSError:
+        return False
+    large = system.f_bavail * system.f_frsize >= _MEMORY_BYTES
+    return large and not system.f_flag & os.ST_NOEXEC and os.access(_MEMORY, os.W_OK | os.X_OK)
 
 
 if __name__ == "__main__":
