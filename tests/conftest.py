@@ -26,8 +26,9 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    stop_for_now(config)
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    stop_for_now(session.config)  # only now has a worker of xdist begun to measure itself
 
 
 class _Response(ClientResponse):
