@@ -38,6 +38,12 @@ def shared_out(one: Campaign) -> bool:
     return a is not None and b is not None and a is not b
 
 
+def ttl_of(one: Campaign, portal: str) -> float:
+    """Return how long the lease of a portal lasts, by what its row says."""
+    rows = one.store.ask("SELECT extract(epoch FROM ttl)::float8 FROM leases WHERE portal = %s", portal)
+    return float(rows[0][0])
+
+
 async def command(machine: Machine, *words: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "syncd", "--config", str(machine.folder / "syncd.toml"), *words,
@@ -68,6 +74,13 @@ async def test_a_machine_that_dies_is_replaced_in_time_and_one_that_stops_at_onc
         assert await until(lambda: shared_out(one), 20)
         holder = one.holder("a")
         assert holder is not None
+        config = holder.folder / "syncd.toml"
+        config.write_text(config.read_text().replace(f'ttl = "{TTL_S}s"', 'ttl = "77s"'))
+        holder.send(signal.SIGHUP)
+        assert await until(lambda: ttl_of(one, "a") == 77, 10)  # other terms count from the reload on
+        config.write_text(config.read_text().replace('ttl = "77s"', f'ttl = "{TTL_S}s"'))
+        holder.send(signal.SIGHUP)
+        assert await until(lambda: ttl_of(one, "a") == TTL_S, 10)
         await one.stop(holder, "a")
         assert one.tally.handovers[-1] < 2  # within a second where the machine is not this busy
         await one.check()

@@ -105,7 +105,7 @@ def test_an_epoch_does_not_fall_when_somebody_deletes_the_row(line: Connection) 
     assert first is not None
     assert second is not None
     assert second.epoch > first.epoch
-    assert leases.renew(line, who("a"), {"main": first.epoch}) == frozenset()
+    assert leases.renew(line, who("a"), TERMS, {"main": first.epoch}) == frozenset()
 
 
 def test_a_lease_that_ran_out_was_not_left_in_order(line: Connection) -> None:
@@ -123,7 +123,7 @@ def test_who_was_late_renews_nothing_and_passes_no_fence(line: Connection) -> No
     assert line.execute(FENCE, fence).fetchone() is not None
     line.execute("UPDATE leases SET expires_at = clock_timestamp()")
     assert line.execute(FENCE, fence).fetchone() is None
-    assert leases.renew(line, who("a"), {"main": taken.epoch}) == frozenset()
+    assert leases.renew(line, who("a"), TERMS, {"main": taken.epoch}) == frozenset()
 
 
 def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewal_does_not(
@@ -134,7 +134,7 @@ def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewa
     with connect() as writer:
         with writer.transaction():
             assert writer.execute(FENCE, ("main", "a", taken.epoch)).fetchone() is not None
-            assert leases.renew(line, who("a"), {"main": taken.epoch}) == {"main"}
+            assert leases.renew(line, who("a"), TERMS, {"main": taken.epoch}) == {"main"}
             time.sleep(TERMS.ttl_s + 0.05)
             assert take(line, "b") is None
         assert take(line, "b") is not None
@@ -187,6 +187,47 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
         assert take(line, "b") is None
     assert not got.valid()
     assert take(line, "b") is not None
+
+
+async def test_leases_go_by_other_terms_from_the_next_renewal_on(connect: Connect, line: Connection) -> None:
+    def left_s() -> float:
+        return leases.look(line).leases[0].left_s
+
+    async with keeping(connect, "a") as keeper:
+        got = await keeper.take("main")
+        assert got is not None
+        keeper.go_by(LeaseTerms(ttl_s=60, renew_s=20, margin_s=5))
+        await until(lambda: left_s() > 50)
+        await until(lambda: got.left_s() > 50)
+        assert got.left_s() < left_s()
+        keeper.go_by(TERMS)
+        await until(lambda: left_s() < TERMS.ttl_s)
+        await until(lambda: got.left_s() < TERMS.ttl_s - TERMS.margin_s)
+        assert got.valid()
+
+
+async def test_shorter_terms_that_the_database_did_not_answer_to_shorten_a_lease_all_the_same(
+    connect: Connect, line: Connection
+) -> None:
+    held = HeldLine(line.info.port)
+    await held.open()
+
+    def through() -> tuple[Connection, str, bool]:
+        made = psycopg.connect(line.info.dsn, port=held.port, autocommit=True)
+        return made, line.info.parameter_status("application_name") or "", True
+
+    keeper = Keeper(through, who("a"), LeaseTerms(ttl_s=60, renew_s=20, margin_s=5), clock=time.monotonic)
+    await keeper.open()
+    try:
+        got = await keeper.take("main")
+        assert got is not None
+        held.hold()
+        keeper.go_by(TERMS)
+        await until(lambda: not got.valid(), within_s=TERMS.ttl_s + 1)
+        held.deliver()
+    finally:
+        await keeper.close()
+        await held.close()
 
 
 async def test_what_is_given_back_or_taken_is_heard_of_at_once(connect: Connect) -> None:

@@ -18,7 +18,6 @@ from syncd.config.database import Database, database_at
 from syncd.config.secrets import Secret
 from syncd.errors import StateError, StateUnavailableError, StateUnreachableError
 from syncd.state.ledger import Ledger
-from syncd.state.postgres import connection as connection_module
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.postgres.schema import STEPS
 from syncd.state.postgres.store import PAUSES_S, PostgresStore
@@ -114,9 +113,10 @@ async def test_who_was_chosen_to_end_a_deadlock_does_its_work_again(ledger: Ledg
 
 
 async def test_a_transaction_that_stood_still_too_long_is_ended_by_the_server_and_done_again(
-    ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, database: Database
 ) -> None:
-    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT_MS", 150)
+    assert isinstance(ledger.thread, PostgresStore)
+    ledger.thread.idle_s = 0.15
     begun = 0
 
     def work() -> None:
@@ -184,8 +184,8 @@ async def test_a_commit_that_nobody_can_tell_of_is_no_success_and_what_is_there_
     begin = PostgresConnection.begin
     lose_commit(monkeypatch, carried_out=carried_out)
 
-    def of_another_server(self: PostgresConnection, *, writes: bool, made: bool = False) -> str:
-        return begin(self, writes=writes, made=made) and str(2**50)
+    def of_another_server(self: PostgresConnection, **how: Any) -> str:
+        return begin(self, **how) and str(2**50)
 
     monkeypatch.setattr(PostgresConnection, "begin", of_another_server)
     with pytest.raises(UnknownCommitError, match="cannot say whether it was"):

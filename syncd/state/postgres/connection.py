@@ -24,7 +24,7 @@ from syncd.state.rows import Row, Update, row_sum
 
 OLDEST_SERVER: Final = 140000
 CONNECT_TIMEOUT_S: Final = 5
-IDLE_TIMEOUT_MS: Final = 10_000
+LONGEST_IDLE_S: Final = 10.0
 """How long a transaction that writes may stand still: then this process is frozen, and others wait for its locks."""
 _ROWS_AT_ONCE: Final = 5_000
 _DEFAULTS: Final = {
@@ -80,17 +80,18 @@ class PostgresConnection:
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
 
-    def begin(self, *, writes: bool, made: bool = False) -> str:
+    def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
 
-        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`).
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`). The
+        server ends one that writes and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
             self.raw.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {self._local}", prepare=False)
             return ""
         cursor = self.raw.execute(
-            f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {IDLE_TIMEOUT_MS};"
+            f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {idle_s * 1000:.0f};"
             + (_NUMBER_AND_MOVED if made else _NUMBER),
             prepare=False,
         )

@@ -104,6 +104,11 @@ class Keeper:
         """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
         await self._done(lambda: self._give_back(portals))
 
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by other `terms` from the next renewal on, which is at hand."""
+        self.terms = terms
+        self._put((self._beat, Future()))
+
     def forget(self, portals: Collection[str]) -> None:
         """Renew the leases of `portals` no more, without telling the database."""
         with self._lock:
@@ -226,14 +231,16 @@ class Keeper:
 
     def _beat(self, *, raising: bool = False) -> None:
         """Renew what is held, tell that this member is alive, and look at the board."""
-        asked_at, self._heard = self._clock(), False
+        asked_at, self._heard, terms = self._clock(), False, self.terms
         held = self.tenures
         epochs = {one.portal: one.epoch for one in held.values() if one.valid()}
+        for one in held.values():
+            one.end_by(terms.deadline(asked_at))  # of shorter terms the database may hear without answering
 
         def work(connection: Connection) -> tuple[frozenset[str], Board]:
-            renewed = leases.renew(connection, self.who, epochs)
+            renewed = leases.renew(connection, self.who, terms, epochs)
             if self._portals is not None:
-                leases.beat(connection, self.who, self.terms, self._portals, leaving=self._leaving)
+                leases.beat(connection, self.who, terms, self._portals, leaving=self._leaving)
             leases.mend(connection)
             return renewed, leases.look(connection)
 
@@ -249,7 +256,7 @@ class Keeper:
         self.trouble = ""
         for portal in epochs:
             if portal in renewed:
-                held[portal].renewed(self.terms.deadline(asked_at))
+                held[portal].renewed(terms.deadline(asked_at))
             else:
                 held[portal].end("another machine has taken it, or it has ended")
         self._next = asked_at + self._pause_s()
@@ -264,8 +271,8 @@ class Keeper:
         return max(_SOONEST_S, min(self.terms.renew_s, soonest))
 
     def _take(self, portal: str) -> Tenure | None:
-        asked_at = self._clock()
-        taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal))
+        asked_at, terms = self._clock(), self.terms
+        taken = self._work(lambda connection: leases.take(connection, self.who, terms, portal))
         if taken is None:
             return None
         tenure = Tenure(
@@ -273,7 +280,7 @@ class Keeper:
             self.who.holder,
             taken.epoch,
             clock=self._clock,
-            deadline=self.terms.deadline(asked_at),
+            deadline=terms.deadline(asked_at),
             orderly=taken.orderly,
         )
         with self._lock:

@@ -40,9 +40,9 @@ _TAKE: Final = (
     " WHERE portal = %(portal)s RETURNING epoch"
 )
 _RENEW: Final = (
-    "UPDATE leases SET expires_at = clock_timestamp() + ttl"
-    " FROM unnest(%s::text[], %s::bigint[]) AS mine (portal, epoch)"
-    " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %s"
+    "UPDATE leases SET ttl = %(ttl)s::interval, expires_at = clock_timestamp() + %(ttl)s::interval"
+    " FROM unnest(%(portals)s::text[], %(epochs)s::bigint[]) AS mine (portal, epoch)"
+    " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %(holder)s"
     " AND expires_at > clock_timestamp() RETURNING leases.portal"
 )
 _BEAT: Final = (
@@ -127,11 +127,12 @@ def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) 
     return Taken(epoch=epoch, orderly=not before[0])
 
 
-def renew(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> frozenset[str]:
-    """Renew the leases of these portals and epochs; return which of them were renewed."""
+def renew(connection: Connection, who: Identity, terms: LeaseTerms, epochs: Mapping[str, int]) -> frozenset[str]:
+    """Renew the leases of these portals and epochs by `terms`; return which of them were renewed."""
     if not epochs:
         return frozenset()
-    rows = _do(connection, _RENEW, ([*epochs], [*epochs.values()], who.holder))
+    values = {"ttl": _interval(terms.ttl_s), "portals": [*epochs], "epochs": [*epochs.values()], "holder": who.holder}
+    rows = _do(connection, _RENEW, values)
     return frozenset(portal for (portal,) in rows)
 
 

@@ -28,7 +28,7 @@ from syncd.errors import StateError
 from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
-from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.connection import LONGEST_IDLE_S, PostgresConnection, connect
 from syncd.state.postgres.leases import look
 from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
@@ -88,6 +88,8 @@ class PostgresStore:
         self.admit: Callable[[str], object] = lambda _: None
         self.holds: Callable[[str], bool] = lambda _: False
         self.shown = database.shown
+        self.idle_s = LONGEST_IDLE_S
+        """How long a transaction that writes may stand still."""
         self._connection: PostgresConnection | None = connection
         self._executor = executor
         self._pause = pause
@@ -145,7 +147,7 @@ class PostgresStore:
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
-        number = connection.begin(writes=writes, made=True)
+        number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
         try:
             if writes:
                 self._guarded(connection, scope)
