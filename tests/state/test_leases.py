@@ -189,6 +189,40 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
     assert take(line, "b") is not None
 
 
+async def test_a_lease_that_a_step_of_the_database_s_clock_has_ended_is_taken_by_nobody_for_a_while(
+    connect: Connect, line: Connection
+) -> None:
+    ahead_s = 0.0
+
+    def clock() -> float:  # the database's cannot be set here, so this one and its holder's are set back
+        return time.monotonic() - ahead_s
+
+    def opened() -> tuple[Connection, str, bool]:
+        made = connect()
+        return made, made.info.parameter_status("application_name") or "", False
+
+    keeper = Keeper(opened, who("b"), TERMS, clock=clock)
+    await keeper.open()
+    try:
+        assert take(line, "a") is not None
+        await keeper.look()
+        ahead_s = 60.0
+        line.execute("UPDATE leases SET expires_at = clock_timestamp() - interval '1s'")
+        assert await keeper.take("main") is None
+        began = time.monotonic()
+        for _ in range(400):
+            if await keeper.take("main") is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert keeper.tenures["main"].valid()
+        assert time.monotonic() - began > TERMS.ttl_s - 0.2
+        await keeper.give_back(["main"])
+        ahead_s = 120.0
+        assert await keeper.take("main") is not None  # what was given back is free
+    finally:
+        await keeper.close()
+
+
 async def test_leases_go_by_other_terms_from_the_next_renewal_on(connect: Connect, line: Connection) -> None:
     def left_s() -> float:
         return leases.look(line).leases[0].left_s

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from syncd.errors import StateUnavailableError
-from syncd.model.lease import Board, LeaseTerms
+from syncd.model.lease import Board, LeaseTerms, OtherClock
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
@@ -61,6 +61,7 @@ class Keeper:
         self.changed = asyncio.Event()
         self.failure: BaseException | None = None
         """What has ended the thread, None while it runs."""
+        self._there = OtherClock()
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
@@ -254,6 +255,7 @@ class Keeper:
                 raise
             return
         self.trouble = ""
+        self._there.seen(self.board.now, terms, asked_at=asked_at, now=self._clock())
         for portal in epochs:
             if portal in renewed:
                 held[portal].renewed(terms.deadline(asked_at))
@@ -272,7 +274,12 @@ class Keeper:
 
     def _take(self, portal: str) -> Tenure | None:
         asked_at, terms = self._clock(), self.terms
-        taken = self._work(lambda connection: leases.take(connection, self.who, terms, portal))
+
+        def doubted(there: float) -> bool:
+            self._there.seen(there, terms, asked_at=asked_at, now=self._clock())
+            return self._there.doubted(self._clock())
+
+        taken = self._work(lambda connection: leases.take(connection, self.who, terms, portal, doubted))
         if taken is None:
             return None
         tenure = Tenure(

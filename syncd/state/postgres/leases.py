@@ -11,7 +11,7 @@ changes no key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +30,8 @@ _KEPT: Final = "1 day"
 _NEW_ROW: Final = "INSERT INTO leases (portal) VALUES (%s) ON CONFLICT DO NOTHING"
 # With SKIP LOCKED nobody waits here for a transaction whose machine is gone, and meanwhile lets its own leases run out.
 _FREE: Final = (
-    "SELECT holder <> '' FROM leases WHERE portal = %s AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
+    "SELECT holder <> '', extract(epoch FROM clock_timestamp())::float8 FROM leases"
+    " WHERE portal = %s AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
 )
 _TAKE: Final = (
     "UPDATE leases SET holder = %(holder)s, host = %(host)s, pid = %(pid)s,"
@@ -63,6 +64,7 @@ _GIVE_BACK: Final = (
     " FROM unnest(%s::text[], %s::bigint[]) AS mine (portal, epoch)"
     " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %s"
 )
+_NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', current_schema())"
 _LEASES: Final = (
     "SELECT portal, CASE WHEN expires_at > clock_timestamp() THEN holder ELSE '' END, epoch,"
@@ -115,11 +117,20 @@ class Taken:
     orderly: bool
 
 
-def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) -> Taken | None:
-    """Take the lease of `portal`; None if it is held, or a transaction of its holder is open."""
+def take(
+    connection: Connection,
+    who: Identity,
+    terms: LeaseTerms,
+    portal: str,
+    doubted: Callable[[float], bool] = lambda _: False,
+) -> Taken | None:
+    """Take the lease of `portal`; None if it is held, or a transaction of its holder is open.
+
+    None as well if it has only run out, by a clock of the database that is `doubted` for the unix time that it shows.
+    """
     _do(connection, _NEW_ROW, (portal,))
     before = _do(connection, _FREE, (portal,)).fetchone()
-    if before is None:
+    if before is None or (before[0] and doubted(before[1])):
         return None
     values = {"portal": portal, "ttl": _interval(terms.ttl_s), **_names(who)}
     (epoch,) = _row(_do(connection, _TAKE, values))
@@ -172,9 +183,10 @@ def mend(connection: Connection) -> None:
 
 def look(connection: Connection) -> Board:
     """Return who holds what and who is alive."""
+    (now,) = _row(_do(connection, _NOW))
     leases = [_lease(row) for row in _do(connection, _LEASES, (_interval(AVOIDED_S),))]
     members = [_member(row) for row in _do(connection, _MEMBERS)]
-    return Board(leases=tuple(leases), members=tuple(members))
+    return Board(leases=tuple(leases), members=tuple(members), now=now)
 
 
 def _do(connection: Connection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:
