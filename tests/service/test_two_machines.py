@@ -102,6 +102,26 @@ async def test_a_machine_that_freezes_or_is_cut_off_writes_nothing_when_it_comes
         await one.check()
 
 
+async def test_clocks_that_are_set_have_nothing_written_by_two(tmp_path: Path) -> None:
+    async with two(tmp_path) as one:
+        for ahead_s in (7200.0, -7200.0):
+            holder = await pushing(one, "a")
+            holder.set_clock(ahead_s)
+            for portal in ("a", "b"):
+                one.relays[portal].met.clear()
+        one.store.set_clock(30.0)  # longer than any lease lasts
+        await asyncio.sleep(1)
+        one.edit()
+        await one.check()
+        await pushing(one, "b")
+        one.store.set_clock(-3600.0)
+        await one.check()
+        holder = await pushing(one, "a")
+        holder.send(signal.SIGKILL)
+        assert await until(lambda: one.holder("a") not in (None, holder), 2 * TTL_S + 10)
+        await one.check()
+
+
 async def test_a_command_goes_to_the_daemon_that_holds_the_portal_or_names_it(tmp_path: Path) -> None:
     async with two(tmp_path) as one:
         assert await until(lambda: shared_out(one), 20)

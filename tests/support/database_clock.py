@@ -7,7 +7,7 @@ that adds what a sequence says takes its place. A sequence, for its value is see
 from __future__ import annotations
 
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -33,6 +33,15 @@ def named(address: str, name: str) -> str:
     return f"{address.rpartition('/')[0]}/{name}"
 
 
+SET: Final = "SELECT setval('public.clock', %s)"
+"""The statement that sets the clock, in microseconds."""
+
+
+def replace_clock(line: psycopg.Connection[Any], base: str) -> None:
+    """Put another clock in the place of that of a database; only a superuser may."""
+    line.execute(_REPLACE.format(base=base).encode())
+
+
 class DatabaseClock:
     """A database of its own on the server at `address`, with a clock that `set` sets; dropped by `drop`."""
 
@@ -46,7 +55,7 @@ class DatabaseClock:
         self._line = psycopg.connect(self.address, autocommit=True)
         self._told = 0
         try:
-            self._line.execute(_REPLACE.format(base=base).encode())
+            replace_clock(self._line, base)
         except psycopg.errors.InsufficientPrivilege:
             self.drop()
             pytest.skip("the clock of a database is set by a superuser only")
@@ -54,7 +63,7 @@ class DatabaseClock:
     def set(self, seconds: float) -> None:
         """Set the clock to so many seconds from its base."""
         if (now := round(seconds * 1e6)) != self._told:
-            self._line.execute("SELECT setval('public.clock', %s)", (now,))
+            self._line.execute(SET, (now,))
             self._told = now
 
     def schema(self, name: str) -> Database:
