@@ -360,8 +360,8 @@ async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[
         server.folder.parent.chmod(0o755)
         server.make()
         server.start()
-        with psycopg.connect(server.address, autocommit=True) as line:
-            replace_clock(line, AHEAD)
+        with psycopg.connect(server.address, autocommit=True) as direct:
+            replace_clock(direct, AHEAD)
         stack.callback(shutil.rmtree, server.folder.parent)
         stack.callback(server.stop, "immediate")
         session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=60)))
