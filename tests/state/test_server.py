@@ -288,6 +288,17 @@ async def test_tables_of_a_newer_syncd_and_of_another_program_are_refused(ledger
             await start
 
 
+async def test_who_works_with_tables_that_a_newer_syncd_has_brought_up_to_date_writes_no_more(
+    ledger: Ledger, database: Database
+) -> None:
+    await ledger.of(SYNC).hold([hold("a")])
+    with administrator(database) as connection:
+        connection.execute(f"UPDATE state SET version = {len(STEPS) + 1}".encode())
+    with pytest.raises(StateError, match=rf"newer syncd \(schema {len(STEPS) + 1}.*upgrade syncd"):
+        await ledger.of(SYNC).hold([hold("b")])
+    assert [one.key for one in await ledger.of(SYNC).holds()] == [key("a")]
+
+
 async def test_a_missing_schema_reads_as_an_empty_ledger_and_is_not_made(database: Database) -> None:
     reader = await Ledger.open_readonly(database)
     assert await reader.of(SYNC).links() == ()

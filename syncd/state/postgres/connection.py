@@ -38,8 +38,8 @@ _DEFAULTS: Final = {
 }
 """What holds unless the address says otherwise."""
 _PLACEHOLDER: Final = re.compile(r"\?(\d*)")
-_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL"
-_NUMBER_AND_MOVED: Final = " SELECT pg_current_xact_id()::text, (SELECT moved_to FROM state)"
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL"
+_NUMBER_AND_STATE: Final = " SELECT pg_current_xact_id()::text, moved_to, version FROM state"
 _FACTS: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
     " current_setting('synchronous_commit')"
@@ -76,6 +76,7 @@ class PostgresConnection:
         raw.prepare_threshold = None if self.pooled else 5
         self._writes = self._odd_texts = False
         self.moved_to: str | None = None
+        self.version_there: int | None = None
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
@@ -83,8 +84,8 @@ class PostgresConnection:
     def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
 
-        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`). The
-        server ends one that writes and stands still for `idle_s`.
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), and
+        of which version they are now (`version_there`). The server ends one that writes and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
@@ -92,14 +93,14 @@ class PostgresConnection:
             return ""
         cursor = self.raw.execute(
             f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {idle_s * 1000:.0f};"
-            + (_NUMBER_AND_MOVED if made else _NUMBER),
+            + (_NUMBER_AND_STATE if made else _NUMBER),
             prepare=False,
         )
         while cursor.nextset():
             pass
         found = cursor.fetchone()
         assert found is not None
-        number, self.moved_to = found
+        number, self.moved_to, self.version_there = found
         return str(number)
 
     def commit(self) -> None:

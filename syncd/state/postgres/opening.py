@@ -44,7 +44,9 @@ def open_store(
                 # In the tables, so that it holds until the portals have been read, however often syncd starts before.
                 forget_all_verified(connection)
                 note_restored(connection, now)
-        return PostgresStore(database, connection, executor, readonly=False, pause=wait, doubt=doubt)
+        return PostgresStore(
+            database, connection, executor, readonly=False, version=len(steps), pause=wait, doubt=doubt
+        )
 
 
 def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps: Sequence[Step] = STEPS) -> Store:
@@ -60,7 +62,7 @@ def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps:
                 f"{database.shown} was made by an older syncd (schema {version}; this one reads {len(steps)})",
                 "the next start of `syncd run`, or a `syncd sync`, brings it up to date",
             )
-        return PostgresStore(database, connection, executor, readonly=True, pause=pause)
+        return PostgresStore(database, connection, executor, readonly=True, version=version, pause=pause)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Final
 
 from syncd.errors import StateError
 from syncd.state.postgres.connection import PostgresConnection
-from syncd.state.postgres.trouble import moved_away
+from syncd.state.postgres.trouble import made_newer, moved_away
 
 Step = tuple[str, ...]
 
@@ -156,10 +156,7 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
             "carry out `syncd state move` once more, under the config that it was begun with",
         )
     if version > newest:
-        raise StateError(
-            f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
-            "upgrade syncd on this machine too",
-        )
+        raise made_newer(shown, version, newest)
     return int(version)
 
 

@@ -35,6 +35,7 @@ from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
     is_lost,
+    made_newer,
     moved_away,
     not_connected,
     translated,
@@ -66,7 +67,8 @@ _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 class PostgresStore:
     """An open store in `database`; `readonly` for looking only.
 
-    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
+    `version` is that of the tables it was opened with. `pause` blocks the store's thread for a number of seconds, which
+    `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
@@ -76,12 +78,14 @@ class PostgresStore:
         executor: ThreadPoolExecutor,
         *,
         readonly: bool,
+        version: int,
         pause: Callable[[float], None],
         monotonic: Callable[[], float] | None = None,
         doubt: Doubt | None = None,
     ) -> None:
         self.database = database
         self.readonly = readonly
+        self.version = version
         self.doubt = doubt
         self.clean: Clean = str
         self.guard: Guard | None = None
@@ -169,6 +173,8 @@ class PostgresStore:
     def _guarded(self, connection: PostgresConnection, scope: str) -> None:
         if connection.moved_to is not None:  # while this process worked with it
             raise moved_away(self.shown, connection.moved_to)
+        if connection.version_there != self.version:
+            raise made_newer(self.shown, connection.version_there or 0, self.version)
         if self.guard is not None:
             self.guard(connection, scope)
 

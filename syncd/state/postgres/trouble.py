@@ -84,6 +84,14 @@ def moved_away(shown: str, place: str) -> StateError:
     return StateError(f"the state in {shown} was moved to {place}", "let the config name that one, and restart syncd")
 
 
+def made_newer(shown: str, version: int, known: int) -> StateError:
+    """Return the error for tables of `version`, which is beyond the newest that is `known`."""
+    return StateError(
+        f"{shown} was made by a newer syncd (schema {version}; this one knows up to {known})",
+        "upgrade syncd on this machine too",
+    )
+
+
 def is_lost(error: BaseException) -> bool:
     """Return True if `error` says that connection or transaction went away: what was not committed is undone."""
     if not isinstance(error, psycopg.Error):
