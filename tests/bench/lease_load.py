@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -352,9 +352,20 @@ FAULTS: tuple[tuple[str, Carry], ...] = (
 )
 
 
+@contextlib.contextmanager
+def straight(server: Server) -> Iterator[int]:
+    """Give the port of the server itself."""
+    yield server.port
+
+
 @contextlib.asynccontextmanager
-async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[Campaign]:
-    """Open everything, and close it."""
+async def campaign(
+    folder: Path,
+    random: Random,
+    tally: Tally,
+    way: Callable[[Server], contextlib.AbstractContextManager[int]] = straight,
+) -> AsyncIterator[Campaign]:
+    """Open everything, and close it. `way` gives the port by which machines reach the server."""
     async with contextlib.AsyncExitStack() as stack:
         server = Server(Path(tempfile.mkdtemp(prefix="leases-")) / "postgres", free_port())
         server.folder.parent.chmod(0o755)
@@ -364,10 +375,11 @@ async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[
             replace_clock(direct, AHEAD)
         stack.callback(shutil.rmtree, server.folder.parent)
         stack.callback(server.stop, "immediate")
+        port = stack.enter_context(way(server))
         session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=60)))
         portals, relays, machines = {}, {}, {}
         for name in ("one", "two"):
-            line = HeldLine(server.port)
+            line = HeldLine(port)
             await line.open()
             stack.push_async_callback(line.close)
             machines[name] = Machine(name, folder / name, line)

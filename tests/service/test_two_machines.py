@@ -7,8 +7,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -17,16 +17,16 @@ import pytest
 pytest.importorskip("psycopg")
 
 from tests.bench.lease_faults import Machine, until
-from tests.bench.lease_load import TTL_S, Campaign, Tally, campaign
-from tests.support.postgres import MISSING, program
+from tests.bench.lease_load import TTL_S, Campaign, Tally, campaign, straight
+from tests.support.postgres import MISSING, Server, program
 
 pytestmark = pytest.mark.skipif(program("postgres") is None, reason=MISSING)
 
 
 @asynccontextmanager
-async def two(folder: Path) -> AsyncIterator[Campaign]:
+async def two(folder: Path, way: Callable[[Server], AbstractContextManager[int]] = straight) -> AsyncIterator[Campaign]:
     """Start both machines, and wait until the portals show what the sources say."""
-    async with campaign(folder, Random(1), Tally()) as one:
+    async with campaign(folder, Random(1), Tally(), way) as one:
         await one.check()
         assert await until(lambda: all(one.holder(portal) is not None for portal in one.portals), 30)
         yield one
