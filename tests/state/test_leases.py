@@ -15,7 +15,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg")
 
 from syncd.config.database import Database  # noqa: E402 - needs psycopg
-from syncd.errors import LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
+from syncd.errors import LostLeaseError, StateUnavailableError, StateUnreachableError  # noqa: E402 - needs psycopg
 from syncd.model.lease import Board, LeaseTerms  # noqa: E402
 from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
@@ -355,7 +355,7 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
         return psycopg.connect(host="127.0.0.1", port=port, autocommit=True), "", False
 
     keeper = Keeper(nowhere, who("a"), TERMS, clock=time.monotonic)
-    with pytest.raises(StateUnavailableError, match="refused"):
+    with pytest.raises(StateUnreachableError, match="refused"):  # which a daemon that starts waits for
         await keeper.open()
     assert "refused" in keeper.trouble
 

@@ -20,12 +20,12 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from syncd.errors import StateUnavailableError
+from syncd.errors import StateUnavailableError, StateUnreachableError
 from syncd.model.lease import Board, LeaseTerms, OtherClock
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
-from syncd.state.postgres.trouble import in_one_line
+from syncd.state.postgres.trouble import in_one_line, is_lost
 
 T = TypeVar("T")
 
@@ -148,7 +148,9 @@ class Keeper:
             # Not cancelled with who waits: a lease that was taken must be known.
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
-            raise StateUnavailableError(
+            # A daemon that is just starting waits for one that cannot be reached.
+            kind = StateUnreachableError if is_lost(error) else StateUnavailableError
+            raise kind(
                 f"the database with the leases does not answer: {in_one_line(error)}", "it is asked again by itself"
             ) from error
 

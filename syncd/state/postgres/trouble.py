@@ -46,7 +46,7 @@ _GREETINGS: Final = {
 }
 
 
-class UnknownCommitError(StateUnavailableError):
+class UnknownCommitError(StateUnreachableError):
     """The connection went away while a transaction was committed, and the server cannot say what became of it."""
 
 
