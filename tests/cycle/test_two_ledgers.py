@@ -82,7 +82,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def webhook_changes_hands(self) -> None:
+        for host in self.play.machines:
+            self.play.stop(host)
         self.play.hand_over()
+        self.all_up()
 
     @rule(which=st.integers(0, 6), moves=st.booleans())
     def person_edits(self, which: int, moves: bool) -> None:
