@@ -456,6 +456,7 @@ class Hosts:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(wiring, "_transport", transport)
             patch.setattr(wiring, "SystemRandom", lambda: Random(7))
+            patch.setattr(wiring, "program_mark", lambda: "this program")  # else read again at every start
             patch.setattr(store_module, "connect", self._connect)
             patch.setattr(sharing, "connect", self._connect)
             patch.setattr(sharing, "Keeper", HostKeeper)
