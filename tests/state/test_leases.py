@@ -178,6 +178,23 @@ def test_a_member_is_alive_until_it_is_no_longer_heard_of(line: Connection) -> N
     assert leases.look(line).members == ()
 
 
+def test_a_member_that_died_before_the_database_s_clock_was_set_back_is_dead_in_time(line: Connection) -> None:
+    with line.transaction():
+        leases.beat(line, who("a"), TERMS, {"main": 1})
+    line.execute("UPDATE members SET expires_at = expires_at + interval '2 hours'")  # as the clock sees it then
+    assert leases.look(line).members[0].left_s > 7000
+    leases.mend(line)
+    assert leases.look(line).members[0].left_s <= TERMS.ttl_s
+
+
+def test_who_was_asked_back_by_a_clock_that_was_ahead_is_not_avoided_for_so_long(line: Connection) -> None:
+    assert take(line, "a") is not None
+    assert leases.ask_back(line, "main")
+    assert leases.look(line).leases[0].avoids == "a"
+    line.execute("UPDATE leases SET asked_back_at = asked_back_at + interval '2 hours'")
+    assert leases.look(line).leases[0].avoids == ""
+
+
 async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, line: Connection) -> None:
     async with keeping(connect, "a") as keeper:
         got = await keeper.take("main")

@@ -13,7 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
+from syncd import events
 from syncd.config.database import Database, database_at
 from syncd.config.secrets import Secret
 from syncd.errors import StateError, StateUnavailableError, StateUnreachableError
@@ -24,7 +27,7 @@ from syncd.state.postgres.store import PAUSES_S, PostgresStore
 from syncd.state.postgres.trouble import UnknownCommitError
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
 from tests.support.pooler import Pooler
-from tests.support.postgres import NAMED, Server, free_port, new_database
+from tests.support.postgres import MISSING, NAMED, USER, Server, free_port, installed, new_database
 
 
 @pytest.fixture
@@ -362,6 +365,55 @@ async def test_a_database_that_was_put_back_or_replaced_has_every_portal_read(
     third = await Ledger.open(database, now=4.0)
     assert third.doubt is None
     await third.close()
+
+
+async def test_a_server_that_takes_over_while_the_ledger_is_in_use_has_every_portal_read(
+    ledger: Ledger, database: Database
+) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [link("a", remote_id=77)], now=1.0)
+    await ledger.of(SYNC).note_verified("https://one.example", 1.0)
+    with administrator(database) as connection:
+        connection.execute("UPDATE state SET server = 'another'")
+    await ledger.of(SYNC).hold([hold("a")])
+    assert (await ledger.of(SYNC).notes()).verified is not None  # the same server as before: nobody has looked
+    store_of(ledger)._timeline = "the one before"
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        await ledger.of(SYNC).hold([hold("b")])
+    notes = await ledger.of(SYNC).notes()
+    assert (notes.verified, notes.restored) == (None, 77)
+    assert [one["event"] for one in logs] == [events.LEDGER_DOUBTED]
+
+
+@pytest.mark.skipif(NAMED in os.environ, reason="that server is not up to the tests")
+async def test_a_standby_that_was_promoted_is_known_by_whoever_reaches_it_next(tmp_path: Path) -> None:
+    if not installed():
+        pytest.skip(MISSING)
+    server, standby = (Server(Server.place(tmp_path).with_suffix(f".{number}"), free_port()) for number in (1, 2))
+    try:
+        server.make()
+        server.start(replicated=True)
+        both = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
+        database = database_at(Secret(f"postgresql://{USER}@{both}/postgres?target_session_attrs=read-write"))
+        ledger = await Ledger.open(database, now=1.0)
+        run_id = await ledger.of(SYNC).begin_run(1.0)
+        await ledger.of(SYNC).adopt(run_id, [link("a", remote_id=77)], now=1.0)
+        await ledger.of(SYNC).note_verified("https://one.example", 1.0)
+        await asyncio.to_thread(standby.follow, server)
+        await asyncio.to_thread(server.stop, "immediate")
+        await asyncio.to_thread(standby.promote)
+        await ledger.of(SYNC).hold([hold("a")])
+        notes = await ledger.of(SYNC).notes()
+        assert (notes.verified, notes.restored) == (None, 77)
+        await ledger.close()
+        again = await Ledger.open(database, now=2.0)
+        assert again.doubt is None
+        await again.close()
+    finally:
+        for one in (server, standby):
+            if one.folder.exists():
+                one.remove()
 
 
 async def test_a_row_that_another_hand_has_changed_is_told(ledger: Ledger, database: Database) -> None:

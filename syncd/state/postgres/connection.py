@@ -38,8 +38,13 @@ _DEFAULTS: Final = {
 }
 """What holds unless the address says otherwise."""
 _PLACEHOLDER: Final = re.compile(r"\?(\d*)")
-_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL"
-_NUMBER_AND_STATE: Final = " SELECT pg_current_xact_id()::text, moved_to, version FROM state"
+TIMELINE: Final = "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::text"
+"""The timeline that the server writes: another one has taken over, or an earlier moment was restored, if it changes.
+
+By the name of its log, for what it tells in plain words is that of its last checkpoint (PostgreSQL's docs, 9.27).
+"""
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL, ''"
+_NUMBER_AND_STATE: Final = f" SELECT pg_current_xact_id()::text, moved_to, version, {TIMELINE} FROM state"  # noqa: S608 - constants
 _FACTS: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
     " current_setting('synchronous_commit')"
@@ -77,6 +82,7 @@ class PostgresConnection:
         self._writes = self._odd_texts = False
         self.moved_to: str | None = None
         self.version_there: int | None = None
+        self.timeline = ""
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
@@ -84,8 +90,9 @@ class PostgresConnection:
     def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
 
-        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), and
-        of which version they are now (`version_there`). The server ends one that writes and stands still for `idle_s`.
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), of which
+        version they are now (`version_there`), and on which `timeline` the server is. The server ends one that writes
+        and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
@@ -100,7 +107,7 @@ class PostgresConnection:
             pass
         found = cursor.fetchone()
         assert found is not None
-        number, self.moved_to, self.version_there = found
+        number, self.moved_to, self.version_there, self.timeline = found
         return str(number)
 
     def commit(self) -> None:

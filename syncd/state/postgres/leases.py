@@ -47,17 +47,20 @@ _RENEW: Final = (
     " AND expires_at > clock_timestamp() RETURNING leases.portal"
 )
 _BEAT: Final = (
-    "INSERT INTO members (holder, expires_at, host, pid, version, portals, leaving)"
-    " VALUES (%(holder)s, clock_timestamp() + %(ttl)s::interval, %(host)s, %(pid)s, %(version)s, %(portals)s,"
-    " %(leaving)s)"
-    " ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at, portals = excluded.portals,"
-    " leaving = excluded.leaving"
+    "INSERT INTO members (holder, expires_at, ttl, host, pid, version, portals, leaving)"
+    " VALUES (%(holder)s, clock_timestamp() + %(ttl)s::interval, %(ttl)s::interval, %(host)s, %(pid)s, %(version)s,"
+    " %(portals)s, %(leaving)s)"
+    " ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at, ttl = excluded.ttl,"
+    " portals = excluded.portals, leaving = excluded.leaving"
 )
 _FORGET: Final = f"DELETE FROM members WHERE expires_at < clock_timestamp() - interval '{_KEPT}'"  # noqa: S608
-# A row that somebody has edited by hand must not keep a portal for years. Whoever holds it goes by its own deadline,
-# which is earlier than one `ttl` from now.
-_MEND: Final = (
-    "UPDATE leases SET expires_at = clock_timestamp() + ttl WHERE expires_at > clock_timestamp() + ttl + interval '1s'"
+# A row that somebody has edited by hand, or that is from before the database's clock was set back, must not keep a
+# portal for years, nor a member alive that is dead. Whoever holds a portal goes by its own deadline, which is earlier
+# than one `ttl` from now.
+_MEND: Final = tuple(
+    f"UPDATE {table} SET expires_at = clock_timestamp() + ttl"  # noqa: S608 - constants
+    " WHERE expires_at > clock_timestamp() + ttl + interval '1s'"
+    for table in ("leases", "members")
 )
 _GIVE_BACK: Final = (
     "UPDATE leases SET holder = '', expires_at = clock_timestamp()"
@@ -70,7 +73,8 @@ _LEASES: Final = (
     "SELECT portal, CASE WHEN expires_at > clock_timestamp() THEN holder ELSE '' END, epoch,"
     " extract(epoch FROM greatest(expires_at - clock_timestamp(), interval '0'))::float8, host, pid,"
     " CASE WHEN since > '-infinity' THEN extract(epoch FROM since)::float8 ELSE 0 END,"
-    " CASE WHEN asked_back_at > clock_timestamp() - %s::interval THEN asked_back_from ELSE '' END"
+    " CASE WHEN asked_back_at BETWEEN clock_timestamp() - %s::interval AND clock_timestamp() THEN asked_back_from"
+    " ELSE '' END"
     " FROM leases ORDER BY portal"
 )
 _MEMBERS: Final = (
@@ -177,8 +181,9 @@ def ask_back(connection: Connection, portal: str) -> bool:
 
 
 def mend(connection: Connection) -> None:
-    """Bring the end of leases that somebody has edited by hand to where their holders have it at the latest."""
-    _do(connection, _MEND)
+    """Bring ends that are too far away, of leases and of members, to where they are at the latest."""
+    for statement in _MEND:
+        _do(connection, statement)
 
 
 def look(connection: Connection) -> Board:

@@ -129,6 +129,7 @@ STEPS: Final[tuple[Step, ...]] = (
         _MEMBERS,
         _KEPT,
     ),
+    ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 

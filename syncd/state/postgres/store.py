@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
+import structlog
 
+from syncd import events
 from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import StateError
@@ -30,6 +32,7 @@ from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
 from syncd.state.postgres.connection import LONGEST_IDLE_S, PostgresConnection, connect
 from syncd.state.postgres.leases import look
+from syncd.state.postgres.lineage import find_doubt
 from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
@@ -43,6 +46,7 @@ from syncd.state.postgres.trouble import (
 from syncd.state.rows import Row
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 Guard = Callable[[PostgresConnection, str], None]
 """Is called first in each transaction that writes, with what it is about; raises to have nothing of it happen."""
 
@@ -99,6 +103,9 @@ class PostgresStore:
         self._pause = pause
         self._closed = False
         self._away = False
+        self._timeline = ""
+        self._found: Doubt | None = None
+        self._now = SystemClock().now
         self._monotonic = monotonic or SystemClock().monotonic
 
     @property
@@ -168,13 +175,23 @@ class PostgresStore:
                 raise
             if writes and not self._was_committed(number, error):
                 raise
+        if writes:
+            self._recognised(connection.timeline)
         return result
+
+    def _recognised(self, timeline: str) -> None:
+        """Note on which timeline the server is, now that what was found out of it is committed."""
+        self._timeline, found, self._found = timeline, self._found, None
+        if found is not None:
+            _log.warning(events.LEDGER_DOUBTED, path=self.shown, reason=found.reason)
 
     def _guarded(self, connection: PostgresConnection, scope: str) -> None:
         if connection.moved_to is not None:  # while this process worked with it
             raise moved_away(self.shown, connection.moved_to)
         if connection.version_there != self.version:
             raise made_newer(self.shown, connection.version_there or 0, self.version)
+        if connection.timeline != self._timeline:
+            self._found = find_doubt(connection, self._now())
         if self.guard is not None:
             self.guard(connection, scope)
 
@@ -183,6 +200,7 @@ class PostgresStore:
             self._drop()
         if self._connection is None:
             self._connection = connect(self.database)
+            self._timeline = ""  # it may lead to another server
         return self._connection
 
     def _drop(self) -> None:
