@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from syncd.lang.saying import Saying, say
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -20,13 +22,20 @@ class SyncdError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        # Messages quote files, whose bytes may be no text, and have to be printed and stored all the same.
-        self.message = message.encode("utf-8", "backslashreplace").decode()
-        self.remedy = remedy.encode("utf-8", "backslashreplace").decode()
+        self.message = _printed(message)
+        self.remedy = _printed(remedy)
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+        # Of the same kind as the message: `str(error)` can still be told in another language.
+        return say("{message} ({remedy})", message=self.message, remedy=self.remedy) if self.remedy else self.message
+
+
+def _printed(text: str) -> str:
+    """Return `text` fit to be printed and stored: messages quote files, whose bytes may be no text."""
+    if isinstance(text, Saying):
+        return text.mapped(_printed)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class ConfigError(SyncdError):
@@ -135,16 +144,25 @@ class OutOfMemoryError(SyncdError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the memory that syncd may use was not enough; nothing was sent that is not written down",
-            "let it have more (MemoryMax in its unit), or divide a large source among several syncs",
+            say("the memory that syncd may use was not enough; nothing was sent that is not written down"),
+            say("let it have more (MemoryMax in its unit), or divide a large source among several syncs"),
         )
 
 
 def held_elsewhere(portal: str, holder: str) -> StateLockedError:
     """Return the error for work on a portal that another machine may write to; `holder` follows "is"."""
     return StateLockedError(
-        f"portal {portal} is {holder}", f"do it there, or have it given back with `syncd lease release {portal}`"
+        say("portal {portal} is {holder}", portal=portal, holder=holder),
+        say("do it there, or have it given back with `syncd lease release {portal}`", portal=portal),
     )
+
+
+def message_of(error: BaseException) -> str:
+    """Return what `error` says, as the message that it was made with where there is one."""
+    match error.args:
+        case (Saying() as message,) if not isinstance(error, SyncdError):
+            return message
+    return str(error)
 
 
 def without_frames(error: E) -> E:

@@ -23,8 +23,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from syncd.lang.saying import say
 from syncd.model.item import Item, Link, Observed, fingerprint, in_other_words
 from syncd.model.json_values import Fields, Json
+from syncd.model.labels import labels
 from syncd.model.observation import Comparison, Observation, equal
 from syncd.model.plan import Adopt
 
@@ -53,22 +55,31 @@ class Lookalike:
         """Why the item waits, and the ways out."""
         seen = self.seen
         if "section" in self.differs:
-            return (
-                f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}) in another section of the calendar,"
-                f" which syncd may have made and which differs in {', '.join(self.differs)}; not taken over, and"
+            return say(
+                "looks like «{title}» ({start}, id {remote_id}) in another section of the calendar,"
+                " which syncd may have made and which differs in {differs}; not taken over, and"
                 " nothing is made beside it. Delete that one or move it to the section of the sync, or set"
-                ' adopt = "same-time" to take it over where it stands, or adopt = false to have another made'
+                ' adopt = "same-time" to take it over where it stands, or adopt = false to have another made',
+                title=seen.title,
+                start=seen.start,
+                remote_id=seen.remote_id,
+                differs=labels(self.differs),
             )
         if seen.masked:
-            return (
-                f"a private event that syncd's user may not see stands there at that time (id {seen.remote_id});"
+            return say(
+                "a private event that syncd's user may not see stands there at that time (id {remote_id});"
                 " it may be this one, so nothing is made beside it. Let syncd work as somebody who may see it: who"
-                " made it, the calendar's owner, or a guest"
+                " made it, the calendar's owner, or a guest",
+                remote_id=seen.remote_id,
             )
-        return (
-            f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs"
-            f" in {', '.join(self.differs)}; not taken over, and nothing is made beside it. Change or delete that one,"
-            ' or set adopt = "same-time" to take it over, or adopt = false to have another made'
+        return say(
+            "looks like «{title}» ({start}, id {remote_id}), which syncd did not make and which differs"
+            " in {differs}; not taken over, and nothing is made beside it. Change or delete that one,"
+            ' or set adopt = "same-time" to take it over, or adopt = false to have another made',
+            title=seen.title,
+            start=seen.start,
+            remote_id=seen.remote_id,
+            differs=labels(self.differs),
         )
 
 

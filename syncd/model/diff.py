@@ -18,11 +18,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from syncd.lang.saying import Saying, Value, say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
+from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
 from syncd.model.order import in_order, waiting_for
@@ -35,7 +37,7 @@ ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
-CAME_LATE = "a change of ours that nobody answered came after the later one"
+CAME_LATE = say("a change of ours that nobody answered came after the later one")
 
 
 def make_plan(
@@ -227,9 +229,9 @@ def _keep(
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
             draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
-    reason = "section changed" if link.section != item.section else "source changed"
+    reason = say("section changed") if link.section != item.section else say("source changed")
     if not link.fingerprint:
-        reason = "the outcome of its last update is not known"
+        reason = say("the outcome of its last update is not known")
     draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
 
 
@@ -259,7 +261,7 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = CAME_LATE if item.key in observation.late else f"deleted in the portal{by}"
+    reason = CAME_LATE if item.key in observation.late else _deleted(by)
     if observation.foreign(link) or item.key in draft.doubled:
         reason = FOREIGN
     if policy.on_conflict == "source":
@@ -270,21 +272,42 @@ def _gone(
 
 
 def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
-    """Return who changed the event of `link`, as the reasons tell it; of a conflict that waits, whom its hold names."""
+    """Return who changed the event of `link`, "" where nobody tells; of a conflict that waits, whom its hold names."""
     known = observation.whom(link)
     if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
         return known
-    for what in ("edited in the portal", "deleted in the portal"):
-        if hold.reason.startswith(f"{what} by "):
-            return hold.reason.removeprefix(what).partition(":")[0]
+    return _who_in(hold.reason)
+
+
+def _who_in(reason: str) -> str:
+    """Return who is named by the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
+    match reason:
+        case Saying(values={"who": str() as who}):
+            return who
+        case Saying(values={"reason": str() as inner}):
+            return _who_in(inner)
+        case Saying():
+            return ""
+    for what in ("edited in the portal by ", "deleted in the portal by "):  # as older versions kept it
+        if reason.startswith(what):
+            return reason.removeprefix(what).partition(":")[0]
     return ""
+
+
+def _deleted(who: str) -> Saying:
+    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
+
+
+def _edited_by(who: str, what: Value) -> Saying:
+    """Return the reason of a change that people's edits led to; `what` are the fields, or what is wrong with it."""
+    if who:
+        return say("edited in the portal by {who}: {what}", who=who, what=what)
+    return say("edited in the portal: {what}", what=what)
 
 
 def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy, *, by: str = "") -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
-    change = Change(
-        op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal{by}: {seen.damage}"
-    )
+    change = Change(op="delete", key=item.key, link=link, observed=seen, reason=_edited_by(by, seen.damage))
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
@@ -304,7 +327,8 @@ def _edited(
     by: str,
 ) -> None:
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
-    reason = f"{CAME_LATE if late else f'edited in the portal{by}'}: {', '.join(edited)}"
+    names = labels(edited)
+    reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
@@ -319,7 +343,11 @@ def _edited(
         draft.changes.append(change)
         return
     elif policy.on_conflict == "source":
-        reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
+        reason = say(
+            "{reason}; corrected {times} times in a row and edited again each time, so it is left",
+            reason=reason,
+            times=link.same_updates,
+        )
         change = replace(change, reason=reason)
     draft.conflict(change, item.where)
     _block(draft, item, link, reason)
@@ -378,7 +406,7 @@ def _new(
     if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
         draft.settled_holds.append(item.key)
     if found is None:
-        draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason=say("new in the source")))
     else:
         assert observation is not None
         _adopt(draft, item, found, policy, observation.comparison)
@@ -394,17 +422,17 @@ def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
 def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     link, names = link_of(item, found, comparison)
-    reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
-    reason += ", in another section" if found.elsewhere else ""
+    reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
+    if found.elsewhere:
+        reason = say("{reason}, in another section", reason=reason)
     if names and not found.ours:
-        reason = f"an event at this time already exists, which differs in {', '.join(names)}"
+        reason = say("an event at this time already exists, which differs in {names}", names=labels(names))
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
     if found.seen.damage:
         _damaged(draft, item, link, found.seen, policy)
     elif names:
-        draft.changes.append(
-            _update(_as_linked(item, link), link, link.sent, f"adopted, but differs in {', '.join(names)}")
-        )
+        differs = say("adopted, but differs in {names}", names=labels(names))
+        draft.changes.append(_update(_as_linked(item, link), link, link.sent, differs))
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

@@ -7,14 +7,15 @@ a source's uids, without which entries would be created again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import msgspec
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import restored, say, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
@@ -119,7 +120,8 @@ def read_notes(connection: Connection, sync: str) -> SyncNotes:
     except msgspec.ValidationError as error:
         # Not taken for absent like the others: without it, entries known under other uids would be created again.
         raise StateError(
-            f"the ledger's note on the uids of {sync} cannot be read: {error}", "restore a backup of the state file"
+            say("the ledger's note on the uids of {sync} cannot be read: {error}", sync=sync, error=str(error)),
+            say("restore a backup of the state file"),
         ) from error
     return SyncNotes(
         verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
@@ -212,18 +214,31 @@ def read_settled(connection: Connection, sync: str) -> Settled | None:
     """
     note = read_note(connection, f"settled/{sync}", _SETTLED)
     try:
-        return msgspec.convert(note[0], Settled) if note is not None else None
+        settled = msgspec.convert(note[0], Settled) if note is not None else None
     except msgspec.ValidationError:
         return None
+    return _told_with(settled, restored) if settled is not None else None
 
 
 def write_settled(connection: Connection, sync: str, settled: Settled, clean: Clean) -> None:
     """Keep `settled` in place of an earlier one; `clean` takes secrets out of what it tells."""
     found = settled.findings
-    problems, because = within(found.problems, clean), clean(found.incomplete_because)
+    problems, because = within(found.problems, clean), within(found.incomplete_because, clean)
     findings = msgspec.structs.replace(found, problems=problems, incomplete_because=because)
-    value = msgspec.to_builtins(msgspec.structs.replace(settled, findings=findings))
+    value = msgspec.to_builtins(_told_with(msgspec.structs.replace(settled, findings=findings), stored))
     write_note(connection, f"settled/{sync}", _SETTLED, value, settled.since)
+
+
+def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
+    """Return `settled` with `change` made in all that it tells a person."""
+    found = settled.findings
+    findings = msgspec.structs.replace(
+        found,
+        incomplete_because=change(found.incomplete_because),
+        problems=tuple(replace(one, reason=change(one.reason)) for one in found.problems),
+        conflicts=tuple(msgspec.structs.replace(one, reason=change(one.reason)) for one in found.conflicts),
+    )
+    return msgspec.structs.replace(settled, findings=findings)
 
 
 class PortalLedger:
@@ -423,5 +438,6 @@ class ToldTroubles:
     @writing
     def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
-        write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)
+        cleaned = within(dict(told), self.thread.clean)
+        value = {name: msgspec.to_builtins(replace(one, text=stored(one.text))) for name, one in cleaned.items()}
+        write_note(connection, self.scope or ALERTS, TOLD, value, now)

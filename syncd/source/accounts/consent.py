@@ -9,8 +9,9 @@ from typing import Protocol
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
-Say = Callable[[str], None]
+Show = Callable[[str], None]
 """Shows a line to the person."""
 Typed = Callable[[], Awaitable[str | None]]
 """Returns the next line that the person types, None where nobody can type."""
@@ -19,7 +20,7 @@ Typed = Callable[[], Awaitable[str | None]]
 class Consent(Protocol):
     """Asks one person, once."""
 
-    async def ask(self, say: Say, typed: Typed) -> str:
+    async def ask(self, show: Show, typed: Typed) -> str:
         """Return what is to be kept as the source's secret `token`, after the person has agreed in a browser.
 
         Raises SourceError with the remedy if they did not agree, or the vendor gives nothing.
@@ -45,7 +46,10 @@ def open_consent(options: Mapping[str, object], base: Path, *, where: str, clock
     """Return the consent that a source needs; raises ConfigError, beginning with `where`, if it needs none."""
     kind = str(options.get("type"))
     if kind not in _KINDS:
-        raise ConfigError(f"{where}: a source of type {kind!r} is not authorized so", f"it is for: {', '.join(_KINDS)}")
+        raise ConfigError(
+            say("{where}: a source of type {kind!r} is not authorized so", where=where, kind=kind),
+            say("it is for: {kinds}", kinds=tuple(_KINDS)),
+        )
     module, _, name = _KINDS[kind].partition(":")
     make: OpenConsent = getattr(import_module(module), name)
     return make(options, base, where=where, clock=clock)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from syncd.lang.saying import say
 from syncd.state.base import Doubt
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.postgres.connection import TIMELINE, PostgresConnection
@@ -38,6 +39,8 @@ def find_doubt(connection: PostgresConnection, now: float) -> Doubt | None:
     forget_all_verified(connection)
     note_restored(connection, now)
     return Doubt(
-        reason="the database was restored, or another server has taken over: what was committed last may be missing",
+        reason=say(
+            "the database was restored, or another server has taken over: what was committed last may be missing"
+        ),
         replaced=True,
     )

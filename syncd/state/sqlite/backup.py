@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
-from syncd.state.sqlite.file import check_structure, synced
-from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
+from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, check_structure, learn_sum
 from syncd.state.sqlite.trouble import translated
 
 
@@ -36,6 +36,15 @@ def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backu
             unfinished.unlink(missing_ok=True)
             raise
         return Backup(path=target, size_bytes=target.stat().st_size, items=items)
+
+
+def synced(path: Path) -> None:
+    """Have the file or directory at `path` on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check(connection: sqlite3.Connection) -> int:
@@ -69,13 +78,18 @@ def _without_open_tokens(copy: sqlite3.Connection) -> None:
 
 def _check_replaceable(ledger: Path, target: Path) -> None:
     if target.is_dir():
-        raise StateError(f"{target} is a directory", "name the file that the copy is to become")
+        raise StateError(
+            say("{target} is a directory", target=str(target)), say("name the file that the copy is to become")
+        )
     if target.samefile(ledger):
-        raise StateError(f"{target} is the state itself", "name another file")
+        raise StateError(say("{target} is the state itself", target=str(target)), say("name another file"))
     with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as earlier:
         try:
             (application,) = earlier.execute("PRAGMA application_id").fetchone()
         except sqlite3.DatabaseError:
             application = 0
     if target.stat().st_size and application != APPLICATION_ID:
-        raise StateError(f"{target} is there already and no backup of a state", "name another file, or remove that one")
+        raise StateError(
+            say("{target} is there already and no backup of a state", target=str(target)),
+            say("name another file, or remove that one"),
+        )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from syncd.errors import StateLockedError
+from syncd.lang.saying import say
 from syncd.scrub import Clean
 from syncd.state.base import Doubt
 from syncd.state.sqlite.connection import (
@@ -29,8 +30,8 @@ from syncd.state.sqlite.connection import (
     transaction,
 )
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, echo_of, read_echo, wal_is_foreign, write_echo
-from syncd.state.sqlite.schema import STEPS, Step, apply, learn_sum, version_of
-from syncd.state.sqlite.trouble import DamagedError, decoded, moved_away, translated, unusable
+from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
+from syncd.state.sqlite.trouble import decoded, moved_away, translated, unusable
 
 T = TypeVar("T")
 
@@ -68,8 +69,8 @@ class Lock:
             holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
             raise StateLockedError(
-                f"{path} is in use by another syncd (pid {holder or 'unknown'})",
-                "stop that one first, or wait until it is done; `syncd status` and `syncd plan` work meanwhile",
+                say("{path} is in use by another syncd (pid {pid})", path=str(path), pid=holder or say("unknown")),
+                say("stop that one first, or wait until it is done; `syncd status` and `syncd plan` work meanwhile"),
             ) from None
         except OSError as error:
             os.close(self._fd)
@@ -338,33 +339,11 @@ def log_of(path: Path) -> Path:
     return Path(f"{path}-wal")
 
 
-def synced(path: Path) -> None:
-    """Have the file or directory at `path` on disk when this returns."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _bytes_of(log: Path) -> int:
     try:
         return log.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def check_structure(connection: sqlite3.Connection, *, every: bool = False) -> None:
-    """Raise DamagedError if the pages do not fit together; takes a second for a gigabyte.
-
-    An index is compared with its table only where it finds what was linked, for a row that its index does not show
-    would be created again; with `every` all of them are.
-    """
-    tables = ("integrity_check(links)", "integrity_check(intents)", "integrity_check(notes)")
-    for check in ("integrity_check(1)",) if every else ("quick_check(1)", *tables):
-        (verdict,) = connection.execute(f"PRAGMA {check}").fetchone()
-        if verdict != "ok":
-            raise DamagedError(str(verdict).splitlines()[-1])
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
