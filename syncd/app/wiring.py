@@ -131,7 +131,9 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.ledger, booted_at=clock.booted_at(), thorough=True)
+        ledger = await Ledger.open_readonly(
+            config.ledger, booted_at=clock.booted_at(), thorough=True, terms=config.lease
+        )
     else:
         ledger = await Ledger.open(
             config.ledger, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()

@@ -222,6 +222,7 @@ class Service:
                 await self.page.exchange(page)
                 self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
                 await self._schedule()
+        app.ledger.go_by(config.lease)
         if self._tenancy is not None:
             await self._tenancy.configured()
 

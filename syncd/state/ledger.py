@@ -53,17 +53,19 @@ class Ledger:
 
     `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones. `doubt` says why
     the store may be older than the portal, where it was put back or its last user did not end in order: then nothing
-    counts as verified, so that the next pass of each sync reads the portal.
+    counts as verified, so that the next pass of each sync reads the portal. `terms` are those by which leases are held
+    in a ledger that several machines share.
     """
 
     scope = ""
 
-    def __init__(self, thread: Store, keep_runs: timedelta | None = None) -> None:
+    def __init__(self, thread: Store, keep_runs: timedelta | None = None, terms: LeaseTerms | None = None) -> None:
         self.thread = thread
         self.shown = thread.shown
         self.readonly = thread.readonly
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
+        self.terms = terms
         self._standings = Standings()
         self._name = ""
         self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
@@ -83,16 +85,23 @@ class Ledger:
         return cls(await _started(partial(postgres("opening").open_store, place, now)), keep_runs)
 
     @classmethod
-    async def open_readonly(cls, place: Path | Database, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
+    async def open_readonly(
+        cls,
+        place: Path | Database,
+        *,
+        booted_at: float = 0.0,
+        thorough: bool = False,
+        terms: LeaseTerms | None = None,
+    ) -> Ledger:
         """Open the ledger at `place` for looking only, also while another process works with it.
 
         What is missing reads as an empty ledger. `thorough` has every row of a file checked also beside a process that
-        works with it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it
-        too.
+        works with it, which takes half a second for 100,000 links. `terms` are for whoever has to write after all, on a
+        ledger of its own. Raises StateError like `open`; writing raises it too.
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_readonly, place, booted_at, thorough)))
-        return cls(await _started(partial(postgres("opening").open_store_readonly, place)))
+        return cls(await _started(partial(postgres("opening").open_store_readonly, place)), terms=terms)
 
     @property
     def database(self) -> Database | None:
@@ -118,6 +127,7 @@ class Ledger:
         """
         begin_sharing = import_module("syncd.state.postgres.sharing").begin_sharing
         self._fence = await begin_sharing(self.thread, terms, partial(since_boot, clock))
+        self.terms = terms
         assert self.leases is not None
         return self.leases
 
@@ -130,6 +140,12 @@ class Ledger:
     def shared(self) -> bool:
         """Whether several machines may write to it, each for the portals whose leases it holds."""
         return self._fence is not None
+
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by other `terms` from the next renewal on; a ledger that is not shared has none."""
+        if self._fence is not None:
+            self.terms = terms
+            self._fence.go_by(terms)
 
     def tenure(self, portal: str) -> Tenure | None:
         """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
