@@ -16,6 +16,7 @@ from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
+from syncd.lang.saying import say
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
@@ -108,7 +109,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
                 async with run.claiming(wanted=whole):
                     prepared = await prepare(run, reading, verify=whole, keep=True)
-                    if whole or not prepared.gone:
+                    if whole or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
             if prepared is not None and approved:
@@ -154,7 +155,7 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
     if options.approve is not None:
         options.approve(prepared)
     if not options.force:
-        run.sync.guard.check(prepared.plan, run.name)
+        prepared.check()
     if options.confirm is not None and not await options.confirm(prepared):
         return False
     await _note_plan(run, prepared)
@@ -168,6 +169,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
     nothing for a while, and what it cannot create again is still there when they return.
     """
     plan, ledger, now = prepared.plan, run.ledger, run.clock.now()
+    if prepared.writers.looked is not None:
+        await ledger.note_looked(prepared.writers.looked, now)
     if prepared.uids != run.notes.uids:
         await ledger.note_uids(prepared.uids, now)
     await ledger.mark_absent(plan.absent, plan.present)
@@ -246,7 +249,7 @@ async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
         if unanswered is None:
             run.fates.add(change.key, Fate(kind="not_sent", where=holder.where))
             continue
-        reason = f"the portal gives no usable answer to it, even sent alone: {unanswered.reason}"
+        reason = say("the portal gives no usable answer to it, even sent alone: {reason}", reason=unanswered.reason)
         run.fates.add(change.key, Fate(kind="refused", reason=reason, where=holder.where))
         if unanswered.ended:
             known = before.get(change.key)

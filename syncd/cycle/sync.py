@@ -18,6 +18,7 @@ import structlog
 from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
+from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, Moment
 from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
@@ -108,9 +109,16 @@ class Sync:
         foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
         if foreign is not None:
             raise ConfigError(
-                f"{self.name}: it has written to {foreign} before, which its present target does not know",
-                "give the sync with the new target a name of its own; under the former config, "
-                f"`syncd purge {self.name}` deletes what it made",
+                say(
+                    "{name}: it has written to {foreign} before, which its present target does not know",
+                    name=self.name,
+                    foreign=str(foreign),
+                ),
+                say(
+                    "give the sync with the new target a name of its own; under the former config, "
+                    "`syncd purge {name}` deletes what it made",
+                    name=self.name,
+                ),
             )
 
     async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
@@ -152,6 +160,7 @@ class Pass:
     clock: Clock
     stop: asyncio.Event
     run_id: int = 0
+    ledger_name: str = ""
     notes: SyncNotes = field(default_factory=SyncNotes)
     directory_mark: str = ""
     workroom: Executor | None = None
@@ -227,6 +236,7 @@ async def begin(run: Pass) -> Begun:
     now = run.clock.now()
     if await run.ledger_of_all.notice(run.clock.booted_at()):
         _log.info(events.CLOCK_MOVED)
+    run.ledger_name = await run.ledger_of_all.name(now)
     run.run_id = await run.ledger.begin_run(now)
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
@@ -301,10 +311,19 @@ async def check_home(run: Pass) -> bool:
     tally = await run.ledger.tally()
     if tally.items or tally.open_intents:
         raise GuardError(
-            f"{run.name}: it has written {tally.items} items to {home}, but {run.portal.name} is"
-            f" {run.portal.origin} now; nothing was sent",
-            "another portal: give this config a `state` file of its own;"
-            f" the same one under a new address: run `syncd sync {run.name} --force` once",
+            say(
+                "{name}: it has written {items} items to {home}, but {portal} is {origin} now; nothing was sent",
+                name=run.name,
+                items=tally.items,
+                home=home,
+                portal=run.portal.name,
+                origin=run.portal.origin,
+            ),
+            say(
+                "another portal: give this config a `state` file of its own;"
+                " the same one under a new address: run `syncd sync {name} --force` once",
+                name=run.name,
+            ),
         )
     return True
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 import msgspec
 import orjson
 
+from syncd.model.became import Became
 from syncd.model.bulk import bulk_dataclass
 from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
 
@@ -89,7 +90,7 @@ class Item:
     starts_on: str
     ends_on: str | None
     start: str
-    summary: str = ""
+    summary: Became | None = None
     fixed: bool = False
     also: Fields | None = None
 
@@ -212,7 +213,8 @@ class Hold:
 class Observed:
     """What the portal holds now, as far as syncd may know it.
 
-    `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
+    `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any,
+    and `ledger` the ledger that wrote it there, where it says so.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
     `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
@@ -225,6 +227,7 @@ class Observed:
     version: int | None
     fields: Fields
     mark: str = ""
+    ledger: str = ""
     title: str = ""
     start: str = ""
     damage: str = ""

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from syncd.lang.saying import say
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTerms:
@@ -39,6 +41,38 @@ class LeaseTerms:
         It counts from before the question: the database may have granted the lease as early as that.
         """
         return asked_at + self.ttl_s - self.margin_s
+
+
+_RUNS_FASTER_BY = 0.001
+"""How much faster than another a clock may run; those of computers stay well below."""
+
+
+class OtherClock:
+    """Watches the database's clock beside one that nobody can set, to find out that it was set forward.
+
+    Leases then seem to have run out whose holders have not heard of it yet. They do when they renew them, or stop by
+    their own clocks: so for one `ttl` nobody takes a lease that was not given back.
+    """
+
+    __slots__ = ("_ahead", "_doubted_until", "_seen_at")
+
+    def __init__(self) -> None:
+        self._ahead = float("inf")  # by so much at most
+        self._seen_at = 0.0
+        self._doubted_until = float("-inf")
+
+    def seen(self, there: float, terms: LeaseTerms, *, asked_at: float, now: float) -> None:
+        """Note that it showed unix time `there` at some moment between `asked_at` and `now` by the other clock."""
+        most = self._ahead + _RUNS_FASTER_BY * (now - self._seen_at)
+        # What a holder is early by outlasts a smaller step.
+        if there - now > most + terms.margin_s / 2:
+            self._doubted_until, most = now + terms.ttl_s, float("inf")
+        # How long the answer was on its way is not known: of all that were, the quickest tells most.
+        self._ahead, self._seen_at = min(most, there - asked_at), now
+
+    def doubted(self, now: float) -> bool:
+        """Return True while a lease that has run out by it may be held still."""
+        return now < self._doubted_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +116,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All leases and members as the database showed them at one moment, each in the order of their names."""
+    """All leases and members as the database showed them at unix time `now`, each in the order of their names."""
 
+    now: float = 0.0
     leases: tuple[Lease, ...] = ()
     members: tuple[Member, ...] = ()
 
@@ -95,9 +130,9 @@ class Board:
 def described(lease: Lease | None, own: str = "") -> str:
     """Return who holds a portal, in the words that follow "is"; `own` is the holder that asks."""
     if lease is None or not lease.held or lease.holder == own:
-        return "held by no machine yet"
+        return say("held by no machine yet")
     since = datetime.fromtimestamp(lease.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"held by {lease.host} (pid {lease.pid}) since {since}"
+    return say("held by {host} (pid {pid}) since {since}", host=lease.host, pid=lease.pid, since=since)
 
 
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from syncd.model.fates import Fate
 from syncd.model.item import Hold, Key, Link, Observed
 from syncd.model.observation import Observation, equal
-from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
+from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold, refused_for
 from syncd.model.stamp import made_since
 
 _DROPPED = Fate(kind="dropped")
@@ -47,18 +47,21 @@ class Finding:
 
 
 def unlinked(
-    observation: Observation, claimed: Collection[int], floor: int, sent_at: float = math.inf
+    observation: Observation, claimed: Collection[int], floor: int, sent_at: float = math.inf, ledger: str = ""
 ) -> dict[str, list[int]]:
     """Return ids of events that no link claims, by mark and by signature, the newest last; masked ones by their time.
 
     The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent. Only a
     portal that was restored from a backup counts from an earlier state: there the mark tells, or that the event was
-    made at `sent_at` of the portal's wall clock or later.
+    made at `sent_at` of the portal's wall clock or later. What bears the name of another ledger than `ledger` was not
+    made by ours.
     """
     free: dict[str, list[int]] = {}
     comparison = observation.comparison
     for remote_id in sorted(set(observation.events) - set(claimed)):
         seen = observation.events[remote_id]
+        if ledger and seen.ledger not in ("", ledger):
+            continue
         looks = comparison.slot(seen) if seen.masked else comparison.signature(seen)
         new = remote_id > floor or made_since(seen.stamp, sent_at)
         for name in filter(None, (seen.mark, looks if new else "")):
@@ -104,8 +107,8 @@ def _created(
 ) -> Finding:
     remote_id = _own(intent, observation, free)
     if remote_id is None:
-        if intent.note.startswith(REFUSED):
-            return _held(intent, hold, now)
+        if (refused := refused_for(intent.note)) is not None:
+            return _held(intent, refused, hold, now)
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
     seen = observation.events[remote_id]
     created = Fate(kind="created", remote_id=remote_id)
@@ -130,8 +133,8 @@ def _changed(intent: Intent, observation: Observation, link: Link | None, hold: 
             return Finding(intent=intent, outcome=Deleted(), fates=(Fate(kind="deleted"),))
         vanished = (Fate(kind="vanished", remote_id=intent.remote_id),) if gone else ()
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED, *vanished))
-    if intent.note.startswith(REFUSED):
-        return _held(intent, hold, now)
+    if (refused := refused_for(intent.note)) is not None:
+        return _held(intent, refused, hold, now)
     if intent.op == "update" and (seen := _shown(intent, observation)) is not None:
         # As with a create: what a person took out of a series must be noticed after our own update, too.
         outcome = Written(remote_id=seen.remote_id, version=None if seen.damage else seen.version, stamp=seen.stamp)
@@ -139,9 +142,8 @@ def _changed(intent: Intent, observation: Observation, link: Link | None, hold: 
     return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,), doubted=intent.op == "update")
 
 
-def _held(intent: Intent, hold: Hold | None, now: float) -> Finding:
-    """Return the finding of a change that the portal refused and that it has not carried out."""
-    reason = intent.note.removeprefix(REFUSED)
+def _held(intent: Intent, reason: str, hold: Hold | None, now: float) -> Finding:
+    """Return the finding of a change that the portal refused for `reason` and that it has not carried out."""
     held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
     fate = Fate(kind="refused", reason=reason, where=intent.where)
     return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))

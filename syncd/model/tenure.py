@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncd.errors import LostLeaseError
+from syncd.lang.saying import say
 
 
 class Tenure:
@@ -40,6 +41,10 @@ class Tenure:
         if self.valid():
             self._deadline = deadline
 
+    def end_by(self, deadline: float) -> None:
+        """Let the tenure last until `deadline` at most."""
+        self._deadline = min(self._deadline, deadline)
+
     def end(self, why: str) -> None:
         """End the tenure at once; the first reason stays."""
         self._ended = self._ended or why
@@ -54,12 +59,12 @@ class Tenure:
 
     def why(self) -> str:
         """Return why it is over, empty if it is not."""
-        return "" if self.valid() else self._ended or "it was not renewed in time"
+        return "" if self.valid() else self._ended or say("it was not renewed in time")
 
     def check(self) -> None:
         """Raise LostLeaseError unless the tenure is valid."""
         if why := self.why():
             raise LostLeaseError(
-                f"this machine no longer holds the lease of portal {self.portal}: {why}",
-                "whoever holds it goes on; what was sent is looked for there",
+                say("this machine no longer holds the lease of portal {portal}: {why}", portal=self.portal, why=why),
+                say("whoever holds it goes on; what was sent is looked for there"),
             )

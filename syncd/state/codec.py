@@ -148,7 +148,7 @@ def intent_row(intent: Intent) -> Row:
         float(intent.created_at),
         None if intent.before is None else to_json(intent.before),
         intent.state,
-        intent.note,
+        stored(intent.note),
     )
 
 
@@ -176,7 +176,7 @@ def intent_of(row: Row) -> Intent:
         created_at=created_at,
         before=None if before is None else orjson.loads(before),
         state=state,
-        note=note,
+        note=restored(note),
     )
 
 
@@ -237,13 +237,13 @@ def change_of(row: Row) -> ChangeRecord:
 
 
 def stored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return `problems` with reasons that can be written as plain texts."""
-    return tuple(replace(one, reason=stored(one.reason)) for one in problems)
+    """Return `problems` with messages that can be written as plain texts."""
+    return tuple(replace(one, where=stored(one.where), reason=stored(one.reason)) for one in problems)
 
 
 def restored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Return the problems that `stored_problems` was given."""
-    return tuple(replace(one, reason=restored(one.reason)) for one in problems)
+    return tuple(replace(one, where=restored(one.where), reason=restored(one.reason)) for one in problems)
 
 
 def run_row(run: RunRecord) -> Row:

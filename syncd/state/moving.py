@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, Protocol
 
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.base import Connection
 from syncd.state.rows import CHANGE, INTENT, KEY, RUN, SUMMED_HOLD, SUMMED_LINK, SUMMED_NOTE, Row
 
@@ -35,6 +37,7 @@ TABLES: Final = {
 """The columns of each table that are moved, and in which order they are compared."""
 NUMBERED: Final = ("runs", "changes")
 """The tables whose rows are numbered by the database, and never get the number of an earlier one."""
+_HASHED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,10 @@ def move(source: Leaving, target: Arriving, name: str) -> Moved:
     if already is not None:
         place, earlier = already
         if place != target.shown or target.pending() != earlier:
-            raise StateError(f"the state in {source.shown} was moved to {place}", "let the config name that one")
+            raise StateError(
+                say("the state in {shown} was moved to {place}", shown=source.shown, place=place),
+                say("let the config name that one"),
+            )
         target.let_go()
         return Moved(source=source.shown, target=target.shown, rows={}, finished=True)
     with target.filling(name):
@@ -156,8 +162,15 @@ def _copied(source: Leaving, target: Arriving) -> Iterator[tuple[str, int]]:
             pass
         if (left.count, left.value) != (arrived.count, arrived.value):
             raise StateError(
-                f"{target.shown} has {arrived.count} {table} that are not the {left.count} of {source.shown}",
-                "nothing was moved; `syncd state check` tells whether the old one is sound",
+                say(
+                    "{target} has {arrived} {table} that are not the {left} of {source}",
+                    target=target.shown,
+                    arrived=arrived.count,
+                    table=table,
+                    left=left.count,
+                    source=source.shown,
+                ),
+                say("nothing was moved; `syncd state check` tells whether the old one is sound"),
             )
         yield table, left.count
 
@@ -176,7 +189,9 @@ class Digest:
 
     def seen(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield `rows` on, having counted and hashed them."""
-        for row in rows:
-            self.count += 1
-            self._hash.update(orjson.dumps(tuple(row), default=bytes.decode))
-            yield row
+        left = iter(rows)
+        # Many at once: taken one by one, millions of rows cost more to be hashed than to be read and written.
+        while some := [*islice(left, _HASHED_AT_ONCE)]:
+            self.count += len(some)
+            self._hash.update(orjson.dumps(some, default=bytes.decode))
+            yield from some

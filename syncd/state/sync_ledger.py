@@ -14,11 +14,13 @@ import msgspec
 
 from syncd import collector
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
@@ -30,6 +32,7 @@ from syncd.state.notes import (
     FLOOR,
     GIVEN_UP,
     HOME,
+    LOOKED,
     PAUSED,
     RESTORED,
     UIDS,
@@ -366,6 +369,12 @@ class SyncLedger:
     def forget_floor(self, connection: Connection) -> None:
         """Forget up to which id events are old: another portal counts its own."""
         drop_note(connection, self.scope, FLOOR)
+        drop_note(connection, self.scope, LOOKED)
+
+    @writing
+    def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:
+        """Note up to where the portal is known, and which other ledgers have written there."""
+        write_note(connection, self.scope, LOOKED, msgspec.to_builtins(looked), now)
 
     @writing
     def note_uids(self, connection: Connection, uids: Uids, now: float) -> None:
@@ -439,8 +448,13 @@ def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exce
         is_create = one.op == "create"
         if is_create and ((one.sync, one.key) in creates or _is_open(connection, one)):
             return StateError(
-                f"{one.where}: an earlier create of “{one.title}” ({one.key}) has no known outcome yet",
-                "it is looked for in the portal at the start of the next pass",
+                say(
+                    "{where}: an earlier create of “{title}” ({key}) has no known outcome yet",
+                    where=one.where,
+                    title=one.title,
+                    key=str(one.key),
+                ),
+                say("it is looked for in the portal at the start of the next pass"),
             )
         if one.id in ids or connection.execute(_GET_INTENT, (one.id,)).fetchone():
             return ValueError(f"the id {one.id} is in use")

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.cli.commands.migrate import migrate
 from syncd.cli.desk import OwnDesk
 from syncd.cycle.directories import kept_directory
@@ -36,7 +37,7 @@ def knowing(stage: Stage, **values: Any) -> None:
     async def noted() -> None:
         async with stage.opened() as (_, app):
             facts = Facts(probed_at=stage.clock.now(), facts=ordered(_found(values), "not asked"))
-            await app.ledger.of_portal("main").note_facts(app.portal(None).origin, facts.document(), 0.0)
+            await app.ledger.of_portal("main").note_facts(app.portal(None).origin, facts.kept(), 0.0)
 
     run_inline(noted())
 

@@ -20,12 +20,13 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from syncd.errors import StateUnavailableError
-from syncd.model.lease import Board, LeaseTerms
+from syncd.errors import StateUnavailableError, StateUnreachableError
+from syncd.lang.saying import say
+from syncd.model.lease import Board, LeaseTerms, OtherClock
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
-from syncd.state.postgres.trouble import in_one_line
+from syncd.state.postgres.trouble import in_one_line, is_lost
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class Keeper:
         self.changed = asyncio.Event()
         self.failure: BaseException | None = None
         """What has ended the thread, None while it runs."""
+        self._there = OtherClock()
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
@@ -104,13 +106,18 @@ class Keeper:
         """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
         await self._done(lambda: self._give_back(portals))
 
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by other `terms` from the next renewal on, which is at hand."""
+        self.terms = terms
+        self._put((self._beat, Future()))
+
     def forget(self, portals: Collection[str]) -> None:
         """Renew the leases of `portals` no more, without telling the database."""
         with self._lock:
             gone = [one for name, one in self.tenures.items() if name in portals]
             self.tenures = {name: one for name, one in self.tenures.items() if name not in portals}
         for one in gone:
-            one.end("it was given back")
+            one.end(say("it was given back"))
 
     async def ask_back(self, portal: str) -> bool:
         """Ask whoever holds `portal` to give it back; False if nobody does."""
@@ -142,8 +149,11 @@ class Keeper:
             # Not cancelled with who waits: a lease that was taken must be known.
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
-            raise StateUnavailableError(
-                f"the database with the leases does not answer: {in_one_line(error)}", "it is asked again by itself"
+            # A daemon that is just starting waits for one that cannot be reached.
+            kind = StateUnreachableError if is_lost(error) else StateUnavailableError
+            raise kind(
+                say("the database with the leases does not answer: {error}", error=in_one_line(error)),
+                say("it is asked again by itself"),
             ) from error
 
     def _tell(self) -> None:
@@ -164,7 +174,7 @@ class Keeper:
                 self._jobs.put(job)
                 os.write(self._waker, b"x")
             elif job is not None:
-                job[1].set_exception(StateUnavailableError("the leases are no longer kept", "restart syncd"))
+                job[1].set_exception(StateUnavailableError(say("the leases are no longer kept"), say("restart syncd")))
 
     def _stop(self) -> None:
         self._put(None)
@@ -226,14 +236,16 @@ class Keeper:
 
     def _beat(self, *, raising: bool = False) -> None:
         """Renew what is held, tell that this member is alive, and look at the board."""
-        asked_at, self._heard = self._clock(), False
+        asked_at, self._heard, terms = self._clock(), False, self.terms
         held = self.tenures
         epochs = {one.portal: one.epoch for one in held.values() if one.valid()}
+        for one in held.values():
+            one.end_by(terms.deadline(asked_at))  # of shorter terms the database may hear without answering
 
         def work(connection: Connection) -> tuple[frozenset[str], Board]:
-            renewed = leases.renew(connection, self.who, epochs)
+            renewed = leases.renew(connection, self.who, terms, epochs)
             if self._portals is not None:
-                leases.beat(connection, self.who, self.terms, self._portals, leaving=self._leaving)
+                leases.beat(connection, self.who, terms, self._portals, leaving=self._leaving)
             leases.mend(connection)
             return renewed, leases.look(connection)
 
@@ -247,11 +259,12 @@ class Keeper:
                 raise
             return
         self.trouble = ""
+        self._there.seen(self.board.now, terms, asked_at=asked_at, now=self._clock())
         for portal in epochs:
             if portal in renewed:
-                held[portal].renewed(self.terms.deadline(asked_at))
+                held[portal].renewed(terms.deadline(asked_at))
             else:
-                held[portal].end("another machine has taken it, or it has ended")
+                held[portal].end(say("another machine has taken it, or it has ended"))
         self._next = asked_at + self._pause_s()
         self._tell()
 
@@ -264,8 +277,13 @@ class Keeper:
         return max(_SOONEST_S, min(self.terms.renew_s, soonest))
 
     def _take(self, portal: str) -> Tenure | None:
-        asked_at = self._clock()
-        taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal))
+        asked_at, terms = self._clock(), self.terms
+
+        def doubted(there: float) -> bool:
+            self._there.seen(there, terms, asked_at=asked_at, now=self._clock())
+            return self._there.doubted(self._clock())
+
+        taken = self._work(lambda connection: leases.take(connection, self.who, terms, portal, doubted))
         if taken is None:
             return None
         tenure = Tenure(
@@ -273,7 +291,7 @@ class Keeper:
             self.who.holder,
             taken.epoch,
             clock=self._clock,
-            deadline=self.terms.deadline(asked_at),
+            deadline=terms.deadline(asked_at),
             orderly=taken.orderly,
         )
         with self._lock:

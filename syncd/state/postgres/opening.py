@@ -10,22 +10,16 @@ from typing import Final
 from syncd.clock import pause
 from syncd.config.database import Database
 from syncd.errors import StateError
-from syncd.state.base import Doubt, Store
-from syncd.state.notes import forget_all_verified, note_restored
+from syncd.lang.saying import say
+from syncd.state.base import Store
 from syncd.state.postgres.connection import OLDEST_SERVER, PostgresConnection
+from syncd.state.postgres.lineage import find_doubt, note_server
 from syncd.state.postgres.schema import STEPS, Step, apply, version_of
 from syncd.state.postgres.store import PostgresStore, first_connection
 from syncd.state.postgres.trouble import translated
 from syncd.state.sqlite.opening import empty_store
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('syncd'), hashtext(?))"
-_SERVER: Final = (
-    "SELECT s.system_identifier::text || '/' || c.timeline_id::text || '/' || to_regclass('links')::oid::text"
-    " FROM pg_control_system() AS s, pg_control_checkpoint() AS c"
-)
-"""What tells the tables from a copy of them: another server has another identifier, one that took over or was put back
-to an earlier moment another timeline, and what pg_restore made another table.
-"""
 
 
 def open_store(
@@ -39,12 +33,10 @@ def open_store(
     with _connected(database) as connection:
         with _transaction(connection, writes=True):
             make_tables(connection, database, steps)
-            doubt = _doubt(connection)
-            if doubt is not None:
-                # In the tables, so that it holds until the portals have been read, however often syncd starts before.
-                forget_all_verified(connection)
-                note_restored(connection, now)
-        return PostgresStore(database, connection, executor, readonly=False, pause=wait, doubt=doubt)
+            doubt = find_doubt(connection, now)
+        return PostgresStore(
+            database, connection, executor, readonly=False, version=len(steps), pause=wait, doubt=doubt
+        )
 
 
 def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps: Sequence[Step] = STEPS) -> Store:
@@ -57,10 +49,15 @@ def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps:
             return empty_store(database.shown, executor)
         if version < len(steps):
             raise StateError(
-                f"{database.shown} was made by an older syncd (schema {version}; this one reads {len(steps)})",
-                "the next start of `syncd run`, or a `syncd sync`, brings it up to date",
+                say(
+                    "{shown} was made by an older syncd (schema {version}; this one reads {number})",
+                    shown=database.shown,
+                    version=version,
+                    number=len(steps),
+                ),
+                say("the next start of `syncd run`, or a `syncd sync`, brings it up to date"),
             )
-        return PostgresStore(database, connection, executor, readonly=True, pause=pause)
+        return PostgresStore(database, connection, executor, readonly=True, version=version, pause=pause)
 
 
 @contextmanager
@@ -80,11 +77,18 @@ def check_server(connection: PostgresConnection, shown: str) -> None:
     """Raise StateError if the server is too old, or keeps texts in an encoding that lacks characters."""
     if connection.version < OLDEST_SERVER:
         major, minor = divmod(connection.version, 10_000)
-        raise StateError(f"{shown} is PostgreSQL {major}.{minor}", "syncd needs 14 or newer")
+        raise StateError(
+            say("{shown} is PostgreSQL {major}.{minor}", shown=shown, major=major, minor=minor),
+            say("syncd needs 14 or newer"),
+        )
     if connection.encoding != "UTF8":
         raise StateError(
-            f"{shown} keeps texts in {connection.encoding}, in which not every title can be written",
-            "make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+            say(
+                "{shown} keeps texts in {encoding}, in which not every title can be written",
+                shown=shown,
+                encoding=connection.encoding,
+            ),
+            say("make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"),
         )
 
 
@@ -112,17 +116,4 @@ def make_tables(connection: PostgresConnection, database: Database, steps: Seque
             connection.execute(f'CREATE SCHEMA "{database.schema}"')
     apply(connection, steps, version)
     if not version:
-        connection.execute(f"UPDATE state SET server = ({_SERVER})")  # noqa: S608 - a constant
-
-
-def _doubt(connection: PostgresConnection) -> Doubt | None:
-    """Return why the tables may be older than the portals, None if they are where they were; notes where they are."""
-    (found,) = connection.execute(_SERVER).fetchone()
-    (known,) = connection.execute("SELECT server FROM state").fetchone()
-    if found == known:
-        return None
-    connection.execute("UPDATE state SET server = ?", (found,))
-    return Doubt(
-        reason="the database was restored, or another server has taken over: what was committed last may be missing",
-        replaced=True,
-    )
+        note_server(connection)

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.postgres.connection import PostgresConnection
-from syncd.state.postgres.trouble import moved_away
+from syncd.state.postgres.trouble import made_newer, moved_away
 
 Step = tuple[str, ...]
 
@@ -129,6 +130,7 @@ STEPS: Final[tuple[Step, ...]] = (
         _MEMBERS,
         _KEPT,
     ),
+    ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 
@@ -143,8 +145,12 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
         (others,) = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = ?", (schema,)).fetchone()
         if others:
             raise StateError(
-                f"the schema {schema} of {shown} holds tables of another program, not a syncd ledger",
-                "give `state_schema` in the config the name of a schema of its own",
+                say(
+                    "the schema {schema} of {shown} holds tables of another program, not a syncd ledger",
+                    schema=schema,
+                    shown=shown,
+                ),
+                say("give `state_schema` in the config the name of a schema of its own"),
             )
         return 0
     version, moved_to, move = connection.execute("SELECT version, moved_to, move FROM state").fetchone()
@@ -152,14 +158,11 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
         raise moved_away(shown, moved_to)
     if move is not None:
         raise StateError(
-            f"{shown} holds a state whose move has not been finished",
-            "carry out `syncd state move` once more, under the config that it was begun with",
+            say("{shown} holds a state whose move has not been finished", shown=shown),
+            say("carry out `syncd state move` once more, under the config that it was begun with"),
         )
     if version > newest:
-        raise StateError(
-            f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
-            "upgrade syncd on this machine too",
-        )
+        raise made_newer(shown, version, newest)
     return int(version)
 
 

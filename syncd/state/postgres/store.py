@@ -21,20 +21,26 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
+import structlog
 
+from syncd import events
 from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
-from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.connection import LONGEST_IDLE_S, PostgresConnection, connect
 from syncd.state.postgres.leases import look
+from syncd.state.postgres.lineage import find_doubt
 from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
+    in_one_line,
     is_lost,
+    made_newer,
     moved_away,
     not_connected,
     translated,
@@ -42,6 +48,7 @@ from syncd.state.postgres.trouble import (
 from syncd.state.rows import Row
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 Guard = Callable[[PostgresConnection, str], None]
 """Is called first in each transaction that writes, with what it is about; raises to have nothing of it happen."""
 
@@ -66,7 +73,8 @@ _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 class PostgresStore:
     """An open store in `database`; `readonly` for looking only.
 
-    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
+    `version` is that of the tables it was opened with. `pause` blocks the store's thread for a number of seconds, which
+    `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
@@ -76,23 +84,30 @@ class PostgresStore:
         executor: ThreadPoolExecutor,
         *,
         readonly: bool,
+        version: int,
         pause: Callable[[float], None],
         monotonic: Callable[[], float] | None = None,
         doubt: Doubt | None = None,
     ) -> None:
         self.database = database
         self.readonly = readonly
+        self.version = version
         self.doubt = doubt
         self.clean: Clean = str
         self.guard: Guard | None = None
         self.admit: Callable[[str], object] = lambda _: None
         self.holds: Callable[[str], bool] = lambda _: False
         self.shown = database.shown
+        self.idle_s = LONGEST_IDLE_S
+        """How long a transaction that writes may stand still."""
         self._connection: PostgresConnection | None = connection
         self._executor = executor
         self._pause = pause
         self._closed = False
         self._away = False
+        self._timeline = ""
+        self._found: Doubt | None = None
+        self._now = SystemClock().now
         self._monotonic = monotonic or SystemClock().monotonic
 
     @property
@@ -122,7 +137,10 @@ class PostgresStore:
 
     def _done(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         if writes and self.readonly:
-            raise StateError(f"{self.shown} cannot be opened for this: it was opened readonly", "this is a defect")
+            raise StateError(
+                say("{shown} cannot be opened for this: it was opened readonly", shown=self.shown),
+                say("this is a defect"),
+            )
         with translated(self.shown):
             # Who has waited in vain once need not wait again: the page and other syncs ask meanwhile.
             pauses = PAUSES_S[:1] if self._away else PAUSES_S
@@ -145,7 +163,7 @@ class PostgresStore:
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
-        number = connection.begin(writes=writes, made=True)
+        number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
         try:
             if writes:
                 self._guarded(connection, scope)
@@ -162,11 +180,23 @@ class PostgresStore:
                 raise
             if writes and not self._was_committed(number, error):
                 raise
+        if writes:
+            self._recognised(connection.timeline)
         return result
+
+    def _recognised(self, timeline: str) -> None:
+        """Note on which timeline the server is, now that what was found out of it is committed."""
+        self._timeline, found, self._found = timeline, self._found, None
+        if found is not None:
+            _log.warning(events.LEDGER_DOUBTED, path=self.shown, reason=found.reason)
 
     def _guarded(self, connection: PostgresConnection, scope: str) -> None:
         if connection.moved_to is not None:  # while this process worked with it
             raise moved_away(self.shown, connection.moved_to)
+        if connection.version_there != self.version:
+            raise made_newer(self.shown, connection.version_there or 0, self.version)
+        if connection.timeline != self._timeline:
+            self._found = find_doubt(connection, self._now())
         if self.guard is not None:
             self.guard(connection, scope)
 
@@ -175,6 +205,7 @@ class PostgresStore:
             self._drop()
         if self._connection is None:
             self._connection = connect(self.database)
+            self._timeline = ""  # it may lead to another server
         return self._connection
 
     def _drop(self) -> None:
@@ -205,8 +236,12 @@ class PostgresStore:
                 case _:  # the old session has not noticed yet that nobody listens
                     continue
         raise UnknownCommitError(
-            f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
-            "the next pass reads what is there, and looks in the portal for what is open",
+            say(
+                "{shown} went away while something was written down, and cannot say whether it was: {error}",
+                shown=self.shown,
+                error=in_one_line(error),
+            ),
+            say("the next pass reads what is there, and looks in the portal for what is open"),
         ) from error
 
     def break_off(self) -> None:
@@ -251,7 +286,10 @@ class PostgresStore:
 
     def back_up(self, target: Path) -> Backup:
         """Copy everything to a state file at `target`."""
-        raise StateError(f"{self.shown} is no file", f"pg_dump copies it; {target} was not written")
+        raise StateError(
+            say("{shown} is no file", shown=self.shown),
+            say("pg_dump copies it; {target} was not written", target=str(target)),
+        )
 
     async def close(self) -> None:
         """Finish the work that has begun and close the connection; a second call does nothing."""
