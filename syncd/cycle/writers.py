@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from syncd.cycle.sync import Pass
 from syncd.model.item import Item, Link
-from syncd.model.observation import Observation
+from syncd.model.observation import Observation, mark_of
 from syncd.model.plan import Plan
 from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Looked, Own, Strangers, looked_at, strangers
 from syncd.portal.people.directory import Directory
@@ -50,8 +50,12 @@ async def writers_of(
     if observation is not None and (verify or observation.ledgers - {"", run.ledger_name}):
         own = await _own(run, directory.caller.id)
         found = await run.worked_out(strangers, items, links, observation, own)
+        if found.made:
+            own = replace(own, past=await _past(run, found, items, links, observation))
+            found = await run.worked_out(strangers, items, links, observation, own)
         if verify:
-            return Writers(found=found, looked=looked_at(own.looked, observation, links, found, now))
+            at = now + run.portal.skew_s
+            return Writers(found=found, looked=looked_at(own.looked, observation, links, found, at, lost=own.lost))
     new = [change.item for change in plan.changes if change.op == "create" and change.link is None and change.item]
     return Writers(found=found, doubted=bool(found.made) or bool(new and await _stand_already(run, new)))
 
@@ -68,10 +72,24 @@ async def _own(run: Pass, caller: int) -> Own:
         # One that was put back to an earlier state has forgotten what it did since, and whose it took over.
         looked=notes.looked if notes.restored is None else None,
         exact=notes.verified is not None and notes.verified.portal == portal.origin,
-        wall_s=portal.skew_s + zone_s,
+        wall_s=zone_s,
         caller=caller,
         late=frozenset(late),
+        lost=notes.looked.others if notes.looked is not None else (),
     )
+
+
+async def _past(
+    run: Pass, found: Strangers, items: Sequence[Item], links: Sequence[Link], observation: Observation
+) -> Mapping[str, Sequence[str]]:
+    """Return by mark what was made of the items whose marks `found` shows: only where a pass would be refused."""
+    comparison = observation.comparison
+    keys = {comparison.mark(item): item.key for item in items} | {mark_of(link, comparison): link.key for link in links}
+    wanted = {mark: keys[mark] for seen in found.made if (mark := seen.mark) in keys}
+    past = await run.ledger.past(frozenset(wanted.values()))
+    # What the portal refused it may have made all the same.
+    held = {hold.key for hold in await run.ledger.holds()}
+    return {mark: (*past.get(key, ()), *(("hold",) if key in held else ())) for mark, key in wanted.items()}
 
 
 async def _stand_already(run: Pass, new: Sequence[Item]) -> bool:

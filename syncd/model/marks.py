@@ -10,9 +10,11 @@ them, are what they were, so that nothing is written because of it.
 
 from __future__ import annotations
 
+import html
 import re
 
 LEDGER_DIGITS = 8
+_PART = re.compile(r"\s*\[syncd(?:-by:[0-9a-f]{8}|:[0-9a-f]{16})\]")
 _MARK = re.compile(r"\s*(?:\[syncd-by:([0-9a-f]{8})\]\s*)?\[syncd:([0-9a-f]{16})\]\s*\Z")
 
 
@@ -25,6 +27,17 @@ def marked(text: str, mark: str, ledger: str) -> str:
         return text
     by = f"[syncd-by:{ledger}] " if ledger else ""
     return f"{text}\n{by}[syncd:{mark}]".lstrip()
+
+
+def unmarked(text: str) -> str:
+    """Return a text of a source without what would pass for a mark, or for a part of one: only syncd writes marks."""
+    decoded = html.unescape(text) if "&" in text else text  # as the portal's filter leaves it (PORTAL.md 1.5)
+    found = 1 if "[syncd" in decoded else 0
+    if found and _PART.search(decoded):
+        text = decoded
+    while found:  # what is left may be one in its turn
+        text, found = _PART.subn("", text)
+    return text
 
 
 def is_marked(text: str) -> bool:

@@ -9,6 +9,10 @@ our name or none, made since we last read the portal, for an item without a link
  made it, so a copy of this ledger did                                                               a second writer
 another ledger's name, and none of that                                                              a lost ledger's
 
+What stands in another section shows nothing, nor what is older than our last save. For people copy events with their
+marks, and a portal that is put back shows earlier ones: so neither does our name or a lost ledger's where the item had
+an event before, nor any name beside an older event with that mark.
+
 Without marks an event that looks like an item, made by our user since we last read the portal, may as well be that
 person's own: it is told. When something was made is told by its id, for the portal counts them up, and by its stamp:
 both have to say so, for each can deceive.
@@ -17,7 +21,7 @@ both have to say so, for each can deceive.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -37,7 +41,7 @@ CLOCKS_APART_S: Final = 60.0
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where the portal is known: unix time and highest id at the first look, and at the last one.
+    """Up to where the portal is known: unix time by its clock and highest id at the first look, and at the last one.
 
     `others` are the ledgers whose events were taken over.
     """
@@ -55,7 +59,9 @@ class Own:
 
     `looked` is None where nothing can be told: before the first look, and after the ledger was put back. `exact` is
     True if it knows whatever it has done since the last look. `wall_s` is how far the portal's wall clock is ahead of
-    unix time here, `caller` the webhook's user, and `late` are marks and signatures of creates that may come late.
+    its unix time, `caller` the webhook's user, and `late` are marks and signatures of creates that may come late.
+    `lost` are more ledgers whose events were taken over, as before this one was put back. `past` tells by mark what was
+    made of items, oldest first, None where the ledger was not asked for it.
     """
 
     name: str
@@ -64,6 +70,8 @@ class Own:
     wall_s: float
     caller: int
     late: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
+    past: Mapping[str, Sequence[str]] | None = None
 
     def is_foreign(self, seen: Observed) -> bool:
         """Return True if another ledger wrote the mark of an event."""
@@ -71,7 +79,15 @@ class Own:
 
     def is_lost(self, seen: Observed) -> bool:
         """Return True if it was a ledger whose events were taken over."""
-        return self.looked is not None and seen.ledger in self.looked.others
+        return seen.ledger in self.lost or (self.looked is not None and seen.ledger in self.looked.others)
+
+    def had(self, mark: str) -> bool:
+        """Return True if the item of `mark` may have had an event before, of which people may have made copies."""
+        return self.past is not None and bool(self.past.get(mark))
+
+    def made_first(self, mark: str) -> bool:
+        """Return True if no event of the item of `mark` can be older than the one that we made."""
+        return self.past is None or tuple(self.past.get(mark, ())) == ("create",)
 
     def made_since_first(self, seen: Observed) -> bool:
         """Return True if an event was certainly made after the first look."""
@@ -183,15 +199,18 @@ def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observa
     Of what has no link only a reading of everything tells.
     """
     by_id = {link.remote_id: link for link in links}
-    foreign = [seen for seen in chain(observation.events.values(), observation.elsewhere) if own.is_foreign(seen)]
+    foreign = [seen for seen in observation.events.values() if own.is_foreign(seen)]
+    moved = [seen for seen in observation.elsewhere if own.is_foreign(seen)]
     free = [seen for number, seen in observation.events.items() if number not in by_id] if observation.whole else []
     fresh = [seen for seen in free if own.made_since_last(seen)]
-    if not foreign and not fresh:
+    if not foreign and not fresh and not moved:
         return NOBODY
     holders = _Holders(items, by_id, observation)
     own_marked = [seen for seen in foreign if holders.has(seen)]
     made = {seen.remote_id: seen for seen in chain(_written(own_marked, holders, own), _copied(fresh, holders, own))}
-    taken = Counter(seen.ledger for seen in own_marked if seen.remote_id not in made and not own.is_lost(seen))
+    # What stands in another section may be that of another sync of this name; what it shows is taken over at most.
+    known = [*own_marked, *(seen for seen in moved if seen.mark in holders.unlinked)]
+    taken = Counter(seen.ledger for seen in known if seen.remote_id not in made and not own.is_lost(seen))
     alike = [seen for seen in fresh if not seen.mark and own.made_it(seen) and holders.show(seen, own.late)]
     return Strangers(made=_in_order(made.values()), taken=taken, alike=_in_order(alike), own=own.name)
 
@@ -202,24 +221,44 @@ def _in_order(events: Iterable[Observed]) -> tuple[Observed, ...]:
 
 def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
     """Yield those of the events with our marks and others' names that a ledger at work must have written."""
-    for seen in foreign if own.looked is not None else ():
-        if holders.link(seen) is not None:
-            # What was taken over of a lost ledger bears its name until it is written again.
-            proves = not own.is_lost(seen)
+    if own.looked is None:
+        return
+    older = {
+        (seen.mark, seen.ledger) for seen in foreign if holders.link(seen) is None and not own.made_since_first(seen)
+    }
+    for seen in foreign:
+        link = holders.link(seen)
+        if link is not None:
+            # What was taken over of a lost ledger bears its name until it is written again, and a portal that is put
+            # back shows what was before our last save.
+            proves = not own.is_lost(seen) and not _was_before(link, seen)
         else:
-            # A person's copy has the mark and the name of its original: beside that one it proves nothing if the
-            # original may have had this name before we wrote it, which one that we have made ourselves never had.
-            first = holders.beside(seen)
-            known = first is not None and own.is_lost(seen) and not own.made_since_first(first)
-            proves = own.made_since_first(seen) and not known
+            # A person's copy has the mark and the name of its original, which may stand there still.
+            copied = (seen.mark, seen.ledger) in older or (own.is_lost(seen) and _may_be_copied(seen, holders, own))
+            proves = own.made_since_first(seen) and not copied
         if proves:
             yield seen
+
+
+def _may_be_copied(seen: Observed, holders: _Holders, own: Own) -> bool:
+    """Return True if the item of `seen` may have had an event with its name: one that we made ourselves never had."""
+    if seen.mark not in holders.linked:
+        return own.had(seen.mark)
+    first = holders.beside(seen)
+    return not own.made_first(seen.mark) or (first is not None and not own.made_since_first(first))
+
+
+def _was_before(link: Link, seen: Observed) -> bool:
+    """Return True if the event of `link` is as it was before our last save of it."""
+    return link.version is not None and seen.version is not None and seen.version <= link.version
 
 
 def _copied(fresh: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
     """Yield the events with the mark of an item that has no link, which a copy of this ledger must have made."""
     for seen in fresh:
-        if not own.is_foreign(seen) and seen.mark in holders.unlinked and (holders.unforgeable or own.made_it(seen)):
+        if own.is_foreign(seen) or seen.mark not in holders.unlinked or own.had(seen.mark):
+            continue
+        if holders.unforgeable or own.made_it(seen):
             yield seen
 
 
@@ -265,14 +304,21 @@ class _Holders:
 
 
 def looked_at(
-    before: Looked | None, observation: Observation, links: Iterable[Link], found: Strangers, now: float
+    before: Looked | None,
+    observation: Observation,
+    links: Iterable[Link],
+    found: Strangers,
+    now: float,
+    *,
+    lost: Iterable[str] = (),
 ) -> Looked:
-    """Return what is known after a look at everything, at unix time `now`; `before` None: all there is counts as older.
+    """Return what is known after a look at everything, at unix time `now` by the portal's clock.
 
-    What a second writer made is taken over, or the pass would have been refused.
+    With None for `before` all there is counts as older. `lost` are ledgers known to be lost already. What a second
+    writer made is taken over, or the pass would have been refused.
     """
     highest = max((*observation.events, *(link.remote_id for link in links)), default=0)
-    others = {*(before.others if before is not None else ()), *found.taken, *found.writers}
+    others = {*(before.others if before is not None else ()), *lost, *found.taken, *found.writers}
     if before is None or found.made:
         return Looked(since=now, first=highest, at=now, last=highest, others=tuple(sorted(others)))
     return replace(before, at=now, last=highest, others=tuple(sorted(others)))

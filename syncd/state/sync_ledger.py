@@ -5,6 +5,7 @@ reserve_ids -> intend -> (sent) -> settle. An intent stays until it is settled f
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -87,6 +88,7 @@ _ABSENT: Final = Update("links", SUMMED_LINK, IS_KEY, absent_passes="absent_pass
 _RELEASE: Final = Update("links", SUMMED_LINK, IS_KEY, same_updates="0")
 _RELEASE_ALL: Final = Update("links", SUMMED_LINK, "sync = ? AND same_updates > 0", same_updates="0")
 _GET_CHANGES: Final = f"SELECT {CHANGE}, sum FROM changes WHERE run_id = ? ORDER BY id"  # noqa: S608
+_GET_PAST: Final = f"SELECT op, {KEY} FROM changes WHERE sync = ? AND op <> 'update' ORDER BY id"  # noqa: S608
 _PUT_RUN: Final = f"INSERT INTO runs ({RUN}, sum) VALUES ({marks(RUN, more=1)})"  # noqa: S608
 _SET_RUN: Final = f"UPDATE runs SET ({RUN}, sum) = ({marks(RUN, more=1)}) WHERE id = ?"  # noqa: S608
 _GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
@@ -335,6 +337,15 @@ class SyncLedger:
         """
         rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, NO_LIMIT if limit is None else limit))
         return tuple(change_of(checked_numbered(row)) for row in rows)
+
+    @reading
+    def past(self, connection: Connection, keys: Collection[Key]) -> Mapping[Key, Sequence[str]]:
+        """Return which runs that are kept created, adopted or deleted events of `keys`, oldest first, by key."""
+        found: dict[Key, list[str]] = defaultdict(list)
+        for op, *key in connection.execute(_GET_PAST, (self.name,)):
+            if (known := key_of(key)) in keys:
+                found[known].append(op)
+        return found
 
     @reading
     def notes(self, connection: Connection) -> SyncNotes:

@@ -16,6 +16,7 @@ from syncd.errors import DoubtfulError, EntryError, message_of
 from syncd.lang.saying import Value, say, say_count
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.labels import LABELS
+from syncd.model.marks import unmarked
 from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought
@@ -190,7 +191,7 @@ def description_text(value: str, warnings: list[str]) -> str:
     """Return a description of at most 60,000 bytes as the portal stores it, cut at a word, with plain line ends."""
     if not value:  # as in most tables
         return ""
-    clean = _clean(value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    clean = unmarked(_clean(value.replace("\r\n", "\n").replace("\r", "\n"))).strip()
     if len(clean) <= DESCRIPTION_LIMIT_BYTES // _EMOJI_BYTES:
         return clean
     size = sum(map(_stored_bytes, clean))

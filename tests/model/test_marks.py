@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.marks import is_marked, marked, split_mark
+from syncd.model.marks import is_marked, marked, split_mark, unmarked
 
 MARK, LEDGER = "0123456789abcdef", "1a2b3c4d"
 texts = st.text().map(str.strip).filter(lambda text: not is_marked(text))
@@ -20,6 +20,22 @@ def test_what_is_written_is_read(text: str, ledger: str) -> None:
 @given(st.text())
 def test_without_a_mark_a_text_stays_as_it_is(text: str) -> None:
     assert marked(text, "", LEDGER) == text
+
+
+@given(st.lists(st.sampled_from(["[syncd:", "[syncd-by:", MARK, LEDGER, "]", " ", "Room 4", "\n"])).map("".join))
+def test_nothing_of_a_mark_is_left_in_a_text_of_a_source(text: str) -> None:
+    assert not is_marked(unmarked(text))
+    assert split_mark(f"{unmarked(text)}\n[syncd:{MARK}]")[2] == ""
+
+
+def test_a_mark_that_the_portal_would_decode_is_none_of_a_source_either() -> None:
+    assert unmarked(f"Room &lt;4&gt; &#91;syncd-by:{LEDGER}] &#x5b;s&#121;ncd:{MARK}]") == "Room <4>"
+    assert unmarked("Room &lt;4&gt; &#91;syncd]") == "Room &lt;4&gt; &#91;syncd]"
+
+
+def test_a_text_without_marks_is_not_changed() -> None:
+    assert unmarked(f"[syncd] see [syncd:probe]\n[syncd:{MARK}] Room 4") == "[syncd] see [syncd:probe] Room 4"
+    assert unmarked("Room 4") == "Room 4"
 
 
 def test_a_mark_without_a_name_is_written_as_earlier_versions_wrote_it() -> None:

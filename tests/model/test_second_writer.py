@@ -44,6 +44,7 @@ def made(*events: Observed, own: Own = OWN) -> list[int]:
 
 
 STANDING = event(100, "old", US, at=FIRST - 100)
+WRITTEN = replace(STANDING, ledger=THEM, version=(LINK.version or 0) + 1)
 
 
 def test_what_bears_our_name_or_none_shows_nobody() -> None:
@@ -51,11 +52,20 @@ def test_what_bears_our_name_or_none_shows_nobody() -> None:
 
 
 def test_our_event_with_another_ledgers_name_was_written_by_that_one() -> None:
-    assert made(replace(STANDING, ledger=THEM)) == [100]
+    assert made(WRITTEN) == [100]
+    assert made(replace(WRITTEN, version=None)) == [100]
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_another_ledgers_name_from_before_our_last_save_shows_a_portal_that_was_put_back(behind: int) -> None:
+    assert LINK.version is not None
+    answer = found(replace(WRITTEN, version=LINK.version - behind))
+    assert (answer.made, dict(answer.taken)) == ((), {THEM: 1})
 
 
 def test_what_was_taken_over_of_a_lost_ledger_bears_its_name_still() -> None:
-    assert found(replace(STANDING, ledger=LOST)).made == ()
+    assert found(replace(WRITTEN, ledger=LOST)).made == ()
+    assert found(WRITTEN, own=replace(OWN, lost=(THEM,))).made == ()
 
 
 @pytest.mark.parametrize("ledger", [THEM, LOST])
@@ -101,6 +111,37 @@ def test_beside_an_event_that_we_made_ourselves_there_is_no_copy_with_another_na
     assert [one.remote_id for one in answer.made] == [301]
 
 
+@pytest.mark.parametrize("past", [("adopt",), ("create", "delete"), ("create", "create"), ()])
+def test_beside_an_event_that_was_not_the_first_of_its_item_another_name_may_be_that_of_a_copy(
+    past: tuple[str, ...],
+) -> None:
+    mine = replace(event(250, "old", US, at=SINCE))
+    own = replace(OWN, past={recovery_mark("s", OLD.key): past})
+    for standing in ([mine], []):
+        seen = observation(*standing, event(301, "old", LOST))
+        answer = strangers([OLD], [replace(LINK, remote_id=250)], seen, own)
+        assert answer.made == ()
+
+
+@pytest.mark.parametrize("ledger", ["", US, LOST])
+def test_the_mark_of_an_item_that_had_an_event_before_may_be_that_of_a_copy(ledger: str) -> None:
+    one = event(301, "new", ledger)
+    assert made(STANDING, one) == [301]
+    assert made(STANDING, one, own=replace(OWN, past={recovery_mark("s", NEW.key): ("create", "delete")})) == []
+    assert made(STANDING, one, own=replace(OWN, past={recovery_mark("s", OLD.key): ("create",)})) == [301]
+
+
+@pytest.mark.parametrize("ledger", [THEM, LOST])
+def test_beside_its_original_a_copy_proves_nothing_before_either_is_linked(ledger: str) -> None:
+    assert made(STANDING, event(150, "new", ledger, at=FIRST - 50), event(301, "new", ledger)) == []
+
+
+def test_what_stands_in_another_section_proves_nothing_and_is_told_where_it_is_taken_over() -> None:
+    both = (event(301, "new", THEM), event(302, "old", THEM))
+    answer = strangers([NEW, OLD], [LINK], replace(observation(STANDING), elsewhere=both), OWN)
+    assert (answer.made, dict(answer.taken)) == ((), {THEM: 1})
+
+
 @pytest.mark.parametrize("ledger", ["", US])
 @pytest.mark.parametrize(
     ("own", "number", "by", "proves"),
@@ -132,7 +173,7 @@ def test_without_marks_what_looks_like_ours_and_our_user_made_is_told_only() -> 
 
 
 def test_an_observation_of_single_events_tells_of_these_only() -> None:
-    seen: Observation = replace(observation(replace(STANDING, ledger=THEM), event(301, "new", THEM)), whole=False)
+    seen: Observation = replace(observation(WRITTEN, event(301, "new", THEM)), whole=False)
     assert [one.remote_id for one in strangers([NEW, OLD], [LINK], seen, OWN).made] == [100, 301]
     seen = replace(observation(STANDING, event(301, "new")), whole=False)
     assert strangers([NEW, OLD], [LINK], seen, OWN) == NOBODY
@@ -145,3 +186,4 @@ def test_a_look_moves_the_last_one_on_and_a_writer_who_was_taken_over_the_first_
     forced = looked_at(OWN.looked, seen, [LINK], found(STANDING, event(301, "new", THEM)), 2_000_000)
     assert (forced.since, forced.first, forced.others) == (2_000_000, 301, (THEM, LOST))
     assert found(STANDING, event(301, "new", THEM), own=replace(OWN, looked=forced)).made == ()
+    assert looked_at(None, seen, [LINK], NOBODY, 2_000_000, lost=(LOST,)).others == (LOST,)
