@@ -14,7 +14,9 @@ import pytest
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassResult
 from syncd.errors import GuardError
+from syncd.model.item import Key, Place
 from syncd.model.marks import split_mark
+from syncd.model.observation import recovery_mark
 from syncd.sandbox.tables.database import Event
 from syncd.state.moving import move
 from syncd.state.sqlite.moving import ArrivingFile, LeavingFile
@@ -26,7 +28,7 @@ from tests.cycle.test_pass import staged
 from tests.cycle.test_restored import MARKED_TODO, directory_restored, file_overwritten, file_replaced
 from tests.cycle.test_taking import purged, undone
 from tests.support.restoring import ask, backup, person_adds, restore
-from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+from tests.support.sandbox import HEADER, SHIFTS, SimClock, Stage, run_inline
 
 ANNA = 3
 MARKED = SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmax_removed = "100%"\nmarker = "description"')
@@ -400,3 +402,130 @@ def test_a_second_ledger_on_cards_is_refused_and_doubles_nothing(tmp_path: Path,
     assert len(activities(first)) == 4
     assert run_inline(first.one_pass("visits", force=True)).record.counts["adopted"] == 1
     assert run_inline(first.one_pass("visits", verify=True)).record.problems == ()
+
+
+def put_away(stage: Stage, number: int) -> None:
+    ask(stage, "calendar.event.delete", id=number, type="user", ownerId=ANNA)
+
+
+def in_peace(stage: Stage, *days: int, passes: int = 2) -> None:
+    """Pass a few times, and have nobody refused."""
+    for number in range(passes):
+        assert again(stage, *days, verify=number == passes - 1).error is None
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_calendar_that_is_exported_emptied_and_imported_again_is_no_second_writers(
+    tmp_path: Path, lost: bool
+) -> None:
+    stage = made(tmp_path)
+    if lost:
+        lose_ledger(stage)
+    assert again(stage, verify=True).exit_code == 0
+    stage.clock.advance(A_WHILE_S)
+    for event in ours(stage):
+        for _ in range(2):
+            person_adds(stage, event.name, description=event.description, day=int(event.name[-1]))
+        put_away(stage, event.id)
+    in_peace(stage, 1, 2, 3, 4, passes=3)
+
+
+@pytest.mark.parametrize("by", [1, 5])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_copy_of_what_went_from_the_source_and_came_back_is_no_second_writers(
+    tmp_path: Path, lost: bool, by: int
+) -> None:
+    stage = made(tmp_path)
+    if lost:
+        lose_ledger(stage)
+    assert again(stage, verify=True).exit_code == 0
+    stage.clock.advance(A_WHILE_S)
+    person_adds(stage, "Shift 1", description=ours(stage)[0].description, day=2, by=by)
+    in_peace(stage, 2, 3, passes=1)
+    in_peace(stage, 1, 2, 3)
+
+
+@pytest.mark.parametrize("how", ["delete", "purge", "undo"])
+def test_what_was_deleted_and_stands_again_in_a_portal_that_is_put_back_is_no_second_writers(
+    tmp_path: Path, how: str
+) -> None:
+    stage = made(tmp_path)
+    assert again(stage, verify=True).exit_code == 0
+    assert again(stage, 1, 2, 3, 4).record.counts["created"] == 1
+    kept = backup(stage)
+    stage.clock.advance(A_WHILE_S)
+    if how == "delete":
+        assert again(stage, 1, 2, 3).record.counts["deleted"] == 1
+    else:
+        assert (purged(stage) if how == "purge" else undone(stage, 3)).exit_code == 0
+    restore(stage, kept)
+    in_peace(stage, 1, 2, 3, 4)
+    assert len(ours(stage)) == 4
+
+
+def test_a_portal_put_back_to_before_two_ledgers_were_lost_is_no_second_writers(tmp_path: Path) -> None:
+    stage = made(tmp_path)
+    kept = backup(stage)
+    for place in ("Desk 2", "Desk 3"):
+        lose_ledger(stage)
+        assert again(stage).exit_code == 0
+        assert again(stage, 1, 2, 3, place=place).record.counts["updated"] == 3
+    restore(stage, kept)
+    in_peace(stage)
+    assert {event.location for event in ours(stage)} == {"Desk 3"}
+
+
+def test_when_the_window_comes_to_a_lost_ledgers_events_their_copies_are_no_second_writers(tmp_path: Path) -> None:
+    stage = made(tmp_path)
+    lose_ledger(stage)
+    later, stage.config = (
+        stage.config,
+        stage.config.replace("removed_after = 1", 'removed_after = 1\nwindow = { past = "30d", future = "5d" }'),
+    )
+    assert again(stage, verify=True).record.counts["adopted"] == 0
+    stage.clock.advance(A_WHILE_S)
+    person_adds(stage, "Shift 3", description=ours(stage)[-1].description, day=2)
+    stage.config = later
+    assert again(stage, verify=True).record.counts["adopted"] == 3
+
+
+def test_a_source_can_name_no_ledger(tmp_path: Path) -> None:
+    texts = MARKED.replace('location = "Place"', 'location = "Place"\ndescription = "Text"')
+    stage = made(tmp_path)
+    stage.config = texts.replace('marker = "description"', 'marker = "none"')
+    head = HEADER.rstrip() + ",Text\n"
+    mark = recovery_mark("shifts", Key(uid="1", place=Place(kind="user", owner=ANNA)))
+    for text in (f"[syncd-by:deadbeef] [syncd:{mark}]", f"&#91;syncd-by:deadbeef] &#91;syncd:{mark}]"):
+        stage.write("shifts.csv", head + ROW.format(1, "Desk 1").rstrip() + f",Hello {text}\n")
+        in_peace(stage, passes=3)
+        assert ours(stage)[0].description == "Hello"
+
+
+class PortalClock(SimClock):
+    """The clock of a portal that goes right while the one of this machine was set `apart_s` ahead."""
+
+    def __init__(self, machine: SimClock, apart_s: float) -> None:
+        self.machine, self.apart_s = machine, apart_s
+
+    def now(self) -> float:
+        return self.machine.now() - self.apart_s
+
+
+@pytest.mark.parametrize("hours", [-12, 12])
+def test_a_machine_whose_clock_was_wrong_at_the_first_look_takes_over_what_is_older(tmp_path: Path, hours: int) -> None:
+    stage = made(tmp_path)
+    lose_ledger(stage)
+    mark = recovery_mark("shifts", Key(uid="9", place=Place(kind="user", owner=ANNA)))
+    moved = person_adds(stage, "Shift 9", description=f"[syncd-by:{authors(stage)[0]}] [syncd:{mark}]", day=9)
+    other = ask(stage, "calendar.section.add", type="user", ownerId=ANNA, name="Elsewhere")
+    sections = {one.id: one for one in stage.world.tables.sections_of(("user", ANNA))}
+    home = sections[moved.section_id]
+    stage.world.tables.move(moved, sections[int(other)])
+    stage.clock.set(hours * 3600.0)
+    stage.transport.clock = PortalClock(stage.clock, hours * 3600.0)
+    assert again(stage, verify=True).exit_code == 0
+    stage.clock.set(-hours * 3600.0)
+    stage.transport.clock = stage.clock
+    stage.world.tables.move(moved, home)
+    result = again(stage, 1, 2, 3, 9, verify=True)
+    assert (result.error, result.record.counts["adopted"]) == (None, 1)
