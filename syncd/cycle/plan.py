@@ -15,6 +15,7 @@ from syncd.cycle.look import (
     observe_hinted,
     observe_touched,
     whose,
+    with_suspects,
     without_siblings,
 )
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
@@ -29,6 +30,7 @@ from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
@@ -46,8 +48,8 @@ class Prepared:
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
     the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
-    entries, items and links, for none were read.
+    beside linked ones. `suspects` are events that may be creates still. `settled` is what the pass was recognised
+    by, where nothing has changed: then it holds no entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -74,6 +76,7 @@ class Prepared:
     lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
     settled: Settled | None = None
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def sync(self) -> str:
@@ -316,7 +319,15 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
         doubles=twice,
+        suspects=_suspects(run, observation),
     )
+
+
+def _suspects(run: Pass, observation: Observation | None) -> tuple[Suspect, ...]:
+    """Return of what is noted of events that may be creates what still counts."""
+    if observation is None or not run.notes.suspects:
+        return ()
+    return tuple(one for one in run.notes.suspects if one.mark in observation.suspects)
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
@@ -346,6 +357,7 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+        observation = await with_suspects(run, observation)
     elif run.hints:
         observation = await observe_hinted(run, links)
     if observation is not None and run.hints:

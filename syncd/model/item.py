@@ -215,6 +215,8 @@ class Observed:
     `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
+    `born` is the portal's own note of the start with which an event was made, whatever was edited since (DAV_XML_ID,
+    PORTAL.md 4.2); "" where there is none, and for events of links.
     `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
     of which the caller may not see all (PORTAL.md 4.5).
     """
@@ -232,6 +234,7 @@ class Observed:
     masked: bool = False
     creator: int = 0
     host: int = 0
+    born: str = ""
     answers: Mapping[int, str] = field(default_factory=dict)
 
 

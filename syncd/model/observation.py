@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
-from syncd.model.stamp import agreement
+from syncd.model.stamp import Stamp, agreement
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -39,7 +39,8 @@ class Comparison:
     Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
     that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
     the portal did not take over is told as a difference. `unstored` are parts that the portal never gives back. Of such
-    fields only the parts that were sent are compared.
+    fields only the parts that were sent are compared. With `dated` a VERSION is the moment of the last save instead of
+    the number of saves.
     """
 
     sync: str
@@ -58,6 +59,14 @@ class Comparison:
     steady: Mapping[str, str] = field(default_factory=dict)
     asks_steady: bool = False
     unstored: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    dated: bool = False
+
+    def is_edited(self, seen: Observed) -> bool:
+        """Return True if somebody has saved an event since it was made, or nobody can tell."""
+        if seen.version is None or not self.dated:
+            return seen.version is None or seen.version > 1
+        made = Stamp.parse(seen.stamp)
+        return made is None or seen.version > made.at
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -255,7 +264,8 @@ class Observation:
     links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
     change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
     other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
-    those who changed events, by remote id, as far as the portal has told.
+    those who changed events, by remote id, as far as the portal has told. `suspects` are events that may be creates
+    whose outcome could not be told, by the items' recovery marks.
     """
 
     events: Mapping[int, Observed]
@@ -267,6 +277,7 @@ class Observation:
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
+    suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     def whom(self, link: Link) -> str:
         """Return " by" and the name of who has changed the event of `link`, "" where nobody tells."""

@@ -94,6 +94,20 @@ def made_since(stamp: str, moment: float) -> bool:
     return made is not None and made.at >= moment
 
 
+def made_during(stamp: str, first: float, last: float, *, shifted: bool = False) -> bool:
+    """Return True if what bears `stamp` was made between two moments of the portal's wall clock; False if unknown.
+
+    With `shifted` whole quarters of an hour between the two clocks do not count, as of other zones.
+    """
+    made = Stamp.parse(stamp)
+    if made is None:
+        return False
+    if first <= made.at <= last or not shifted:
+        return first <= made.at <= last
+    quarters = round((made.at - (first + last) / 2) / _QUARTER_S)
+    return abs(quarters) * _QUARTER_S <= _ZONES_S and first <= made.at - quarters * _QUARTER_S <= last
+
+
 def agreement(known: str, seen: str) -> Agreement:
     """Return how the stamp `seen` on an event compares with the one that is `known` of it."""
     if known and known == seen:

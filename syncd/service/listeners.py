@@ -14,6 +14,7 @@ from syncd.app.application import App
 from syncd.clock import Clock
 from syncd.config import Config
 from syncd.model.json_values import Json
+from syncd.model.traces import Heard
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import granted
 from syncd.service.listening import Listener
@@ -70,6 +71,11 @@ class Listeners:
         """Return the ids that a pass of `sync` that begins now has to look at, each with the user."""
         listener = self._of_sync(sync)
         return listener.taken(sync) if listener is not None else {}
+
+    def heard_for(self, sync: str) -> Heard:
+        """Return of which other events the portal of `sync` has told."""
+        listener = self._of_sync(sync)
+        return listener.heard_of() if listener is not None else Heard()
 
     async def looked_at(self, sync: str, hints: Mapping[int, int]) -> None:
         """Note that a pass of `sync` has decided on what these `hints` are about; raises StateError."""

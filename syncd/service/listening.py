@@ -23,6 +23,7 @@ from syncd.cycle.look import changed_since
 from syncd.errors import SyncdError
 from syncd.model.item import Link
 from syncd.model.json_values import Json
+from syncd.model.traces import Heard
 from syncd.portal.client import Portal
 from syncd.portal.oauth.event_queue import (
     CALENDAR_EVENTS,
@@ -76,6 +77,8 @@ class Listener:
     _noted_at: float | None = None
     _tended_at: float | None = None
     _heard: dict[tuple[str, int, bool], Hint] = field(default_factory=dict)
+    _saved: dict[int, None] = field(default_factory=dict)
+    _made: dict[int, None] = field(default_factory=dict)
     _anew: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -195,7 +198,14 @@ class Listener:
         seed = f"{where}\0{self.config.client_id}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
+    def heard_of(self) -> Heard:
+        """Return of which events the portal has told, since this process listens."""
+        return Heard(saved=frozenset(self._saved), made=frozenset(self._made))
+
     def _hear(self, hint: Hint) -> None:
+        if hint.kind == "event" and not hint.deleted:
+            # No own change comes back through the queue, so whatever it tells the making of somebody else has made.
+            _add_bounded(self._made if hint.made and not self.address else self._saved, hint.id)
         self._heard[hint.kind, hint.id, hint.deleted] = hint
         if len(self._heard) > _MOST_WAITING:
             self._heard.pop(next(iter(self._heard)))  # which the next reading of the portal finds
@@ -281,3 +291,11 @@ class Listener:
         if self.trouble:
             _log.info(events.HINTS_RESUMED, portal=self.name)
         self._failures, self.trouble = 0, ""
+
+
+def _add_bounded(ids: dict[int, None], number: int) -> None:
+    """Add `number` to `ids` as the newest; of very many the oldest are forgotten."""
+    ids.pop(number, None)
+    ids[number] = None
+    if len(ids) > _MOST_WAITING:
+        ids.pop(next(iter(ids)))

@@ -21,6 +21,7 @@ from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection
 from syncd.model.record import ToldTrouble
 from syncd.model.settled import Settled
+from syncd.model.traces import Suspect
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
@@ -37,6 +38,7 @@ PAUSED = "paused"
 CLOCKS = "clocks"
 GIVEN_UP = "creates given up"
 UNANSWERED = "changes unanswered"
+SUSPECTS = "events that may be creates"
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -93,7 +95,8 @@ class SyncNotes:
 
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
     been read since. `clocks` are those that tell how long ago its open intents were sent; `given_up` are creates that
-    nobody answered and that were made again, `unanswered` other changes that nobody answered.
+    nobody answered and that were made again, `unanswered` other changes that nobody answered, `suspects` events that
+    may be creates whose outcome could not be told.
     """
 
     verified: Verified | None = None
@@ -105,6 +108,7 @@ class SyncNotes:
     clocks: tuple[ClockNote, ...] = ()
     given_up: tuple[GivenUp, ...] = ()
     unanswered: tuple[Unanswered, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 def read_notes(connection: Connection, sync: str) -> SyncNotes:
@@ -131,6 +135,7 @@ def read_notes(connection: Connection, sync: str) -> SyncNotes:
         clocks=read_clocks(found[CLOCKS][0]) if CLOCKS in found else (),
         given_up=_given_up(found[GIVEN_UP][0]) if GIVEN_UP in found else (),
         unanswered=_unanswered(found[UNANSWERED][0]) if UNANSWERED in found else (),
+        suspects=_suspects(found[SUSPECTS][0]) if SUSPECTS in found else (),
     )
 
 
@@ -139,6 +144,13 @@ def _given_up(value: Json) -> tuple[GivenUp, ...]:
         return msgspec.convert(value, tuple[GivenUp, ...])
     except msgspec.ValidationError:
         return ()  # then a double is reported, not removed
+
+
+def _suspects(value: Json) -> tuple[Suspect, ...]:
+    try:
+        return msgspec.convert(value, tuple[Suspect, ...])
+    except msgspec.ValidationError:
+        return ()
 
 
 def _unanswered(value: Json) -> tuple[Unanswered, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import statistics
 import sys
@@ -30,7 +31,6 @@ from syncd.sandbox.world import World
 POLL_S = 5.0
 ROWS = 1000
 PAUSE_S = 0.25
-YOUNG_S = 10.0
 DRAINED_WITHIN_S = 300.0
 """After a kill with creates under way syncd waits three minutes before it makes anything again (`settle`)."""
 KILLED_EVERY, EXPIRED_EVERY = 120, 45
@@ -59,7 +59,7 @@ class Load:
     folder: Path
     random: Random
     standing: dict[str, float] = field(default_factory=dict)
-    settled: dict[str, float] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     kills: int = 0
@@ -95,17 +95,28 @@ class Load:
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
         self.kills += 1
+        self.note(f"kill {self.kills}")
         await self.begin()
 
-    async def edit(self, session: aiohttp.ClientSession) -> None:
-        """Rename, move or delete an event that nobody has edited just now.
+    def note(self, what: str) -> None:
+        """Write down what was done to syncd or to an event, so that a double can be explained."""
+        self.told.append(f"{time.time():.1f} {what}")
 
-        Nor one that was made again in the last seconds: after a kill nobody can tell an event that was created, and at
-        once edited by a person, from a person's own. A mark in the description would (`marker`).
-        """
-        rows, now = self.rows(), time.monotonic()
-        young = {name for name, at in self.settled.items() if now - at < YOUNG_S}
-        free = [one for one in rows if one.startswith("Shift ") and one not in self.standing and one not in young]
+    def story(self, name: str) -> str:
+        """Return what happened to an event: its rows in the portal, deleted ones too, the edits and the kills."""
+        rows = [
+            f"{row.created_at:.1f} row {row.id} {row.name!r}, version {row.version}, changed {row.changed_at:.1f},"
+            f" made by {row.created_by}{', deleted' if row.deleted else ''}"
+            for row in self.portal.world.tables._events.values()
+            if row.name.removeprefix("Mine, not ") == name.removeprefix("Mine, not ")
+        ]
+        own = re.compile(rf"kill|{re.escape(name.removeprefix('Mine, not '))}(?!\d)")
+        return "\n".join(("", *sorted((*rows, *filter(own.search, self.told)))))
+
+    async def edit(self, session: aiohttp.ClientSession) -> None:
+        """Rename, move or delete an event whose last edit has been put right, even if it was made again this moment."""
+        rows = self.rows()
+        free = [one for one in rows if one.startswith("Shift ") and one not in self.standing]
         name = self.random.choice(free)
         (number,) = rows[name]
         row = self.portal.world.tables.event(number)
@@ -127,6 +138,7 @@ class Load:
             assert response.status == 200, await response.text()
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         self.standing[name] = time.monotonic()
+        self.note(f"{kind} {name}, event {number}")
 
     async def watch(self) -> None:
         """Note when edits are put right: the event stands there once, under its name and not at the moved time."""
@@ -137,7 +149,6 @@ class Load:
                 event = self.portal.world.tables.event(ids[0]) if len(ids) == 1 else None
                 if event is not None and "2027-03-01" not in str(event.stored):
                     self.took.append(now - since)
-                    self.settled[name] = now
                     del self.standing[name]
             await asyncio.sleep(0.1)
 
@@ -198,6 +209,8 @@ async def main(edits: int, seed: int) -> int:
               f"90 % within {took[int(len(took) * 0.9)]:.1f} s, all within {took[-1]:.1f} s")  # fmt: skip
         print(f"double {double[:3]}, lost {lost[:3]}, foreign {foreign[:3]}, secrets in the log {len(secrets)}")
         print("tracebacks in the log:", log.count("Traceback"))
+        for name in (*double, *lost, *foreign):
+            print(name, load.story(name))
     await portal.close()
     return 1 if double or lost or foreign or secrets or load.standing else 0
 

@@ -40,12 +40,13 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Somebody has touched an object; `user` 0 is nobody known, `deleted` says that it may be gone."""
+    """Somebody has touched an object, or `made` it; `user` 0 is nobody known, `deleted` says that it may be gone."""
 
     kind: Kind
     id: int
     user: int = 0
     deleted: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def hint_of(name: Json, content: Json, user: int) -> Hint | None:
     number = _number(inner.get("id", inner.get("ID"))) if isinstance(inner, Mapping) else 0
     if kind is None or not number:
         return None
-    return Hint(kind=kind, id=number, user=user, deleted=upper.endswith("DELETE"))
+    return Hint(kind=kind, id=number, user=user, deleted=upper.endswith("DELETE"), made=upper.endswith("ADD"))
 
 
 def _number(value: Json) -> int:

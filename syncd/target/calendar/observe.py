@@ -73,6 +73,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     cal_type: Any = None
     owner_id: Any = None
     date_create: Any = None
+    dav_xml_id: Any = None
     is_accessible_to_user: Any = None
     recurrence_id: Any = None
 
@@ -256,6 +257,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         masked=masked,
         creator=_number(read.created_by) or 0,
         host=_number(read.meeting_host) or 0,
+        born=_text(read.dav_xml_id),
         answers=_answers(read) if event.meeting is not None else {},
     )
 
