@@ -167,7 +167,7 @@ def suspected(seen: Observed) -> str:
     return (
         f"«{seen.title}» ({seen.start}, id {seen.remote_id}) may be this one: syncd's user made it while nobody"
         " answered syncd, and somebody has changed it since. Nothing is made beside it. Delete that one to have this"
-        " made anew, or move it to another section if it is something else"
+        " made anew; if it is something else, move it to another section, or make it once more and delete that one"
     )
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ import aiohttp
 from syncd.clock import SystemClock
 from syncd.portal.oauth.grants import code_in
 from syncd.sandbox.http_server import RunningSandbox, start
+from syncd.sandbox.php.wire import PortalRequest, PortalResponse
 from syncd.sandbox.seed.language_school import CLIENT_ID, CLIENT_SECRET, default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
@@ -34,6 +35,9 @@ PAUSE_S = 0.25
 DRAINED_WITHIN_S = 300.0
 """After a kill with creates under way syncd waits three minutes before it makes anything again (`settle`)."""
 KILLED_EVERY, EXPIRED_EVERY = 120, 45
+NEWEST = 3
+"""So many edits after a kill are of the newest events: those of which the dead process did not learn the ids."""
+STRUCK_WITHIN_S = 20.0
 OWNERS = ("anna.petrova@school.example", "ivan.sokolov@school.example")
 CONFIG = """state = "syncd.db"
 [portals.main]
@@ -51,11 +55,25 @@ target = {{ owner = "{{owner}}", section = "Shifts" }}
 COLUMNS = '{ uid = "ID", title = "Shift", start = "Start", end = "End", owner = "E-mail" }'
 
 
+class DeadlyWorld(World):
+    """A portal that kills syncd the moment it has made an event, before it answers, once that is asked for."""
+
+    strike: Callable[[], None] | None = None
+
+    def handle(self, now: float, request: PortalRequest) -> PortalResponse:
+        answer = super().handle(now, request)
+        if self.strike is not None and b"calendar.event.add" in request.body:
+            self.strike()
+            self.strike = None
+        return answer
+
+
 @dataclass
 class Load:
     """The edits under way: name of the event -> when it was edited; and how long each one stood."""
 
     portal: RunningSandbox
+    world: DeadlyWorld
     folder: Path
     random: Random
     standing: dict[str, float] = field(default_factory=dict)
@@ -63,6 +81,7 @@ class Load:
     took: list[float] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     kills: int = 0
+    struck: int = 0
     process: asyncio.subprocess.Process | None = None
 
     def rows(self) -> dict[str, list[int]]:
@@ -91,9 +110,16 @@ class Load:
             )  # fmt: skip
 
     async def kill(self) -> None:
+        """Kill syncd, as soon as it makes an event but before it knows its id; after a while in any case."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
+        self.world.strike = self.process.kill
+        try:
+            await asyncio.wait_for(self.process.wait(), STRUCK_WITHIN_S)
+            self.struck += 1
+        except TimeoutError:
+            self.world.strike = None
+            self.process.kill()
+            await self.process.wait()
         self.kills += 1
         self.note(f"kill {self.kills}")
         await self.begin()
@@ -113,15 +139,18 @@ class Load:
         own = re.compile(rf"kill|{re.escape(name.removeprefix('Mine, not '))}(?!\d)")
         return "\n".join(("", *sorted((*rows, *filter(own.search, self.told)))))
 
-    async def edit(self, session: aiohttp.ClientSession) -> None:
-        """Rename, move or delete an event whose last edit has been put right, even if it was made again this moment."""
+    async def edit(self, session: aiohttp.ClientSession, *, newest: bool = False) -> None:
+        """Rename, move or delete an event whose last edit has been put right, even if it was made again this moment.
+
+        With `newest` it is the one that was made last.
+        """
         rows = self.rows()
         free = [one for one in rows if one.startswith("Shift ") and one not in self.standing]
-        name = self.random.choice(free)
+        name = max(free, key=lambda one: rows[one]) if newest else self.random.choice(free)
         (number,) = rows[name]
         row = self.portal.world.tables.event(number)
         assert row is not None
-        kind = self.random.choice(("renamed", "moved", "deleted"))
+        kind = self.random.choice(("renamed", "moved", "deleted") if not newest else ("renamed", "moved"))
         body: dict[str, object]
         hook = self.portal.webhook(1)
         if kind == "deleted":
@@ -155,10 +184,11 @@ class Load:
 
 async def main(edits: int, seed: int) -> int:
     random = Random(seed)
-    world = World(Settings(tariff="enterprise", rate=(1e9, 1e9), offline_extended=bool(seed % 2)), default_world())
+    settings = Settings(tariff="enterprise", rate=(1e9, 1e9), offline_extended=bool(seed % 2))
+    world = DeadlyWorld(settings, default_world())
     portal = await start(world, clock=SystemClock(), realtime=False)
     with TemporaryDirectory() as folder:
-        load = Load(portal, Path(folder), random)
+        load = Load(portal, world, Path(folder), random)
         lines = ["ID,Shift,Start,End,E-mail"]
         for n in range(ROWS):
             day = f"2026-12-{n % 28 + 1:02}"
@@ -176,9 +206,10 @@ async def main(edits: int, seed: int) -> int:
         began, watching = time.monotonic(), asyncio.create_task(load.watch())
         async with aiohttp.ClientSession() as session:
             for number in range(1, edits + 1):
-                await load.edit(session)
+                await load.edit(session, newest=0 < number % KILLED_EVERY <= NEWEST and number > KILLED_EVERY)
                 if number % KILLED_EVERY == 0:
                     await load.kill()
+                    await asyncio.sleep(0.3)  # in which the watch sees what was made
                 if number % EXPIRED_EVERY == 0:
                     world.authority.expire()
                 await asyncio.sleep(random.expovariate(1 / PAUSE_S))
@@ -200,8 +231,11 @@ async def main(edits: int, seed: int) -> int:
         took = sorted(load.took[:by_events])
         log = (load.folder / "daemon.log").read_text()
         secrets = [one for one in (*world.authority._tokens, *world.authority._refresh, CLIENT_SECRET) if one in log]
-        print(f"{edits} edits {load.kinds} in {time.monotonic() - began:.0f} s, seed {seed}, {load.kills} kills, "
-              f"{world.authority.refreshed} renewals, reservation {'yes' if seed % 2 else 'no'}")  # fmt: skip
+        print(
+            f"{edits} edits {load.kinds} in {time.monotonic() - began:.0f} s, seed {seed}, {load.kills} kills,"
+            f" {load.struck} of them while an event was made, {world.authority.refreshed} renewals,"
+            f" reservation {'yes' if seed % 2 else 'no'}"
+        )
         print(
             f"put right by events: {by_events}; left for verify: {unseen}; after it still wrong: {len(load.standing)}"
         )

@@ -20,7 +20,11 @@ from syncd.model.traces import Heard
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.settings import Settings
+from syncd.sandbox.tables.crm_rows import Activity
 from syncd.sandbox.tables.database import Event
+from tests.crm.stage import HEADER as VISITS_HEADER
+from tests.crm.stage import ROWS as VISITS_ROWS
+from tests.crm.stage import VISITS, activities
 from tests.cycle.test_pass import staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -45,7 +49,7 @@ def asked(stage: Stage, method: str, **params: object) -> Any:
     request = PortalRequest(path=f"/rest/1/sandboxadmin/{method}", content_type="application/json", body=body)
     now = stage.clock.start + stage.clock.offset_s + stage.clock._last
     answer = orjson.loads(stage.world.handle(now, request).body)
-    assert isinstance(answer["result"], int | bool), answer
+    assert isinstance(answer["result"], int | bool | dict), answer
     return answer["result"]
 
 
@@ -372,3 +376,49 @@ def test_a_portal_that_notes_the_clock_on_the_wall_has_nothing_doubled(tmp_path:
     row.dav_xml_id = "20261201T060000Z-0123456789abcdef0123456789abcdef@school.example"
     assert run_inline(stage.one_pass()).exit_code == 1
     assert [one.id for one in events(stage)] == [made.id]
+
+
+TODO = VISITS.replace('type = "activity"', 'type = "todo"')
+
+
+def todo_dies(tmp_path: Path) -> tuple[Stage, Activity]:
+    """Return a stage whose process died while it made a to-do, and that to-do."""
+    stage = Stage(tmp_path, TODO)
+    stage.write("visits.csv", VISITS_HEADER + VISITS_ROWS.splitlines(keepends=True)[0])
+    stage.set_faults(
+        Settings(integer_stamps=False, faults=(parse_fault("cut-after:method=crm.activity.todo.add,times=1"),))
+    )
+
+    async def dying() -> None:
+        async with stage.opened() as (syncs, app):
+            await asyncio.wait_for(run_pass(app.open_pass(syncs["visits"], asyncio.Event()), PassOptions()), 5)
+
+    with pytest.raises(TimeoutError):
+        run_inline(dying())
+    stage.clock.advance(30)
+    (made,) = activities(stage)
+    return stage, made
+
+
+def edit_todo(stage: Stage, made: Activity, **changes: object) -> None:
+    row = {"title": made.subject, "deadline": "2026-12-01T10:00:00+03:00"} | changes
+    asked(stage, "crm.activity.todo.update", id=made.id, ownerTypeId=made.owner_type_id, ownerId=made.owner_id, **row)
+
+
+def test_a_todo_whose_deadline_a_person_moved_is_found_again(tmp_path: Path) -> None:
+    stage, made = todo_dies(tmp_path)
+    edit_todo(stage, made, deadline="2026-12-20T10:00:00+03:00")
+    assert run_inline(stage.one_pass("visits")).exit_code == 0
+    assert [(one.id, one.subject) for one in activities(stage)] == [(made.id, "First visit")]
+    assert run_inline(stage.one_pass("visits", verify=True)).record.counts["unchanged"] == 1
+
+
+def test_a_todo_that_a_person_renamed_is_held_and_not_made_twice(tmp_path: Path) -> None:
+    stage, made = todo_dies(tmp_path)
+    edit_todo(stage, made, title="Mine")
+    for verify in (False, True, True):
+        assert run_inline(stage.one_pass("visits", verify=verify)).record.counts["held"] == 1
+        assert [one.id for one in activities(stage)] == [made.id]
+    asked(stage, "crm.activity.delete", id=made.id)
+    assert run_inline(stage.one_pass("visits", verify=True)).exit_code == 0
+    assert [one.subject for one in activities(stage)] == ["First visit"]
