@@ -37,7 +37,7 @@ async def events_told(config: Config, portal: Portal, application: Application) 
     """Return whether the portal tells of people's edits; raises the client's errors."""
     app = config.portal(portal.name).app
     if app is None or app.events == "off":
-        return Told(detail="is not asked for people's edits: reading it finds them, every verify_every")
+        return await _off_told(portal)
     if app.events == "online" and (
         application.authorisation is None or not application.authorisation.application_token
     ):
@@ -63,3 +63,14 @@ async def events_told(config: Config, portal: Portal, application: Application) 
             detail="will tell of people's edits once `syncd run` has asked it to; until then reading it finds them"
         )
     return Told(detail=f"tells of people's edits: {bound} kinds of events are bound, {app.events}")
+
+
+async def _off_told(portal: Portal) -> Told:
+    detail = "is not asked for people's edits: reading it finds them, every verify_every"
+    try:
+        bound = await bound_count(portal)
+    except CommandRefusedError:
+        bound = 0
+    if not bound:
+        return Told(detail=detail)
+    return Told(detail=f"{detail}; {bound} kinds of events are bound from before, which `syncd run` ends")

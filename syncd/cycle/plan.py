@@ -22,11 +22,11 @@ from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
-from syncd.model.diff import ANY_FINGERPRINT, make_plan
+from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing

@@ -13,6 +13,7 @@ import structlog
 
 from syncd import events
 from syncd.clock import sleep_or_stop
+from syncd.cycle.directories import kept_directory
 from syncd.cycle.look import EVERYTHING, joined, lost_claims, observe
 from syncd.cycle.sync import Pass, moment_for
 from syncd.cycle.traces import CLOCKS_APART_S, look_everywhen, look_wider, may_be_edited, portal_wall_s, sendings
@@ -63,7 +64,8 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
     # What may come late is looked for again anyway, and the whole window is much to read.
     due = [one for one in missing if (last or one.state == "ended") and may_be_edited(run, one)]
     if due and observation.comparison.identity:  # where looks prove nothing every item has a mark
-        observation = joined(observation, await look_wider(run, due, run.heard()))
+        for seen in await look_wider(run, due, await kept_directory(run), run.heard()):
+            observation = joined(observation, seen)
         found = await _found(run, intents, observation, links)
     if not last:
         found = tuple(one for one in found if not may_come_late(one))
@@ -118,7 +120,7 @@ async def _found(
     if not missing or not observation.comparison.identity:
         return found
     taken = claimed | {fate.remote_id for one in found for fate in one.fates if fate.remote_id is not None}
-    sent = await sendings(run, missing)
+    sent = await sendings(run, missing, await kept_directory(run))
     seen = traces(sent, observation, taken, floor=floor, heard=run.heard())
     return with_traces(found, seen, holds, now)
 

@@ -16,9 +16,8 @@ from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
-from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
-from syncd.model.item import Change, Hold, Link
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Link
 from syncd.model.record import RunRecord, RunState, next_hold
 from syncd.model.traces import Heard
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from syncd.cycle.directories import kept_directory
-from syncd.cycle.look import EVERYTHING, joined
 from syncd.cycle.sync import Pass, moment_for
 from syncd.model.elapsed import elapsed_s
 from syncd.model.entry import Window
@@ -18,6 +16,7 @@ from syncd.model.item import Item, Place
 from syncd.model.observation import Observation
 from syncd.model.record import Intent
 from syncd.model.traces import Heard, Sending
+from syncd.portal.people.directory import Directory
 from syncd.state.codec import link_of_intent
 
 LOOKED_BACK, LOOKED_AHEAD = timedelta(days=30), timedelta(days=365)
@@ -28,9 +27,11 @@ _EDITED_AFTER_S = 20.0
 """Nobody finds an event and moves it sooner than that after it was asked for."""
 
 
-async def sendings(run: Pass, creates: Sequence[Intent]) -> Mapping[int, Sending]:
-    """Return by the number of each of `creates` when it may have been carried out, and as which user."""
-    directory = await kept_directory(run)  # as it was when they were sent
+async def sendings(run: Pass, creates: Sequence[Intent], directory: Directory | None) -> Mapping[int, Sending]:
+    """Return by the number of each of `creates` when it may have been carried out, and as which user.
+
+    `directory` is the one that was kept when they were sent.
+    """
     caller = directory.caller.id if directory is not None else 0
     clocks = (await run.ledger.notes()).clocks
     now = await moment_for(run.portal, clocks)
@@ -59,12 +60,14 @@ def may_be_edited(run: Pass, intent: Intent) -> bool:
     return not 0 <= run.clock.now() - intent.created_at < _EDITED_AFTER_S
 
 
-async def look_wider(run: Pass, creates: Sequence[Intent], heard: Heard) -> Observation:
+async def look_wider(
+    run: Pass, creates: Sequence[Intent], directory: Directory | None, heard: Heard
+) -> tuple[Observation, ...]:
     """Read the calendars of `creates` in the whole window of the sync, and the events that people were heard to save.
 
-    Raises the client's errors.
+    `directory` tells the sections of the calendars. Raises the client's errors.
     """
-    directory, items = await kept_directory(run), [intent.item for intent in creates]
+    items = [intent.item for intent in creates]
     places = {(item.key.place, item.section_id) for item in items if item.section_id is not None}
     if directory is not None and not run.sync.target.on_cards:
         calendars = {place for place, _ in places}
@@ -73,10 +76,9 @@ async def look_wider(run: Pass, creates: Sequence[Intent], heard: Heard) -> Obse
     known = await run.claimed(intent.key for intent in creates)
     saved = sorted(heard.saved - heard.made - known - seen.events.keys())
     if not saved or run.sync.target.on_cards:
-        return seen
+        return (seen,)
     asked = [link_of_intent(creates[0], number, None, {}) for number in saved]
-    by_id = await run.sync.target.observe(run.portal, asked, (), EVERYTHING)
-    return joined(seen, by_id)
+    return seen, await run.sync.target.observe(run.portal, asked, (), Window(first=None, last=None))
 
 
 async def look_everywhen(run: Pass, items: Sequence[Item], places: set[tuple[Place, int]] | None = None) -> Observation:

@@ -191,6 +191,10 @@ def in_other_words(item: Item) -> Item:
     return replace(item, fields=item.also, also=None)
 
 
+ANY_FINGERPRINT = "*"
+"""The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """An item set aside: why, since when, how often it was tried, and from which unix time on it may be tried again.

@@ -27,9 +27,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate
-from syncd.model.item import Hold, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Hold, Key, Link, Observed
 from syncd.model.observation import Observation, equal
 from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
 from syncd.model.stamp import made_since

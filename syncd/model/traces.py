@@ -117,15 +117,14 @@ def _proof(sending: Sending, seen: Observed, comparison: Comparison, floor: int)
     made = Stamp.parse(seen.stamp)
     if seen.place != sending.item.key.place or made is None or (made.by and sending.by and made.by != sending.by):
         return "none"
-    born = _born(seen.born)
-    begun = _begins(sending.item, born, comparison) if born is not None else "unknown"
+    begun = _begins(sending.item, _born(seen.born), comparison)
     in_time = made_during(seen.stamp, sending.first, sending.last)
     # The portal may tell moments in another zone than is known, which matters where it would be doubled otherwise.
     shifted = begun == "same" and seen.remote_id > floor
     if begun == "other" or not made_during(seen.stamp, sending.first, sending.last, shifted=shifted):
         return "none"
-    proved = begun == "same" or (begun == "unknown" and _same_title(sending.item, seen, comparison))
-    if proved and in_time and made.by and sending.by:
+    proved = begun == "same" or _same_title(sending.item, seen, comparison)
+    if proved and in_time and min(made.by, sending.by) > 0:
         return "sure"
     return "doubtful" if seen.section_id == (sending.item.section_id or 0) else "none"
 
@@ -133,7 +132,7 @@ def _proof(sending: Sending, seen: Observed, comparison: Comparison, floor: int)
 def _same_title(item: Item, seen: Observed, comparison: Comparison) -> bool:
     title = comparison.identity[0]
     ours, theirs = (bare(str(one.get(title, ""))) for one in (item.fields, seen.fields))
-    return ours == theirs != ""
+    return bool(ours) and ours == theirs
 
 
 def _born(text: str) -> datetime | None:
@@ -144,9 +143,9 @@ def _born(text: str) -> datetime | None:
         return None
 
 
-def _begins(item: Item, born: datetime, comparison: Comparison) -> Literal["same", "unknown", "other"]:
+def _begins(item: Item, born: datetime | None, comparison: Comparison) -> Literal["same", "unknown", "other"]:
     """Return whether `item` begins at `born`, which is in UTC, as far as the documentation's one example shows."""
-    if not comparison.clocks:
+    if born is None or not comparison.clocks:
         return "unknown"
     start, zone = (str(item.fields.get(name, "")) for name in comparison.clocks[0])
     try:

@@ -1,4 +1,4 @@
-"""The listeners of all portals that tell of people's edits: begun and ended as the config says."""
+"""The listeners of all portals with an application: begun and ended as the config says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
+    """One listener for each portal with an application, also to hear of nothing. `poke` starts a pass of a sync.
 
     `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
     one listens: what is taken out of the portal's queue here would be lost to it.
@@ -49,7 +49,7 @@ class Listeners:
 
     async def follow(self, config: Config) -> None:
         """Listen from now on to the portals of `config`; who does so already goes on."""
-        apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
+        apps = {one.name: one.app for one in config.portals if one.app is not None and not one.unusable}
         for name, listener in tuple(self._listeners.items()):
             if apps.get(name) != listener.config or self._moved(config, listener):
                 await self._end(name)
@@ -114,7 +114,7 @@ class Listeners:
     def called(self, portal: str, form: Mapping[str, Json]) -> bool:
         """Take in an event that the portal has sent, if it proves to be the portal; return False for any other."""
         listener, application, auth = self._listeners.get(portal), self._application(portal), form.get("auth")
-        if listener is None or application is None or not isinstance(auth, Mapping):
+        if listener is None or not listener.address or application is None or not isinstance(auth, Mapping):
             return False
         if not application.is_known_to(auth.get("application_token"), auth.get("member_id")):
             return False

@@ -25,6 +25,7 @@ from syncd.model.item import Link
 from syncd.model.json_values import Json
 from syncd.model.traces import Heard
 from syncd.portal.client import Portal
+from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.oauth.event_queue import (
     CALENDAR_EVENTS,
     CRM_EVENTS,
@@ -35,6 +36,7 @@ from syncd.portal.oauth.event_queue import (
     hint_of,
     may_reserve,
     take,
+    unbind_all,
 )
 
 _log = structlog.get_logger()
@@ -55,6 +57,8 @@ _MOST_WAITING = 10_000
 @dataclass(slots=True, kw_only=True)
 class Listener:
     """Hears of what people change in the portal `name`, until it is cancelled. `poke` starts a pass of a sync.
+
+    Where the config switches events off it ends what was bound before, and has tokens renewed that nobody uses.
 
     `pending` are the ids that a pass has to look at, by sync, each with the user. `trouble` is why nothing is heard, ""
     while it works.
@@ -99,7 +103,7 @@ class Listener:
                 self._failed(f"a defect of syncd: {type(error).__name__}; the log has more")
             else:
                 self._worked()
-            every = self.config.events_every.total_seconds()
+            every = _LONGEST_PAUSE_S if self._off else self.config.events_every.total_seconds()
             pause = min(every * 2 ** min(self._failures, 6), max(every, _LONGEST_PAUSE_S))
             await self._wait(pause)
 
@@ -112,6 +116,10 @@ class Listener:
         if not self._remembered:
             await self._remember()
         portal = self.client.part(asyncio.Event(), hasty=True)
+        await self._tend(portal)
+        if self._off:
+            await self._unbind(portal)
+            return
         await self._bind(portal)
         await self._take_in()
         if not self.address:
@@ -173,12 +181,33 @@ class Listener:
         for sync in self.pending:
             self.poke(sync)
 
-    async def _bind(self, portal: Portal) -> None:
+    @property
+    def _off(self) -> bool:
+        return self.config.events == "off"
+
+    async def _tend(self, portal: Portal) -> None:
+        """Have tokens renewed that nothing else uses, before they are too old."""
         now = self.clock.monotonic()
         if self._tended_at is None or now - self._tended_at > _TENDED_EVERY_S:
             self._tended_at = now
             if portal.application is not None:
                 await portal.application.tend()
+
+    async def _unbind(self, portal: Portal) -> None:
+        """Have the portal tell of nothing, once; where that is refused nothing can be bound either."""
+        if self._bound_at is not None or portal.application is None or portal.application.authorisation is None:
+            return
+        try:
+            ended = await unbind_all(portal, holder=self._process, now=self.clock.now() + portal.skew_s)
+        except CommandRefusedError as error:
+            _log.info(events.HINTS_STOPPED, portal=self.name, reason=str(error))
+        else:
+            if ended:
+                _log.info(events.HINTS_ENDED, portal=self.name, events=ended)
+        self._bound_at = self.clock.monotonic()
+
+    async def _bind(self, portal: Portal) -> None:
+        now = self.clock.monotonic()
         if self._bound_at is not None and now - self._bound_at < _BOUND_FOR_S:
             return
         await claim(portal, holder=self._process, host=node(), now=self.clock.now() + portal.skew_s)
@@ -283,7 +312,7 @@ class Listener:
         self._bound_at = None
         if self._failures >= _LOOKS:
             self._heard.clear()  # or what cannot be looked at would keep all else from being heard of
-        if self._failures >= _TOLD_AFTER and not self.trouble:
+        if self._failures >= _TOLD_AFTER and not self.trouble and not self._off:
             self.trouble = reason
             _log.warning(events.HINTS_STOPPED, portal=self.name, reason=self.trouble)
 

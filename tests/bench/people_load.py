@@ -1,8 +1,10 @@
 """A real daemon by application, a real simulated portal, and people who edit what it keeps, with kills in between.
 
-    python -m tests.bench.people_load [EDITS] [SEED]
+    python -m tests.bench.people_load [EDITS] [SEED] [STRIKES]
 
-Prints how long each edit stood, in polls, and whether anything is double or lost at the end.
+Prints how long each edit stood, in polls, and whether anything is double or lost at the end. So many STRIKES of the
+kills (1) come the moment the portal has made events, before syncd knows their ids, and people edit those at once. Each
+has syncd wait three minutes before it makes anything again, so with many of them the edits stand long.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from syncd.sandbox.world import World
 
 POLL_S = 5.0
 ROWS = 1000
-PAUSE_S = 0.25
+PAUSE_S = 0.6
 DRAINED_WITHIN_S = 300.0
 """After a kill with creates under way syncd waits three minutes before it makes anything again (`settle`)."""
 KILLED_EVERY, EXPIRED_EVERY = 120, 45
 NEWEST = 3
-"""So many edits after a kill are of the newest events: those of which the dead process did not learn the ids."""
+"""So many edits after a strike are of the newest events: those of which the dead process did not learn the ids."""
 STRUCK_WITHIN_S = 20.0
 OWNERS = ("anna.petrova@school.example", "ivan.sokolov@school.example")
 CONFIG = """state = "syncd.db"
@@ -82,6 +84,7 @@ class Load:
     kinds: dict[str, int] = field(default_factory=dict)
     kills: int = 0
     struck: int = 0
+    newest: int = 0
     process: asyncio.subprocess.Process | None = None
 
     def rows(self) -> dict[str, list[int]]:
@@ -109,13 +112,15 @@ class Load:
                 stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
-    async def kill(self) -> None:
-        """Kill syncd, as soon as it makes an event but before it knows its id; after a while in any case."""
+    async def kill(self, *, strike: bool) -> None:
+        """Kill syncd: now, or to `strike` as soon as it makes an event, before it knows its id; soon in any case."""
         assert self.process is not None
-        self.world.strike = self.process.kill
+        self.world.strike = self.process.kill if strike else None
+        if not strike:
+            self.process.kill()
         try:
             await asyncio.wait_for(self.process.wait(), STRUCK_WITHIN_S)
-            self.struck += 1
+            self.struck += strike
         except TimeoutError:
             self.world.strike = None
             self.process.kill()
@@ -182,7 +187,7 @@ class Load:
             await asyncio.sleep(0.1)
 
 
-async def main(edits: int, seed: int) -> int:
+async def main(edits: int, seed: int, strikes: int) -> int:
     random = Random(seed)
     settings = Settings(tariff="enterprise", rate=(1e9, 1e9), offline_extended=bool(seed % 2))
     world = DeadlyWorld(settings, default_world())
@@ -205,10 +210,15 @@ async def main(edits: int, seed: int) -> int:
         await asyncio.sleep(15)
         began, watching = time.monotonic(), asyncio.create_task(load.watch())
         async with aiohttp.ClientSession() as session:
+            kills = edits // KILLED_EVERY
+            struck = {(2 * one + 1) * kills // (2 * strikes) + 1 for one in range(min(strikes, kills))}
             for number in range(1, edits + 1):
-                await load.edit(session, newest=0 < number % KILLED_EVERY <= NEWEST and number > KILLED_EVERY)
+                await load.edit(session, newest=load.newest > 0)
+                load.newest -= 1
                 if number % KILLED_EVERY == 0:
-                    await load.kill()
+                    strike = number // KILLED_EVERY in struck
+                    await load.kill(strike=strike)
+                    load.newest = NEWEST if strike else 0
                     await asyncio.sleep(0.3)  # in which the watch sees what was made
                 if number % EXPIRED_EVERY == 0:
                     world.authority.expire()
@@ -251,4 +261,4 @@ async def main(edits: int, seed: int) -> int:
 
 if __name__ == "__main__":
     given = [int(one) for one in sys.argv[1:]]
-    sys.exit(asyncio.run(main(*(given + [1000, 1][len(given) :]))))
+    sys.exit(asyncio.run(main(*(given + [1000, 1, 1][len(given) :]))))

@@ -32,8 +32,8 @@ ROW = "1,Early shift,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.examp
 OTHER = "2,Late shift,2026-12-01 14:00,2026-12-01 22:00,anna.petrova@school.example,Desk 1\n"
 WHOLE_DAY = "1,Early shift,2026-12-01,2026-12-02,anna.petrova@school.example,\n"
 ANNA = 3
-MOVED = {"from": "2027-03-01T10:00:00", "to": "2027-03-01T11:00:00"}
-FAR = {"from": "2029-03-01T10:00:00", "to": "2029-03-01T11:00:00"}
+MOVED: dict[str, object] = {"from": "2027-03-01T10:00:00", "to": "2027-03-01T11:00:00"}
+FAR: dict[str, object] = {"from": "2029-03-01T10:00:00", "to": "2029-03-01T11:00:00"}
 EDITS: dict[str, dict[str, object]] = {
     "renamed": {"name": "Mine"},
     "moved": MOVED,

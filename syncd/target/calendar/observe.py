@@ -8,6 +8,7 @@ before it counts as gone.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -123,7 +124,10 @@ async def observe(
     """
     listed = Listed(links, read_event)
     span = _span_to_read(links, window) if places else (None, None)
-    asked = [(place[0], one) for place in places for one in _listings(*place, span)]
+    calendars: defaultdict[Place, list[int]] = defaultdict(list)
+    for calendar, section_id in places:
+        calendars[calendar].append(section_id)
+    asked = [(calendar, one) for calendar, own in calendars.items() for one in _listings(calendar, own, span)]
 
     def take(number: int, reply: Reply) -> None:
         listed.add(number, asked[number][0], _result(reply))
@@ -174,7 +178,7 @@ def _result(reply: Reply) -> Json:
     raise unread("the portal's events", reply)
 
 
-def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | None]) -> Iterable[Command]:
+def _listings(calendar: Place, section_ids: Sequence[int], span: tuple[date | None, date | None]) -> Iterable[Command]:
     """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
     first, last = span
     if first is None or last is None:
@@ -190,7 +194,7 @@ def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | 
             params={
                 "type": calendar.kind,
                 "ownerId": calendar.owner,
-                "section": [section_id],
+                "section": list(section_ids),
                 "from": (max(month, first) - timedelta(days=1)).isoformat(),
                 "to": min(following, last + timedelta(days=1)).isoformat(),
             },
