@@ -17,10 +17,12 @@ from syncd.model.json_values import Json
 from syncd.model.traces import Heard
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import granted
+from syncd.service.installs import Installs
 from syncd.service.listening import Listener
 
 _log = structlog.get_logger()
-_BETWEEN_INSTALLS_S = 10.0
+_LOOKED_UP_EVERY_S = 10.0
+"""How often the state is asked whether another machine was told a new token: anybody may call."""
 
 
 class Poke(Protocol):
@@ -44,7 +46,8 @@ class Listeners:
         self._poke = poke
         self._here = here
         self._listeners: dict[str, Listener] = {}
-        self._installs_after = 0.0
+        self._installs = Installs()
+        self._known_after: dict[str, float] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
@@ -88,20 +91,24 @@ class Listeners:
         application = self._application(portal)
         return application is not None and application.arrived(code, state)
 
-    async def installed(self, portal: str, form: Mapping[str, Json]) -> bool:
+    async def installed(self, portal: str, form: Mapping[str, Json], visitor: str = "") -> bool:
         """Take the tokens of an installation that is genuine, and start the syncs; return False for any other.
 
-        Raises StateError if they cannot be written down.
+        `visitor` is where it comes from. Raises StateError if they cannot be written down.
         """
         application, auth = self._application(portal), form.get("auth")
         if application is None or not isinstance(auth, Mapping):
             return False
         given, token, now = granted(auth), auth.get("application_token"), self._clock.monotonic()
-        if given is None or not isinstance(token, str) or now < self._installs_after:
+        if given is None or not isinstance(token, str):
             return False
-        self._installs_after = now + _BETWEEN_INSTALLS_S  # each asks the OAuth server, and anybody may call
-        if not self._here(portal):
-            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason="another machine holds the portal")
+        reason = "" if self._here(portal) else "another machine holds the portal"
+        if not reason and not self._installs.admits(visitor, now):
+            reason = "more came than are looked into"
+        if reason:
+            if self._installs.tells(now):
+                remedy = f"install it again later, or run `syncd portal authorize {portal}`"
+                _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=f"{reason}; {remedy}")
             return False
         if not await application.install(given, token):
             return False
@@ -111,14 +118,24 @@ class Listeners:
             self._poke(name, insist=True)  # it has refused everything until now
         return True
 
-    def called(self, portal: str, form: Mapping[str, Json]) -> bool:
-        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other."""
+    async def called(self, portal: str, form: Mapping[str, Json]) -> bool:
+        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other.
+
+        Raises StateError if it is for another machine, which cannot be told.
+        """
         listener, application, auth = self._listeners.get(portal), self._application(portal), form.get("auth")
         if listener is None or not listener.address or application is None or not isinstance(auth, Mapping):
             return False
-        if not application.is_known_to(auth.get("application_token"), auth.get("member_id")):
-            return False
-        listener.called(form)
+        token, member = auth.get("application_token"), auth.get("member_id")
+        if not application.is_known_to(token, member):
+            now = self._clock.monotonic()
+            if self._here(portal) or now < self._known_after.get(portal, 0.0):
+                return False
+            self._known_after[portal] = now + _LOOKED_UP_EVERY_S
+            await application.open()  # whoever holds the portal takes its installations
+            if not application.is_known_to(token, member):
+                return False
+        await listener.called(form)
         return True
 
     def _application(self, portal: str) -> Application | None:

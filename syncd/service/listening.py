@@ -37,7 +37,9 @@ from syncd.portal.oauth.event_queue import (
     may_reserve,
     take,
     unbind_all,
+    unpacked,
 )
+from syncd.state.passed_on import PassedHint
 
 _log = structlog.get_logger()
 _PAGES = 10
@@ -112,6 +114,7 @@ class Listener:
         if not self.here():  # another machine has it, and hears
             self.pending.clear()
             self._remembered, self._bound_at = False, None
+            await self._pass_on()
             return
         if not self._remembered:
             await self._remember()
@@ -121,7 +124,10 @@ class Listener:
             await self._unbind(portal)
             return
         await self._bind(portal)
+        passed = await self._passed_on()
         await self._take_in()
+        if passed:
+            await self.app.ledger.passed_on(self.name).drop(passed)
         if not self.address:
             process = self._process if self._reserves else ""
             for _ in range(_PAGES):
@@ -137,8 +143,11 @@ class Listener:
                     break
         await self._note_heard()
 
-    def called(self, form: Mapping[str, Json]) -> None:
-        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over."""
+    async def called(self, form: Mapping[str, Json]) -> None:
+        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over.
+
+        Where another machine holds the portal, that one gets it. Raises StateError if it cannot be told.
+        """
         auth = form.get("auth")
         user = str(auth.get("user_id", "")) if isinstance(auth, Mapping) else ""
         hint = hint_of(form.get("event"), form.get("data"), int(user) if user.isascii() and user.isdecimal() else 0)
@@ -146,7 +155,35 @@ class Listener:
             _log.warning(events.HINTS_UNREADABLE, portal=self.name, rows=1)
             return
         self._hear(hint)
-        self._bell.set()
+        if self.here():
+            self._bell.set()
+        else:
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        """Note for the machine that holds the portal what was heard here: the portal tells nothing twice."""
+        heard = dict(self._heard)
+        if not heard or not self.app.ledger.shared:
+            return
+        await self.app.ledger.passed_on(self.name).note({one.name: one.packed() for one in heard.values()},
+                                                        self.clock.now())  # fmt: skip
+        self._forget(heard)
+
+    async def _passed_on(self) -> tuple[PassedHint, ...]:
+        """Hear of what other machines were told; return what that was."""
+        if not self.app.ledger.shared:
+            return ()
+        passed = await self.app.ledger.passed_on(self.name).waiting()
+        for hint in map(unpacked, (one.value for one in passed)):
+            if hint is not None:
+                self._hear(hint)
+        return passed
+
+    def _forget(self, heard: Mapping[tuple[str, int, bool], Hint]) -> None:
+        """Forget what was dealt with, but what was heard of again since."""
+        for key, hint in heard.items():
+            if self._heard.get(key) is hint:
+                del self._heard[key]
 
     def wake(self) -> None:
         """Poll now, however often that has failed."""
@@ -205,6 +242,9 @@ class Listener:
             if ended:
                 _log.info(events.HINTS_ENDED, portal=self.name, events=ended)
         self._bound_at = self.clock.monotonic()
+        if self.app.ledger.shared:
+            passed = self.app.ledger.passed_on(self.name)
+            await passed.drop(await passed.waiting())
 
     async def _bind(self, portal: Portal) -> None:
         now = self.clock.monotonic()
@@ -258,9 +298,7 @@ class Listener:
             self._anew[sync].update(users)
         if found:
             await self._keep()
-        for key, hint in heard.items():
-            if self._heard.get(key) is hint:
-                del self._heard[key]
+        self._forget(heard)
         if found:
             for sync, users in found.items():
                 _log.info(events.EDITS_HEARD, portal=self.name, sync=sync, edits=len(users))

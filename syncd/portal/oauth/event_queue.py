@@ -50,6 +50,24 @@ class Hint:
     deleted: bool = False
     made: bool = False
 
+    @property
+    def name(self) -> str:
+        """What it is about: hints of one name say the same."""
+        return f"{self.kind} {self.id}{' deleted' if self.deleted else ''}"
+
+    def packed(self) -> Json:
+        """Return what `unpacked` reads."""
+        return [self.kind, self.id, self.user, self.deleted]
+
+
+def unpacked(value: Json) -> Hint | None:
+    """Return the hint that was `packed`, also by another version; None for what is none."""
+    match value:
+        case [str(kind), int(number), int(user), bool(deleted)] if kind in _PREFIXES.values():
+            return Hint(kind=kind, id=number, user=user, deleted=deleted)  # type: ignore[arg-type] # one of those
+        case _:
+            return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
