@@ -206,7 +206,7 @@ async def _portal(
         yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy, exit_code=error.exit_code)
         return
     yield _clock(name, portal)
-    yield _caller(name, directory)
+    yield _caller(name, portal, directory)
     facts = await facts_of(app.ledger, portal)
     for one in _known(app, portal, facts, syncs):
         yield one
@@ -253,11 +253,16 @@ def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tup
     missing = [one[0] for one in wanted if not scopes & set(one)]
     detail = f"the {portal.caller} may: {', '.join(sorted(scopes)) or 'nothing'}"
     if missing:
-        remedy = "add the permissions to the inbound webhook"
-        if portal.application is not None:
-            remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
-        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
+        detail = f"{detail}; missing: {', '.join(missing)}"
+        return Check(name=name, ok=False, detail=detail, remedy=_more_scopes(portal, "the permissions"))
     return Check(name=name, ok=True, detail=detail)
+
+
+def _more_scopes(portal: Portal, which: str) -> str:
+    """Return where somebody gives syncd permissions that are missing."""
+    if portal.application is None:
+        return f"add {which} to the inbound webhook"
+    return f"tick {which} in the application's settings, then run `syncd portal authorize {portal.name}`"
 
 
 def _clock(name: str, portal: Portal) -> Check:
@@ -271,12 +276,12 @@ def _clock(name: str, portal: Portal) -> Check:
     )
 
 
-def _caller(name: str, directory: Directory) -> Check:
+def _caller(name: str, portal: Portal, directory: Directory) -> Check:
     caller = directory.caller
     rights = "an administrator" if caller.admin else "no administrator: it needs rights to other people's calendars"
     zone = caller.zone or "the server's zone"
     return Check(name=name, ok=caller.id > 0, detail=f"acts as user {caller.id}, {rights}, {zone}",
-                 remedy="" if caller.id else "give the webhook the permission user_basic")  # fmt: skip
+                 remedy="" if caller.id else _more_scopes(portal, "the permission user_basic"))  # fmt: skip
 
 
 async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, directory: Directory) -> AsyncIterator[Check]:

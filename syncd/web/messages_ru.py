@@ -331,8 +331,8 @@ MESSAGES: Final = (
      " portal, My plan > Market",
      "REST нужен коммерческий тариф, а где подписка на Маркет продаётся отдельно, то и она или её пробный период: на"
      " портале, Мой тариф > Маркет"),
-    ("give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm",
-     "дайте вебхуку права calendar, user_basic, sonet_group и, для дел, crm"),
+    ("give the webhook, or the application, the scopes calendar, user_basic, sonet_group and, for activities, crm",
+     "дайте вебхуку или приложению права calendar, user_basic, sonet_group и, для дел, crm"),
     ("syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
      " granted in the calendar's settings",
      "пользователь syncd не может писать в этот календарь: пусть syncd работает от имени администратора, или выдайте"

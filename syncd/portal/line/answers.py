@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
@@ -345,19 +346,20 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
 
     `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
     """
+    told = partial(application_remedy, portal=application_of) if application_of else remedy_of
     match why:
         case Unknown(code=code) if code:
-            remedy = remedy_of(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
+            remedy = told(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
             return PortalUnreachableError(f"{origin} refuses everything: {why.reason}", remedy)
         case Unknown():
             return PortalUnreachableError(f"{origin} does not answer: {why.reason}", silence_of(why.reason))
         case Refused(reach="method" | "rate"):
             said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
-            return PortalUnreachableError(said, remedy_of(why.code))
+            return PortalUnreachableError(said, told(why.code))
         case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
             said = f"[portals.{application_of}]: nobody has authorised its application at {origin} yet"
             return PortalRefusedError(said, application_remedy(code, application_of))
         case Refused():
             caller = "the application" if application_of else "the webhook"
-            remedy = application_remedy(why.code, application_of) if application_of else remedy_of(why.code)
-            return PortalRefusedError(f"{origin} refuses {caller}: {said_of(why.code, why.description)}", remedy)
+            said = f"{origin} refuses {caller}: {said_of(why.code, why.description)}"
+            return PortalRefusedError(said, told(why.code))

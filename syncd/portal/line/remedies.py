@@ -17,7 +17,7 @@ _PLAN = (
     "REST needs a commercial plan and, where the vendor sells it apart, the Market subscription or its trial: in the"
     " portal, My plan > Market"
 )
-_SCOPES = "give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm"
+_SCOPES = "give the webhook, or the application, the scopes calendar, user_basic, sonet_group and, for activities, crm"
 _REPORT = "syncd and this portal disagree about the call: please report it with the portal's version"
 _MAY_NOT_WRITE = (
     "syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
@@ -54,9 +54,17 @@ _BY_CODE: Mapping[str, str] = {
 }
 
 _AUTHORISE = "`syncd portal authorize {}`"
+_TICK = (
+    "tick calendar, user_basic, sonet_group and, for activities, crm in the application's settings in the portal, then"
+    " run"
+)
 _OF_APPLICATION: Mapping[str, str] = {
     "NOT_AUTHORISED": f"run {_AUTHORISE}",
     "TOKENS_UNREADABLE": f"give the token_key that they were kept with, or run {_AUTHORISE}",
+    "INVALID_CREDENTIALS": f"the portal takes these tokens no more: run {_AUTHORISE}",
+    "INVALID_REQUEST": "use https:// in the application's address",
+    "ERROR_METHOD_NOT_FOUND": "is the address that of a portal, and is the portal recent enough?",
+    "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": f"{_TICK} {_AUTHORISE}",
     "INVALID_GRANT": f"the tokens are used up, revoked or older than 180 days: run {_AUTHORISE}",
     "INVALID_CLIENT": "the portal knows no application with this client_id and client_secret: copy both again from its"
     f" settings in the portal, then run {_AUTHORISE}",
@@ -67,8 +75,7 @@ _OF_APPLICATION: Mapping[str, str] = {
     "NO_AUTH_FOUND": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
     "INVALID_TOKEN": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
     "EXPIRED_TOKEN": f"the portal takes the new token for expired too: run {_AUTHORISE}",
-    "INSUFFICIENT_SCOPE": "tick calendar, user_basic, sonet_group and, for activities, crm in the application's"
-    f" settings in the portal, then run {_AUTHORISE}",
+    "INSUFFICIENT_SCOPE": f"{_TICK} {_AUTHORISE}",
     "USER_ACCESS_ERROR": "let the user who authorised it use the application, in its settings in the portal",
     "AUTHORIZATION_ERROR": f"who authorised the application is dismissed: let another administrator run {_AUTHORISE}",
 }

@@ -30,11 +30,12 @@ _BOTH: tuple[Json, ...] = (False, True)
 STATEMENTS: Mapping[str, Statement] = MappingProxyType(
     {
         # The portal and the webhook
-        "scopes": Statement(section="1.4", says="those that the webhook was given", use="`syncd check` compares them"),
+        "scopes": Statement(section="1.4", says="those that the webhook or application was given",
+                            use="`syncd check` compares them"),
         "plan": Statement(section="1.4", says="a commercial plan"),
         "admin": Statement(section="4.11", says="administrators pass everything", answers=_BOTH,
                            use="no sections are made where syncd's user may not write"),
-        "writable_calendars": Statement(section="4.11", says="an administrator's webhook writes into all"),
+        "writable_calendars": Statement(section="4.11", says="an administrator writes into all"),
         "integer_stamps": Statement(section="1.2", says="whole seconds since May 2026", answers=_BOTH,
                                     use="costs are then learned from the counters"),
         "docs_statuses": Statement(section="1.4", says="401, or the documented statuses", answers=_BOTH,
@@ -110,7 +111,7 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
                                use="without counters syncd counts by itself"),
         "operating_window_s": Statement(section="3.2", says="600 s until the oldest seconds drop", answers=(600,),
                                         use="how long a used-up method waits"),
-        "batch_counter": Statement(section="3.2", says="shared by all webhooks, the webhook's own, or `batch`'s",
+        "batch_counter": Statement(section="3.2", says="shared by all webhooks, the caller's own, or `batch`'s",
                                    answers=("shared", "own", "batch"), use="the forecast counts accordingly"),
         "costs_s": Statement(section="3.2", says="differ from portal to portal",
                              use="the first forecast reckons with them"),

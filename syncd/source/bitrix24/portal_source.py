@@ -37,7 +37,7 @@ from syncd.source.files import Part, join
 from syncd.source.options import read_options
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
-_REMEDY = "see that its webhook works: syncd check"
+_REMEDY = "see that its webhook or application works: syncd check"
 _NEAR = timedelta(days=550)
 """Within this distance of today a listing covers a month, beyond it a year: far away there are few events, and a
 window without bounds would take hundreds of listings."""
@@ -155,7 +155,7 @@ class Bitrix24Source:
         problems: list[Problem] = []
         for calendar in calendars:
             if str(calendar) not in found:
-                reason = f"the sections of {calendar} cannot be read (an administrator's webhook reads them all)"
+                reason = f"the sections of {calendar} cannot be read (an administrator may read them all)"
                 problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))
             for section in found.get(str(calendar), ()):
                 labels = {section.name.strip().casefold(), str(section.id)}
