@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from syncd.lang.saying import Saying, say
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -20,13 +22,20 @@ class SyncdError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        # Messages quote files, whose bytes may be no text, and have to be printed and stored all the same.
-        self.message = message.encode("utf-8", "backslashreplace").decode()
-        self.remedy = remedy.encode("utf-8", "backslashreplace").decode()
+        self.message = _printed(message)
+        self.remedy = _printed(remedy)
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+        # Of the same kind as the message: `str(error)` can still be told in another language.
+        return say("{message} ({remedy})", message=self.message, remedy=self.remedy) if self.remedy else self.message
+
+
+def _printed(text: str) -> str:
+    """Return `text` fit to be printed and stored: messages quote files, whose bytes may be no text."""
+    if isinstance(text, Saying):
+        return text.mapped(_printed)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class ConfigError(SyncdError):

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from syncd import events
+from syncd.lang.catalog import house, told
 from syncd.scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def configure(form: Format, verbosity: int, stream: TextIO, scrubber: Scrubber |
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
+        _told,
         _clean_fields(scrubber),
     ]
     structlog.configure(
@@ -82,6 +84,11 @@ def entry_crashed(where: str, error: Exception) -> str:
         return "its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end"
     said = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
     return f"a defect of syncd: {' '.join(said.split())} (please report it; with -vv the log says where)"
+
+
+def _told(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the messages among the fields of one log event into the language of this process."""
+    return {key: told(value, house()) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _clean_fields(scrubber: Scrubber) -> Processor:

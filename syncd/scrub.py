@@ -16,6 +16,8 @@ from pathlib import PurePath
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from syncd.lang.saying import Saying
+
 T = TypeVar("T")
 Clean = Callable[[str], str]
 """Returns a text without secrets."""
@@ -156,6 +158,8 @@ def within(value: T, clean: Clean) -> T:
     """
     cleaned: Any = value
     match value:
+        case Saying():
+            cleaned = value.mapped(clean)
         case str():
             cleaned = clean(value) if type(value) is str else value
         case Mapping():

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from syncd.lang.catalog import told
 from syncd.scrub import Scrubber, printable
 
 
@@ -65,8 +66,8 @@ def outlets(scrubber: Scrubber) -> Iterator[None]:
 
 
 def shown(text: str) -> str:
-    """Return `text` as stdout may show it: `Scrubber.shown` with the secrets that this process has learned."""
-    outlet = _stdout()
+    """Return `text` as stdout may show it: in the reader's language, and without secrets known to this process."""
+    outlet, text = _stdout(), told(text)
     return outlet.scrubber.shown(text) if outlet is not None else printable(text)
 
 

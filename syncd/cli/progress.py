@@ -84,13 +84,13 @@ async def follow(bar: Bar, portal: Portal, title: str) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def tell(portal: Portal, title: str, say: Callable[[str], None]) -> None:
+async def tell(portal: Portal, title: str, show: Callable[[str], None]) -> None:
     """Say every half minute how far the portal's pushes are, until cancelled."""
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         now = portal.progress()
         if now.total:
-            say(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "))
+            show(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "))
 
 
 def _to_stderr(text: str) -> None:

@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from syncd.lang.saying import say
 from syncd.model.item import Item, Link, Observed, fingerprint, in_other_words
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, equal, recovery_mark
@@ -62,11 +63,15 @@ class Lookalike:
         if self.suspect:
             return suspected(seen)
         if "section" in self.differs:
-            return (
-                f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}) in another section of the calendar,"
-                f" which syncd may have made and which differs in {', '.join(self.differs)}; not taken over, and"
+            return say(
+                "looks like «{title}» ({start}, id {remote_id}) in another section of the calendar,"
+                " which syncd may have made and which differs in {differs}; not taken over, and"
                 " nothing is made beside it. Delete that one or move it to the section of the sync, or set"
-                ' adopt = "same-time" to take it over where it stands, or adopt = false to have another made'
+                ' adopt = "same-time" to take it over where it stands, or adopt = false to have another made',
+                title=seen.title,
+                start=seen.start,
+                remote_id=seen.remote_id,
+                differs=self.differs,
             )
         if seen.masked:
             return (
@@ -74,10 +79,14 @@ class Lookalike:
                 " it may be this one, so nothing is made beside it. Let syncd work as somebody who may see it: who"
                 " made it, the calendar's owner, or a guest"
             )
-        return (
-            f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs"
-            f" in {', '.join(self.differs)}; not taken over, and nothing is made beside it. Change or delete that one,"
-            ' or set adopt = "same-time" to take it over, or adopt = false to have another made'
+        return say(
+            "looks like «{title}» ({start}, id {remote_id}), which syncd did not make and which differs"
+            " in {differs}; not taken over, and nothing is made beside it. Change or delete that one,"
+            ' or set adopt = "same-time" to take it over, or adopt = false to have another made',
+            title=seen.title,
+            start=seen.start,
+            remote_id=seen.remote_id,
+            differs=self.differs,
         )
 
 

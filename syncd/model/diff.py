@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from syncd.lang.saying import say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
@@ -32,7 +33,7 @@ from syncd.model.removal import drop_unwanted
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
-CAME_LATE = "a change of ours that nobody answered came after the later one"
+CAME_LATE = say("a change of ours that nobody answered came after the later one")
 
 
 def make_plan(
@@ -224,9 +225,9 @@ def _keep(
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
             draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
-    reason = "section changed" if link.section != item.section else "source changed"
+    reason = say("section changed") if link.section != item.section else say("source changed")
     if not link.fingerprint:
-        reason = "the outcome of its last update is not known"
+        reason = say("the outcome of its last update is not known")
     draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
 
 
@@ -316,7 +317,11 @@ def _edited(
         draft.changes.append(change)
         return
     elif policy.on_conflict == "source":
-        reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
+        reason = say(
+            "{reason}; corrected {times} times in a row and edited again each time, so it is left",
+            reason=reason,
+            times=link.same_updates,
+        )
         change = replace(change, reason=reason)
     draft.conflict(change, item.where)
     _block(draft, item, link, reason)
@@ -375,7 +380,7 @@ def _new(
     if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
         draft.settled_holds.append(item.key)
     if found is None:
-        draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason=say("new in the source")))
     else:
         assert observation is not None
         _adopt(draft, item, found, policy, observation.comparison)
@@ -391,16 +396,17 @@ def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
 def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     link, names = link_of(item, found, comparison)
-    reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
-    reason += ", in another section" if found.elsewhere else ""
+    reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
+    if found.elsewhere:
+        reason = say("{reason}, in another section", reason=reason)
     if names and not found.ours:
-        reason = f"an event at this time already exists, which differs in {', '.join(names)}"
+        reason = say("an event at this time already exists, which differs in {names}", names=names)
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
     if found.seen.damage:
         _damaged(draft, item, link, found.seen, policy)
     elif names:
         draft.changes.append(
-            _update(_as_linked(item, link), link, link.sent, f"adopted, but differs in {', '.join(names)}")
+            _update(_as_linked(item, link), link, link.sent, say("adopted, but differs in {names}", names=names))
         )
 
 

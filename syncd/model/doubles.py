@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Comparison, Observation, recovery_mark
@@ -45,9 +46,17 @@ class Double:
         """What people are told of it."""
         where, first, second = self.link.where, self.link.remote_id, self.seen.remote_id
         if self.ours:
-            reason = f"stands twice: event {second} came late, when {first} had been made in its place; it is removed"
+            reason = say(
+                "stands twice: event {second} came late, when {first} had been made in its place; it is removed",
+                second=second,
+                first=first,
+            )
         else:
-            reason = f"event {second} looks like a copy of {first}; unless somebody meant it, delete it in the portal"
+            reason = say(
+                "event {second} looks like a copy of {first}; unless somebody meant it, delete it in the portal",
+                second=second,
+                first=first,
+            )
         return Problem(where=where, kind="warning", key=str(self.link.key), reason=reason, title=self.link.title)
 
 

@@ -9,9 +9,9 @@ from datetime import date
 from decimal import Decimal
 
 from syncd.errors import GuardError
+from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Snapshot, Window
 from syncd.model.item import Link
-from syncd.model.names import counted
 from syncd.model.plan import Plan
 
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%")
@@ -71,9 +71,19 @@ class Guard:
         removed, known = len(plan.removed_uids), plan.known_uids
         if removed and not self.max_removed.allows(removed, known):
             raise GuardError(
-                f"{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more than"
-                f" max_removed = {self.max_removed} allows ({_examples(plan, plan.removed_uids)}); nothing was sent",
-                f"check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
+                say(
+                    "{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more"
+                    " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                    sync=sync,
+                    removed=removed,
+                    known=known,
+                    max_removed=str(self.max_removed),
+                    examples=_examples(plan, plan.removed_uids),
+                ),
+                say(
+                    "check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
+                    sync=sync,
+                ),
             )
         if known < CHANGES_COUNT_FROM:
             return
@@ -91,10 +101,20 @@ class Guard:
         changed = len(plan.changed_uids)
         if not self.max_changed.allows(changed, known):
             raise GuardError(
-                f"{sync}: {changed} of {known} known entries would change, more than max_changed ="
-                f" {self.max_changed} allows ({_examples(plan, plan.changed_uids)}); nothing was sent",
-                f"look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
-                f" [[sync]] {sync}",
+                say(
+                    "{sync}: {changed} of {known} known entries would change, more than max_changed ="
+                    " {max_changed} allows ({examples}); nothing was sent",
+                    sync=sync,
+                    changed=changed,
+                    known=known,
+                    max_changed=str(self.max_changed),
+                    examples=_examples(plan, plan.changed_uids),
+                ),
+                say(
+                    "look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
+                    " [[sync]] {sync}",
+                    sync=sync,
+                ),
             )
 
 
@@ -111,8 +131,12 @@ def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, remov
     # empty is believed. Links outside the window are never counted as absent and prove nothing.
     if not known or any(link.absent_passes + 1 >= removed_after for link in known):
         return snapshot
-    were = counted(len(known), "item was", "items were")
-    because = f"no entries, where {were} known (removed_after = {removed_after} passes in a row)"
+    because = say_count(
+        "no entries, where {count:,} item was known (removed_after = {removed_after} passes in a row)",
+        "no entries, where {count:,} items were known (removed_after = {removed_after} passes in a row)",
+        len(known),
+        removed_after=removed_after,
+    )
     return replace(snapshot, complete=False, unnamed=None, incomplete_because=because)
 
 
@@ -120,13 +144,13 @@ def _end(link: Link) -> date | None:
     return date.fromisoformat(link.ends_on) if link.ends_on else None
 
 
-def _examples(plan: Plan, uids: frozenset[str]) -> str:
+def _examples(plan: Plan, uids: frozenset[str]) -> Saying:
     """Return the titles of the first few of these entries, and how many more there are."""
     titles: dict[str, str] = {}
     for change in plan.changes:
         holder = change.item or change.link
         if change.key.uid in uids and holder is not None:
             titles.setdefault(change.key.uid, holder.title)
-    shown = [f"«{title}»" for title in list(titles.values())[:_SHOWN]]
+    shown = tuple(f"«{title}»" for title in list(titles.values())[:_SHOWN])
     more = len(uids) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return say("{titles} and {more} more", titles=shown, more=more) if more > 0 else say("{titles}", titles=shown)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from syncd.lang.saying import say
 from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
@@ -29,9 +30,11 @@ def remade_by(item: Item, link: Link) -> Change | None:
     """Return the delete after which `item` is made again with its organiser, None for an event that has to stay."""
     if has_kept(link.sent):
         return None
-    reason = (
-        f"organiser changed from user {_host(link.sent)} to user {_host(item.fields)}: the portal lets no update change"
-        " it, so the event is deleted and made again"
+    reason = say(
+        "organiser changed from user {before} to user {after}: the portal lets no update change it, so the event is"
+        " deleted and made again",
+        before=_host(link.sent),
+        after=_host(item.fields),
     )
     return Change(op="delete", key=item.key, link=link, reason=reason)
 
@@ -49,9 +52,11 @@ def keeping_host(item: Item, link: Link) -> Item:
 
 def other_host_told(item: Item, link: Link) -> Problem:
     """Return the warning about a meeting whose organiser stays."""
-    reason = (
-        f"its organiser stays user {_host(link.sent)}, not user {_host(item.fields)}: no update can change that."
-        ' With on_host_change = "recreate" the event is deleted and made again, and its guests are told of both'
+    reason = say(
+        "its organiser stays user {before}, not user {after}: no update can change that."
+        ' With on_host_change = "recreate" the event is deleted and made again, and its guests are told of both',
+        before=_host(link.sent),
+        after=_host(item.fields),
     )
     return Problem(where=item.where, kind="warning", key=str(item.key), reason=reason)
 

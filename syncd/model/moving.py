@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncd.lang.saying import say
 from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
 
-MOVED_BY_HAND = "moved to another section in the portal, which moves no meeting of another person's calendar back"
+MOVED_BY_HAND = say("moved to another section in the portal, which moves no meeting of another person's calendar back")
 
 
 def is_stuck(item: Item) -> bool:
@@ -24,18 +25,22 @@ def remade(item: Item, link: Link) -> Change | None:
     """Return the delete after which a stuck `item` is made again in its section, None for one that has to stay."""
     if has_kept(item.fields):
         return None
-    reason = (
-        f"section changed: the portal moves no meeting of another person's calendar from «{link.section}» to"
-        f" «{item.section}», so it is deleted and made again there"
+    reason = say(
+        "section changed: the portal moves no meeting of another person's calendar from «{before}» to"
+        " «{after}», so it is deleted and made again there",
+        before=link.section,
+        after=item.section,
     )
     return Change(op="delete", key=item.key, link=link, reason=reason)
 
 
 def staying(item: Item, link: Link) -> tuple[Item, Problem]:
     """Return a stuck `item` as it is to be in the section where its event stands, and the warning that it stays."""
-    reason = (
-        f"stays in the section «{link.section}»: it was taken over with guests of its own, and the portal does not move"
-        f" it to «{item.section}»; move it by hand"
+    reason = say(
+        "stays in the section «{before}»: it was taken over with guests of its own, and the portal does not move"
+        " it to «{after}»; move it by hand",
+        before=link.section,
+        after=item.section,
     )
     warning = Problem(where=item.where, kind="warning", key=str(item.key), reason=reason)
     return replace(item, section=link.section, section_id=link.section_id), warning

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from syncd.lang.saying import say
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
 from syncd.model.stamp import Stamp, agreement
@@ -246,7 +247,7 @@ def recovery_mark(sync: str, key: Key) -> str:
     return blake2b(f"{sync}\0{key}".encode(), digest_size=8).hexdigest()
 
 
-FOREIGN = "another event has its id in the portal now"
+FOREIGN = say("another event has its id in the portal now")
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
 UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
@@ -354,6 +355,8 @@ class Observation:
         if event is None:
             if self.foreign(link):
                 return FOREIGN
-            return "it is gone from the portal" if link.remote_id in self.gone else "it could not be read back"
+            return (
+                say("it is gone from the portal") if link.remote_id in self.gone else say("it could not be read back")
+            )
         names = (*self._edited(link, event), *self.comparison.not_taken(link.sent, event))
-        return f"reads back differently: {', '.join(names)}" if names else None
+        return say("reads back differently: {names}", names=names) if names else None

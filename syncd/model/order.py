@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from syncd.lang.saying import say
 from syncd.model.item import Change, Item, Key, Link, Place
 
 _WITHOUT_END = "9999-12-31"
@@ -45,7 +46,7 @@ def in_order(changes: Sequence[Change]) -> list[Change]:
 
 def waits_for(reason: str) -> str:
     """Return the reason for which a change waits, if one before it cannot be made because of `reason`."""
-    return f"waits for another piece of its entry: {reason}"
+    return say("waits for another piece of its entry: {reason}", reason=reason)
 
 
 def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Key, Link, Place
 
@@ -116,7 +117,7 @@ class Draft:
         Their other changes wait too, or an entry would be shown partly twice.
         """
         waiting = {change.key.uid for change in self.changes if change.op == "delete"}
-        reason = "changed in a source that could not be read completely; waits for a complete one"
+        reason = say("changed in a source that could not be read completely; waits for a complete one")
         for change in self.changes:
             if change.op == "delete" and change.link is not None:
                 where, key = change.link.where, str(change.key)

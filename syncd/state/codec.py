@@ -5,12 +5,14 @@ JSON comes back as dicts and lists, whatever mappings and sequences went in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import orjson
 
+from syncd.lang.saying import restored, stored
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
 from syncd.model.json_values import Fields, Json, PackedFields, kept_json, plain
@@ -99,7 +101,7 @@ def hold_row(sync: str, hold: Hold) -> Row:
     """Return `hold` as sync and the columns of `HOLD`."""
     return (
         *key_row(sync, hold.key),
-        hold.reason,
+        stored(hold.reason),
         hold.fingerprint,
         hold.attempts,
         float(hold.since),
@@ -114,7 +116,7 @@ def hold_of(row: Row) -> Hold:
     reason, fingerprint, attempts, since, retry_at, title, place = row[4:]
     return Hold(
         key=key_of(row[:4]),
-        reason=reason,
+        reason=restored(reason),
         fingerprint=fingerprint,
         attempts=attempts,
         since=since,
@@ -234,6 +236,16 @@ def change_of(row: Row) -> ChangeRecord:
     )
 
 
+def stored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return `problems` with reasons that can be written as plain texts."""
+    return tuple(replace(one, reason=stored(one.reason)) for one in problems)
+
+
+def restored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the problems that `stored_problems` was given."""
+    return tuple(replace(one, reason=restored(one.reason)) for one in problems)
+
+
 def run_row(run: RunRecord) -> Row:
     """Return `run` as the columns of `RUN`, with at most MAX_PROBLEMS of its problems."""
     return (
@@ -246,9 +258,9 @@ def run_row(run: RunRecord) -> Row:
         run.commands,
         float(run.waited_s),
         float(run.seconds),
-        msgspec.json.encode(run.problems[:MAX_PROBLEMS]),
+        msgspec.json.encode(stored_problems(run.problems[:MAX_PROBLEMS])),
         max(run.problem_count, len(run.problems)),
-        run.error,
+        stored(run.error),
     )
 
 
@@ -266,7 +278,7 @@ def run_of(row: Row) -> RunRecord:
         commands=commands,
         waited_s=waited_s,
         seconds=seconds,
-        problems=msgspec.json.decode(problems, type=tuple[Problem, ...]),
+        problems=restored_problems(msgspec.json.decode(problems, type=tuple[Problem, ...])),
         problem_count=count,
-        error=error,
+        error=restored(error),
     )

@@ -7,14 +7,15 @@ a source's uids, without which entries would be created again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import msgspec
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import restored, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
@@ -224,18 +225,31 @@ def read_settled(connection: Connection, sync: str) -> Settled | None:
     """
     note = read_note(connection, f"settled/{sync}", _SETTLED)
     try:
-        return msgspec.convert(note[0], Settled) if note is not None else None
+        settled = msgspec.convert(note[0], Settled) if note is not None else None
     except msgspec.ValidationError:
         return None
+    return _told_with(settled, restored) if settled is not None else None
 
 
 def write_settled(connection: Connection, sync: str, settled: Settled, clean: Clean) -> None:
     """Keep `settled` in place of an earlier one; `clean` takes secrets out of what it tells."""
     found = settled.findings
-    problems, because = within(found.problems, clean), clean(found.incomplete_because)
+    problems, because = within(found.problems, clean), within(found.incomplete_because, clean)
     findings = msgspec.structs.replace(found, problems=problems, incomplete_because=because)
-    value = msgspec.to_builtins(msgspec.structs.replace(settled, findings=findings))
+    value = msgspec.to_builtins(_told_with(msgspec.structs.replace(settled, findings=findings), stored))
     write_note(connection, f"settled/{sync}", _SETTLED, value, settled.since)
+
+
+def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
+    """Return `settled` with `change` made in all that it tells a person."""
+    found = settled.findings
+    findings = msgspec.structs.replace(
+        found,
+        incomplete_because=change(found.incomplete_because),
+        problems=tuple(replace(one, reason=change(one.reason)) for one in found.problems),
+        conflicts=tuple(msgspec.structs.replace(one, reason=change(one.reason)) for one in found.conflicts),
+    )
+    return msgspec.structs.replace(settled, findings=findings)
 
 
 class PortalLedger:

@@ -468,10 +468,10 @@ def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:
         case SetAside(hold=hold):
             return replace(settlement, outcome=SetAside(hold=_cleaned_hold(hold, clean)))
         case Unsettled(reason=reason) as unsettled:
-            return replace(settlement, outcome=replace(unsettled, reason=clean(reason)))
+            return replace(settlement, outcome=replace(unsettled, reason=within(reason, clean)))
         case _:
             return settlement
 
 
 def _cleaned_hold(hold: Hold, clean: Clean) -> Hold:
-    return replace(hold, reason=clean(hold.reason))
+    return replace(hold, reason=within(hold.reason, clean))

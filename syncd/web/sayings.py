@@ -13,6 +13,8 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from syncd.html import Child, tag
+from syncd.lang.catalog import told as in_language
+from syncd.lang.saying import Saying
 from syncd.web.language import Language
 from syncd.web.messages_ru import FIELDS, MESSAGES
 
@@ -70,6 +72,8 @@ _SAYINGS: Final = tuple(_saying(*pair) for pair in sorted(MESSAGES, key=_plain, 
 
 def told(text: str, language: Language) -> Child:
     """Return a message in `language`; what is not known in Russian is marked as English, for who reads it by ear."""
+    if isinstance(text, Saying) and (said := in_language(text, language)) != text:
+        return said
     if language == "en" or not text:
         return text
     russian = in_russian(text)

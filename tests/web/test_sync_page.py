@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.lang.saying import say
 from syncd.model.diff import CAME_LATE
 from syncd.web.language import Language
 from syncd.web.sayings import told
@@ -113,7 +114,7 @@ def test_what_people_meet_most_is_told_in_russian(english: str) -> None:
     assert told(english, "en") == english
 
 
-@pytest.mark.parametrize("text", [CAME_LATE, HOSTILE, "x" * 5000])
+@pytest.mark.parametrize("text", [str(CAME_LATE), HOSTILE, "x" * 5000])
 def test_what_is_not_known_in_russian_is_marked_as_english(text: str) -> None:
     said = told(text, "ru")
     assert said is not None
@@ -130,3 +131,8 @@ def test_a_russian_message_around_a_hostile_text_is_escaped_like_any_other() -> 
 
 def test_a_hostile_message_is_compared_in_no_time() -> None:
     assert told("a: " * 660, "ru") is not None
+
+
+def test_a_message_that_knows_its_values_is_told_by_the_catalog() -> None:
+    assert told(CAME_LATE, "ru") == "наше изменение, на которое не пришло ответа, дошло позже следующего"
+    assert told(say("reads back differently: {names}", names=(HOSTILE,)), "ru") == f"на портале прочитано другое: {HOSTILE}"

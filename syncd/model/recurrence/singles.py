@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.compile import HORIZON, MOST_PIECES
@@ -37,7 +38,11 @@ def single_pieces(entry: Entry, *, window: Window, today: date) -> Compiled:
         return _rejected(entry, "the recurrence rule fires too often; use a rarer one or give it an end (UNTIL, COUNT)")
     pieces = sorted(_pieces(entry, found, window, last), key=lambda piece: (start_of(piece.span), piece.id))
     if len(pieces) > MOST_PIECES:
-        reason = f"the entry would become {len(pieces)} single items, more than {MOST_PIECES}; narrow the window"
+        reason = say(
+            "the entry would become {number} single items, more than {most_pieces}; narrow the window",
+            number=len(pieces),
+            most_pieces=MOST_PIECES,
+        )
         return _rejected(entry, reason)
     warnings = tuple(
         Problem(where=entry.where, kind="warning", key=entry.uid, reason=reason) for reason in found.warnings
@@ -57,7 +62,7 @@ def _expanded(entry: Entry, window: Window, today: date) -> tuple[Occurrences, d
     last = window.last or today + HORIZON
     start = as_date(start_of(entry.span))
     if start.year >= _LAST_YEAR:
-        raise RuleError(f"the series begins beyond the year {_LAST_YEAR}")
+        raise RuleError(say("the series begins beyond the year {last_year}", last_year=_LAST_YEAR))
     named = (override.at.wall.date() for override in entry.overrides)  # one from beyond may be moved into the window
     moved = (day for day in named if day.year <= max(last.year, start.year) + _FAR_YEARS)
     horizon = day_seconds(min(max(last, start, *moved), date(_LAST_YEAR, 1, 1)) + timedelta(days=2))

@@ -10,7 +10,7 @@ from typing import Protocol
 from syncd.clock import Clock
 from syncd.errors import ConfigError
 
-Say = Callable[[str], None]
+Show = Callable[[str], None]
 """Shows a line to the person."""
 Typed = Callable[[], Awaitable[str | None]]
 """Returns the next line that the person types, None where nobody can type."""
@@ -19,7 +19,7 @@ Typed = Callable[[], Awaitable[str | None]]
 class Consent(Protocol):
     """Asks one person, once."""
 
-    async def ask(self, say: Say, typed: Typed) -> str:
+    async def ask(self, show: Show, typed: Typed) -> str:
         """Return what is to be kept as the source's secret `token`, after the person has agreed in a browser.
 
         Raises SourceError with the remedy if they did not agree, or the vendor gives nothing.

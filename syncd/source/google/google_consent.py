@@ -21,7 +21,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
-from syncd.source.accounts.consent import Say, Typed
+from syncd.source.accounts.consent import Show, Typed
 from syncd.source.google.credentials import CALENDAR_SCOPE, KeyFile, read_client
 from syncd.source.google.google_options import GoogleOptions, read_web, secret_of
 from syncd.source.options import read_options
@@ -53,13 +53,13 @@ class GoogleConsent:
         self._access = replace(access, url=client.token_uri, shown=shown(client.token_uri))
         self._clock = clock
 
-    async def ask(self, say: Say, typed: Typed) -> str:
+    async def ask(self, show: Show, typed: Typed) -> str:
         """Return the JSON of Google's "authorized_user": the refresh token with the application's client."""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(64)
         async with _listening() as (back, answers):
-            say("Open this address in a browser, and agree that your calendars are read:")
-            say(self._address(back, state, verifier))
-            say("Where the browser is on another machine, it ends on a page it cannot show: type its address here.")
+            show("Open this address in a browser, and agree that your calendars are read:")
+            show(self._address(back, state, verifier))
+            show("Where the browser is on another machine, it ends on a page it cannot show: type its address here.")
             code = _code(await _first(answers, typed), state)
         return await self._exchanged(code, verifier, back)
 

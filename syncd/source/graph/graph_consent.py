@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
-from syncd.source.accounts.consent import Say, Typed
+from syncd.source.accounts.consent import Show, Typed
 from syncd.source.graph.graph_login import GraphLogin, needs_msal
 from syncd.source.graph.graph_options import GraphOptions, read_login
 from syncd.source.options import read_options
@@ -34,10 +34,10 @@ class GraphConsent:
     def __init__(self, login: GraphLogin) -> None:
         self._login = login
 
-    async def ask(self, say: Say, typed: Typed) -> str:
+    async def ask(self, show: Show, typed: Typed) -> str:
         """Return the refresh token with its account, once the person has entered the code that is shown."""
         flow = await asyncio.to_thread(self._login.begin_device)
-        say(str(flow.get("message") or f"open {flow['verification_uri']} and enter {flow['user_code']}"))
+        show(str(flow.get("message") or f"open {flow['verification_uri']} and enter {flow['user_code']}"))
         try:
             return await asyncio.to_thread(self._login.finish_device, flow)
         finally:

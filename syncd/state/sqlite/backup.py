@@ -10,8 +10,7 @@ from pathlib import Path
 from syncd.errors import StateError
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
-from syncd.state.sqlite.file import check_structure, synced
-from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
+from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, check_structure, learn_sum
 from syncd.state.sqlite.trouble import translated
 
 
@@ -36,6 +35,15 @@ def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backu
             unfinished.unlink(missing_ok=True)
             raise
         return Backup(path=target, size_bytes=target.stat().st_size, items=items)
+
+
+def synced(path: Path) -> None:
+    """Have the file or directory at `path` on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check(connection: sqlite3.Connection) -> int:

@@ -29,8 +29,8 @@ from syncd.state.sqlite.connection import (
     transaction,
 )
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, echo_of, read_echo, wal_is_foreign, write_echo
-from syncd.state.sqlite.schema import STEPS, Step, apply, learn_sum, version_of
-from syncd.state.sqlite.trouble import DamagedError, decoded, moved_away, translated, unusable
+from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
+from syncd.state.sqlite.trouble import decoded, moved_away, translated, unusable
 
 T = TypeVar("T")
 
@@ -338,33 +338,11 @@ def log_of(path: Path) -> Path:
     return Path(f"{path}-wal")
 
 
-def synced(path: Path) -> None:
-    """Have the file or directory at `path` on disk when this returns."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _bytes_of(log: Path) -> int:
     try:
         return log.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def check_structure(connection: sqlite3.Connection, *, every: bool = False) -> None:
-    """Raise DamagedError if the pages do not fit together; takes a second for a gigabyte.
-
-    An index is compared with its table only where it finds what was linked, for a row that its index does not show
-    would be created again; with `every` all of them are.
-    """
-    tables = ("integrity_check(links)", "integrity_check(intents)", "integrity_check(notes)")
-    for check in ("integrity_check(1)",) if every else ("quick_check(1)", *tables):
-        (verdict,) = connection.execute(f"PRAGMA {check}").fetchone()
-        if verdict != "ok":
-            raise DamagedError(str(verdict).splitlines()[-1])
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:

@@ -13,9 +13,10 @@ import orjson
 from syncd.errors import StateError
 from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
+from syncd.state.sqlite.backup import synced
 from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction
 from syncd.state.sqlite.echo import echo_of, write_echo
-from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing, synced
+from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing
 from syncd.state.sqlite.schema import MOVED, STEPS, apply, moved_of, version_of
 from syncd.state.sqlite.trouble import translated
 

@@ -19,14 +19,13 @@ from syncd.state.sqlite.echo import Echo, doubt_of, echo_of, read_echo
 from syncd.state.sqlite.file import (
     LedgerThread,
     Lock,
-    check_structure,
     checkpoint,
     foreign_log,
     generation_of,
     open_for_reading,
     open_for_writing,
 )
-from syncd.state.sqlite.schema import STEPS, apply, check_all
+from syncd.state.sqlite.schema import STEPS, apply, check_all, check_structure
 from syncd.state.sqlite.trouble import translated
 
 _log = structlog.get_logger()

@@ -1,0 +1,150 @@
+"""Messages in the reader's language: the catalogs, and which of them is in use.
+
+The texts of a language are `<language>/<room>.po`, compiled to one file when the package is built. In a checkout
+without it, or with an older one, the texts themselves are compiled when they are first needed.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, timedelta
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Final, Literal
+
+from syncd.lang.saying import ENGLISH, Formatter, Saying, in_units, say
+
+Language = Literal["en", "ru"]
+LANGUAGES: Final[Mapping[str, Language]] = {"en": "en", "ru": "ru"}
+NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Русский"}
+"""What each language calls itself."""
+ROOT: Final = Path(__file__).parent
+
+_reader: ContextVar[Language | None] = ContextVar("reader", default=None)
+_house: Language = "en"
+
+
+def house() -> Language:
+    """Return the language of this process: of its log, its alerts, and of readers who ask for none."""
+    return _house
+
+
+def set_house(language: Language) -> None:
+    """Let `language` be that of this process."""
+    global _house  # noqa: PLW0603 - there is one process; a setting passed on through every room would say no more
+    _house = language
+
+
+def reader() -> Language:
+    """Return the language of whoever reads what is shown now."""
+    return _reader.get() or _house
+
+
+@contextmanager
+def reading(language: Language) -> Iterator[None]:
+    """Show everything in `language` within the block, also in the tasks that begin in it."""
+    before = _reader.set(language)
+    try:
+        yield
+    finally:
+        _reader.reset(before)
+
+
+def told(text: str, language: Language | None = None) -> str:
+    """Return a message in `language`, that of the reader if none is given; any other text as it is."""
+    if not isinstance(text, Saying):
+        return text
+    chosen = language or reader()
+    if chosen == "en":
+        return str(text)
+    forms, values = catalog(chosen), text.values
+    form = text.form
+    if text.plural:
+        count = values["count"]
+        assert isinstance(count, int)
+        form = forms.ngettext(form, text.plural, abs(count))
+    elif text.context:
+        form = forms.pgettext(text.context, form)
+    elif form:
+        form = forms.gettext(form)
+    try:
+        return formatter(chosen).vformat(form, (), values)
+    except (KeyError, ValueError, TypeError):  # a message of an older version, whose form takes other values now
+        return str(text)
+
+
+@cache
+def catalog(language: Language) -> gettext.NullTranslations:
+    """Return the messages of `language`."""
+    if language == "en":
+        return gettext.NullTranslations()
+    folder = ROOT / language
+    ready = folder / "LC_MESSAGES" / "syncd.mo"
+    if ready.is_file() and all(one.stat().st_mtime <= ready.stat().st_mtime for one in folder.glob("*.po")):
+        with ready.open("rb") as file:
+            return gettext.GNUTranslations(file)
+    from syncd.lang.compiling import compiled  # noqa: PLC0415 - an installation has it ready
+
+    return gettext.GNUTranslations(BytesIO(compiled(folder)))
+
+
+@cache
+def formatter(language: Language) -> Formatter:
+    """Return what puts values into the messages of `language`."""
+    return ENGLISH if language == "en" else _Local(language)
+
+
+class _Local(Formatter):
+    """Formats values by the rules of a language, as Babel knows them; it is loaded when a value first needs it."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def text(self, value: str) -> str:
+        return told(value, self.language)
+
+    def listed(self, values: Sequence[str]) -> str:
+        return ", ".join(values)
+
+    def moment(self, value: datetime) -> str:
+        from babel.dates import format_datetime  # noqa: PLC0415 - takes as long as the rest of a short command
+
+        zone = value.strftime(" %z").rstrip()
+        return format_datetime(value, "dd.MM.yyyy HH:mm", locale=self.language) + zone
+
+    def day(self, value: date) -> str:
+        from babel.dates import format_date  # noqa: PLC0415
+
+        return format_date(value, "dd.MM.yyyy", locale=self.language)
+
+    def span(self, value: timedelta) -> str:
+        number, unit = in_units(value)
+        return told(_UNITS[unit](number), self.language)
+
+    def number(self, value: float, spec: str) -> str:
+        plain = format(value, spec.replace(",", ""))
+        if plain.isdecimal() and ("," not in spec or len(plain) < len("10000")):  # the first that Russian groups
+            return plain
+        from babel.numbers import format_decimal, format_percent  # noqa: PLC0415
+
+        places = spec.partition(".")[2].rstrip("fg%") or "0"
+        if spec.endswith("%"):
+            return format_percent(
+                value, "#,##0" + ("." + "0" * int(places) if int(places) else "") + "\u00a0%", self.language
+            )
+        if spec.endswith("f"):
+            pattern = "#,##0" + ("." + "0" * int(places) if int(places) else "")
+            return format_decimal(value, pattern, self.language, group_separator="," in spec)
+        return format_decimal(value, locale=self.language, group_separator="," in spec)
+
+
+_UNITS: Final = {
+    "s": lambda number: say("{number:g} s", number=number),
+    "min": lambda number: say("{number:g} min", number=number),
+    "h": lambda number: say("{number:g} h", number=number),
+    "d": lambda number: say("{number:g} d", number=number),
+}

@@ -1,0 +1,42 @@
+"""Which language a person gets: what he asks for, then what the config says, then what his system is set to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.lang.catalog import LANGUAGES, Language
+
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def asked_language(environment: Mapping[str, str], flag: str | None = None) -> Language | None:
+    """Return the language of `--lang` or `SYNCD_LANG`, None if neither names one that there is."""
+    return named(flag or "") or named(environment.get("SYNCD_LANG", ""))
+
+
+def system_language(environment: Mapping[str, str]) -> Language:
+    """Return the language that the system's locale names, English if it is another one (POSIX, locale(7))."""
+    for variable in _VARIABLES:
+        if value := environment.get(variable):  # the first that is set decides, even if syncd does not know it
+            return named(value) or "en"
+    return "en"
+
+
+def accepted_language(accept: str) -> Language:
+    """Return which language an Accept-Language header prefers; English if it names none that there is."""
+    best: tuple[float, Language] = (0.0, "en")
+    for part in accept.split(","):
+        name, _, quality = part.partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=")) if quality.strip() else 1.0
+        except ValueError:  # a malformed quality: the header is a wish, no reason for an error
+            continue
+        known = named(name)
+        if known is not None and weight > best[0]:
+            best = (weight, known)
+    return best[1]
+
+
+def named(name: str) -> Language | None:
+    """Return the language of a tag or a locale such as "ru", "ru-RU" or "ru_RU.UTF-8", None if there is none."""
+    return LANGUAGES.get(name.strip().lower().partition(".")[0].replace("-", "_").partition("_")[0])

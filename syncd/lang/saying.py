@@ -1,0 +1,223 @@
+"""A message and the values that stand in it: English text to the program, and any language to a reader.
+
+    say("no user {name} in the portal", name=name)
+    say_count("{count:,} entry is held", "{count:,} entries are held", number)
+    say_as("state of a sync", "new")
+
+Each returns a `Saying`, which is the English text. Whoever shows it to a person calls `catalog.told`. So a message can
+be made where the facts are, kept in the ledger, and read by one person in Russian and by the next in English.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Union
+
+import orjson
+
+Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
+"""What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
+_MARK: Final = '{"say":'
+"""How a text begins that `stored` made of a message. No message of ours does."""
+
+
+class Saying(str):
+    """English text that knows what it was made from.
+
+    `form` is its sentence with names in braces, `plural` the one for another number than one, and `values` are what
+    stands in their place. `count` of the values decides between the two. `context` tells translators, and nobody else,
+    what a short form is about.
+    """
+
+    __slots__ = ("context", "form", "plural", "values")
+
+    form: str
+    plural: str
+    values: Mapping[str, Value]
+    context: str
+
+    def __new__(cls, form: str, plural: str, values: Mapping[str, Value], context: str = "") -> Saying:
+        """Return the message; raises KeyError or ValueError for a form that does not fit the values."""
+        chosen = plural if plural and values["count"] != 1 else form
+        made = super().__new__(cls, ENGLISH.vformat(chosen, (), values))
+        made.form, made.plural, made.values, made.context = form, plural, values, context
+        return made
+
+    def __reduce__(self) -> tuple[type[Saying], tuple[str, str, Mapping[str, Value], str]]:
+        return Saying, (self.form, self.plural, self.values, self.context)
+
+    def mapped(self, change: Callable[[str], str]) -> Saying:
+        """Return the same message with `change` made in every text among its values, at any depth."""
+        values = {name: _mapped(value, change) for name, value in self.values.items()}
+        return Saying(self.form, self.plural, values, self.context)
+
+
+def say(form: str, /, **values: Value) -> Saying:
+    """Return a message; `form` is English, with names in braces where `values` stand."""
+    return Saying(form, "", values)
+
+
+def say_as(context: str, form: str, /, **values: Value) -> Saying:
+    """Return a message whose `form` alone would not tell what it is about, as "open" of a shop or of a question.
+
+    Messages of equal form and different `context` are translated each for itself.
+    """
+    return Saying(form, "", values, context)
+
+
+def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
+    """Return a message with a number in it, which both forms call `count`."""
+    return Saying(one, many, {"count": count, **values})
+
+
+def stored(text: str) -> str:
+    """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are."""
+    if isinstance(text, Saying):
+        return orjson.dumps(_document(text)).decode()
+    return orjson.dumps({"say": "{text}", "values": {"text": text}}).decode() if text.startswith(_MARK) else text
+
+
+def restored(text: str) -> str:
+    """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none."""
+    if not text.startswith(_MARK):
+        return text
+    try:
+        found = _saying(orjson.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError):  # what another version wrote, or nobody
+        return text
+    return found.values["text"] if found.form == "{text}" else found  # type: ignore[return-value] # see `stored`
+
+
+class Formatter(string.Formatter):
+    """Puts values into forms, as `str.format` does, but follows neither attributes nor indexes.
+
+    A form comes from a catalog or a ledger, and must not reach further than to the values that it was given. A number
+    is grouped where the form says so (`{count:,}`).
+    """
+
+    def get_field(self, field_name: str, _args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        """Return the value of `field_name`, which is just a name."""
+        return kwargs[field_name], field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as the class above has it
+        """Return one value as text; overridden for each language."""
+        match value:
+            case str():
+                said = self.text(value)
+            case tuple():
+                said = self.listed([self.format_field(one, format_spec) for one in value if one is not None])
+            case datetime():
+                said = self.moment(value)
+            case date():
+                said = self.day(value)
+            case timedelta():
+                said = self.span(value)
+            case int() | float():
+                said = self.number(value, format_spec)
+            case _:
+                raise TypeError(f"a message cannot hold {type(value).__name__}")
+        return said
+
+    def text(self, value: str) -> str:
+        """Return a text or a message within a message."""
+        return str(value)
+
+    def listed(self, values: Sequence[str]) -> str:
+        """Return several values after each other."""
+        return ", ".join(values)
+
+    def moment(self, value: datetime) -> str:
+        """Return a time to the minute, with its offset from UTC where it has a zone."""
+        return value.strftime("%Y-%m-%d %H:%M %z").rstrip()
+
+    def day(self, value: date) -> str:
+        """Return a day."""
+        return value.isoformat()
+
+    def span(self, value: timedelta) -> str:
+        """Return a duration in the largest unit that still gives at least one and a half: 89 s, 89 min, 35 h."""
+        number, unit = in_units(value)
+        return f"{number:g} {unit}"
+
+    def number(self, value: float, spec: str) -> str:
+        """Return a number as `spec` has it."""
+        return format(value, spec)
+
+
+ENGLISH: Final = Formatter()
+
+
+def in_units(span: timedelta) -> tuple[float, str]:
+    """Return a duration as a number and its unit, one of "s", "min", "h" and "d".
+
+    The unit is the largest that gives at least one and a half.
+    """
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return round(seconds, 1), "s"
+    for most, size, unit in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < most:
+            return round(seconds / size), unit
+    return round(seconds / 86_400), "d"
+
+
+def _mapped(value: Value, change: Callable[[str], str]) -> Value:
+    match value:
+        case Saying():
+            return value.mapped(change)
+        case str():
+            return change(value)
+        case tuple():
+            return tuple(None if one is None else _mapped(one, change) for one in value)
+    return value
+
+
+def _document(message: Saying) -> dict[str, Any]:
+    """Return a message as JSON; "say" comes first, which `restored` looks for."""
+    found: dict[str, Any] = {"say": message.form}
+    if message.context:
+        found["as"] = message.context
+    if message.plural:
+        found["many"] = message.plural
+    if message.values:
+        found["values"] = {name: _stored_value(value) for name, value in message.values.items()}
+    return found
+
+
+def _saying(document: Mapping[str, Any]) -> Saying:
+    values = {name: _restored_value(value) for name, value in document.get("values", {}).items()}
+    return Saying(document["say"], document.get("many", ""), values, document.get("as", ""))
+
+
+def _stored_value(value: Value) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case Saying():
+            return _document(value)
+        case tuple():
+            return [None if one is None else _stored_value(one) for one in value]
+        case datetime():
+            return {"moment": value.isoformat()}
+        case date():
+            return {"day": value.isoformat()}
+        case timedelta():
+            return {"span": value.total_seconds()}
+    return value
+
+
+def _restored_value(value: Any) -> Value:  # noqa: ANN401 - JSON
+    match value:
+        case list():
+            return tuple(None if one is None else _restored_value(one) for one in value)
+        case {"say": _}:
+            return _saying(value)
+        case {"moment": text}:
+            return datetime.fromisoformat(text)
+        case {"day": text}:
+            return date.fromisoformat(text)
+        case {"span": seconds}:
+            return timedelta(seconds=seconds)
+        case str() | int() | float():
+            return value
+    raise TypeError("no value of a message")

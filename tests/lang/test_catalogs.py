@@ -1,0 +1,64 @@
+"""Every message of the code is translated, no translation is left over, and both take the same values."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+
+from syncd.lang.catalog import LANGUAGES, ROOT
+from syncd.lang.compiling import COMPILED, compile_all, compiled, texts_in
+from syncd.lang.extract import BY_HAND, read, templates, waits
+
+TRANSLATED = [name for name in LANGUAGES if name != "en"]
+
+
+def forms(said: object) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said)  # type: ignore[arg-type] # a pair, or the plurals
+
+
+def fields(form: str) -> set[tuple[str, str]]:
+    return {(name, spec or "") for _, name, spec, _ in string.Formatter().parse(form) if name is not None}
+
+
+def messages(language: str) -> list[tuple[str, Message]]:
+    return [(path.stem, one) for path in texts_in(ROOT / language) for one in read(path, language) if one.id]
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_message_of_the_code_is_translated(language: str) -> None:
+    known = {(room, one.id, one.context) for room, one in messages(language) if not waits(one)}
+    said = {(room, one.id, one.context) for room, catalog in templates().items() for one in catalog if one.id}
+    assert len(said) >= 40
+    assert sorted(map(str, said - known)) == [], "run python -m syncd.lang.extract and translate what it brings"
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_translation_is_left_over(language: str) -> None:
+    said = {(room, one.id, one.context) for room, catalog in templates().items() for one in catalog if one.id}
+    known = {(room, one.id, one.context) for room, one in messages(language) if room != BY_HAND}
+    assert sorted(map(str, known - said)) == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_each_translation_takes_the_values_of_its_message(language: str) -> None:
+    for _, one in messages(language):
+        for said in forms(one.string):
+            assert fields(said) == fields(forms(one.id)[-1]), one.id
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_message_in_two_rooms_is_translated_in_one_way(language: str) -> None:
+    said: dict[object, object] = {}
+    for _, one in messages(language):
+        assert said.setdefault((one.id, one.context), one.string) == one.string, one.id
+
+
+def test_what_is_compiled_is_what_the_texts_say(tmp_path: Path) -> None:
+    (tmp_path / "ru").mkdir()
+    for path in texts_in(ROOT / "ru"):
+        (tmp_path / "ru" / path.name).write_bytes(path.read_bytes())
+    compile_all(tmp_path)
+    assert (tmp_path / "ru" / COMPILED).read_bytes() == compiled(ROOT / "ru")
