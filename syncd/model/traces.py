@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.model.item import Item, Observed
 from syncd.model.observation import Comparison, Observation, bare
 from syncd.model.stamp import Stamp, made_during
@@ -163,10 +164,13 @@ def _begins(item: Item, born: datetime | None, comparison: Comparison) -> Litera
 
 def suspected(seen: Observed) -> str:
     """Return why an item waits of which `seen` may be the event, and the ways out."""
-    return (
-        f"«{seen.title}» ({seen.start}, id {seen.remote_id}) may be this one: syncd's user made it while nobody"
-        " answered syncd, and somebody has changed it since. Nothing is made beside it. Delete that one to have this"
-        " made anew; if it is something else, move it to another section, or make it once more and delete that one"
+    return say(
+        "«{title}» ({start}, id {remote_id}) may be this one: syncd's user made it while nobody answered syncd, and"
+        " somebody has changed it since. Nothing is made beside it. Delete that one to have this made anew; if it is"
+        " something else, move it to another section, or make it once more and delete that one",
+        title=seen.title,
+        start=seen.start,
+        remote_id=seen.remote_id,
     )
 
 

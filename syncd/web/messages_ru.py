@@ -128,12 +128,6 @@ MESSAGES: Final = (
      "в это время там стоит приватное событие, которого пользователь syncd не видит (id {id}); возможно, это оно и"
      " есть, поэтому рядом ничего не создано. Пусть syncd работает от имени того, кто его видит: автора, владельца"
      " календаря или участника"),
-    ("«{title}» ({start}, id {id}) may be this one: syncd's user made it while nobody answered syncd, and somebody has"
-     " changed it since. Nothing is made beside it. Delete that one to have this made anew; if it is something"
-     " else, move it to another section, or make it once more and delete that one",
-     "«{title}» ({start}, id {id}), возможно, и есть это событие: оно создано от имени пользователя syncd, пока syncd"
-     " оставался без ответа, и с тех пор изменено. Рядом ничего не создано. Удалите его, чтобы syncd создал событие"
-     " заново; если это что-то другое, перенесите его в другой раздел или создайте ещё раз, а это удалите"),
     ("waits for another piece of its entry: {reason}", "ждёт другой части своей записи: {reason}"),
     ("changed in a source that could not be read completely; waits for a complete one",
      "изменено в источнике, прочитанном не до конца; ждёт полного"),
