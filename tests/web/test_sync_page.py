@@ -135,4 +135,7 @@ def test_a_hostile_message_is_compared_in_no_time() -> None:
 
 def test_a_message_that_knows_its_values_is_told_by_the_catalog() -> None:
     assert told(CAME_LATE, "ru") == "наше изменение, на которое не пришло ответа, дошло позже следующего"
-    assert told(say("reads back differently: {names}", names=(HOSTILE,)), "ru") == f"на портале прочитано другое: {HOSTILE}"
+    assert (
+        told(say("reads back differently: {names}", names=(HOSTILE,)), "ru")
+        == f"на портале прочитано другое: {HOSTILE}"
+    )
