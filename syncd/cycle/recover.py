@@ -16,7 +16,15 @@ from syncd.clock import sleep_or_stop
 from syncd.cycle.directories import kept_directory
 from syncd.cycle.look import EVERYTHING, joined, lost_claims, observe
 from syncd.cycle.sync import Pass, moment_for
-from syncd.cycle.traces import CLOCKS_APART_S, look_everywhen, look_wider, may_be_edited, portal_wall_s, sendings
+from syncd.cycle.traces import (
+    CLOCKS_APART_S,
+    look_everywhen,
+    look_heard,
+    look_wider,
+    may_be_edited,
+    portal_wall_s,
+    sendings,
+)
 from syncd.model.doubles import given_up, remembered
 from syncd.model.elapsed import elapsed_s
 from syncd.model.entry import Window
@@ -61,11 +69,9 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
     observation = await _look(run, intents, links)
     found = await _found(run, intents, observation, links)
     missing = [one.intent for one in found if is_missing(one)]
-    # What may come late is looked for again anyway, and the whole window is much to read.
-    due = [one for one in missing if (last or one.state == "ended") and may_be_edited(run, one)]
-    if due and observation.comparison.identity:  # where looks prove nothing every item has a mark
-        for seen in await look_wider(run, due, await kept_directory(run), run.heard()):
-            observation = joined(observation, seen)
+    further = await _look_further(run, missing, observation, last=last) if missing else observation
+    if further is not observation:
+        observation = further
         found = await _found(run, intents, observation, links)
     if not last:
         found = tuple(one for one in found if not may_come_late(one))
@@ -201,6 +207,17 @@ async def _wait_until_ended(run: Pass, intents: Sequence[Intent], patience_s: fl
     if wait_s > 0:
         _log.info(events.RECOVERY_WAITED, seconds=round(wait_s, 1), intents=len(uncertain))
         await sleep_or_stop(run.clock, wait_s, run.stop)
+
+
+async def _look_further(run: Pass, missing: Sequence[Intent], made: Observation, *, last: bool) -> Observation:
+    """Read what else may be the creates `missing` in what was `made`, wherever people have put it; return both."""
+    if not made.comparison.identity:  # where looks prove nothing every item has a mark
+        return made
+    heard = await look_heard(run, missing, run.heard())
+    found = joined(made, heard) if heard is not None else made
+    # What may come late is looked for again anyway, and the whole window is much to read.
+    due = [one for one in missing if (last or one.state == "ended") and may_be_edited(run, one)]
+    return joined(found, await look_wider(run, due, await kept_directory(run))) if due else found
 
 
 async def _look(run: Pass, intents: Sequence[Intent], links: Mapping[Key, Link]) -> Observation:

@@ -23,6 +23,8 @@ LOOKED_BACK, LOOKED_AHEAD = timedelta(days=30), timedelta(days=365)
 """Where an event is looked for that people may have moved, if the window of the sync has no bound."""
 CLOCKS_APART_S = 60.0
 """How far the portal's clock may be from what is known of it."""
+_MOST_LOOKED_AT = 200
+"""An application hears of whatever anybody edits; ours came soon after what was known, so its id is among the least."""
 _EDITED_AFTER_S = 20.0
 """Nobody finds an event and moves it sooner than that after it was asked for."""
 
@@ -60,25 +62,31 @@ def may_be_edited(run: Pass, intent: Intent) -> bool:
     return not 0 <= run.clock.now() - intent.created_at < _EDITED_AFTER_S
 
 
-async def look_wider(
-    run: Pass, creates: Sequence[Intent], directory: Directory | None, heard: Heard
-) -> tuple[Observation, ...]:
-    """Read the calendars of `creates` in the whole window of the sync, and the events that people were heard to save.
+async def look_heard(run: Pass, creates: Sequence[Intent], heard: Heard) -> Observation | None:
+    """Read the events that people were heard to save and that `creates` may have made, None if there are none.
 
-    `directory` tells the sections of the calendars. Raises the client's errors.
+    Wherever they stand now. Raises the client's errors.
+    """
+    if not heard.saved or run.sync.target.on_cards:
+        return None
+    known = await run.claimed(intent.key for intent in creates)
+    floor = (await run.ledger.notes()).floor
+    saved = sorted(one for one in heard.saved - heard.made - known if one > floor)[:_MOST_LOOKED_AT]
+    asked = [link_of_intent(creates[0], number, None, {}) for number in saved]
+    return await run.sync.target.observe(run.portal, asked, (), Window(first=None, last=None)) if asked else None
+
+
+async def look_wider(run: Pass, creates: Sequence[Intent], directory: Directory | None) -> Observation:
+    """Read the calendars of `creates` in the whole window of the sync; raises the client's errors.
+
+    `directory` tells the sections of the calendars.
     """
     items = [intent.item for intent in creates]
     places = {(item.key.place, item.section_id) for item in items if item.section_id is not None}
     if directory is not None and not run.sync.target.on_cards:
         calendars = {place for place, _ in places}
         places |= {(place, one.id) for place in calendars for one in directory.sections.get(str(place), ())}
-    seen = await look_everywhen(run, items, places)
-    known = await run.claimed(intent.key for intent in creates)
-    saved = sorted(heard.saved - heard.made - known - seen.events.keys())
-    if not saved or run.sync.target.on_cards:
-        return (seen,)
-    asked = [link_of_intent(creates[0], number, None, {}) for number in saved]
-    return seen, await run.sync.target.observe(run.portal, asked, (), Window(first=None, last=None))
+    return await look_everywhen(run, items, places)
 
 
 async def look_everywhen(run: Pass, items: Sequence[Item], places: set[tuple[Place, int]] | None = None) -> Observation:

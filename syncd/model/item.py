@@ -220,7 +220,7 @@ class Observed:
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
     `born` is the portal's own note of the start with which an event was made, whatever was edited since (DAV_XML_ID,
-    PORTAL.md 4.2); "" where there is none, and for events of links.
+    PORTAL.md 4.2); "" where there is none, or where a link knows the stamp.
     `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
     of which the caller may not see all (PORTAL.md 4.5).
     """

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from syncd.lang.saying import say
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
-from syncd.model.stamp import Stamp, agreement
+from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -78,7 +78,8 @@ class Comparison:
 
         An id is no proof, nor is VERSION: a portal that was restored from a backup gives both out again. What proves it
         is the mark, else who made the event and when. Where that is not known to the second yet, or was read in another
-        zone, the event has to show what was sent as well, or a person may have changed either its title or its times.
+        zone, the event has to show what was sent as well, or a person may have changed either its title or its times;
+        or it was made with the start that was sent.
         """
         if self.mark_field and (mark := link.sent.get(self.mark_field)):
             return seen.mark == mark
@@ -100,7 +101,14 @@ class Comparison:
             # Nobody has saved it since we did, so what differs was rewritten by the portal, or is not ours.
             sent, shown = (str(self._shown(title, one.get(title, ""))) for one in (link.sent, seen.fields))
             return titled or (changed <= {title} and (near or hidden or _is_part(shown, sent)))
-        return near or titled or changed <= {title}
+        return near or titled or changed <= {title} or self.begins(link.sent, seen) == "same"
+
+    def begins(self, sent: Fields, seen: Observed) -> Beginning:
+        """Return whether the event `seen` was made with the start that was `sent`, whatever was edited since."""
+        if not self.clocks:
+            return "unknown"
+        start, zone = (str(sent.get(name, "")) for name in self.clocks[0])
+        return beginning(start, zone, seen.born)
 
     def slot(self, one: Item | Observed) -> str:
         """Return what identifies an event by what a mask leaves of it: where and when it is; "" as for `signature`."""

@@ -15,12 +15,9 @@ Syncd's user is a person, too: hence all the conditions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -30,9 +27,6 @@ from syncd.model.observation import Comparison, Observation, bare
 from syncd.model.stamp import Stamp, made_during
 
 MOST_SUSPECTS = 200
-_BORN = re.compile(r"(\d{8}T\d{6})Z-")
-_DAY_APART_S = 14 * 3600.0
-"""How far midnight somewhere may be from midnight in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +112,7 @@ def _proof(sending: Sending, seen: Observed, comparison: Comparison, floor: int)
     made = Stamp.parse(seen.stamp)
     if seen.place != sending.item.key.place or made is None or (made.by and sending.by and made.by != sending.by):
         return "none"
-    begun = _begins(sending.item, _born(seen.born), comparison)
+    begun = comparison.begins(sending.item.fields, seen)
     in_time = made_during(seen.stamp, sending.first, sending.last)
     # The portal may tell moments in another zone than is known, which matters where it would be doubled otherwise.
     shifted = begun == "same" and seen.remote_id > floor
@@ -134,32 +128,6 @@ def _same_title(item: Item, seen: Observed, comparison: Comparison) -> bool:
     title = comparison.identity[0]
     ours, theirs = (bare(str(one.get(title, ""))) for one in (item.fields, seen.fields))
     return bool(ours) and ours == theirs
-
-
-def _born(text: str) -> datetime | None:
-    found = _BORN.match(text)
-    try:
-        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
-    except ValueError:
-        return None
-
-
-def _begins(item: Item, born: datetime | None, comparison: Comparison) -> Literal["same", "unknown", "other"]:
-    """Return whether `item` begins at `born`, which is in UTC, as far as the documentation's one example shows."""
-    if born is None or not comparison.clocks:
-        return "unknown"
-    start, zone = (str(item.fields.get(name, "")) for name in comparison.clocks[0])
-    try:
-        wall = datetime.fromisoformat(start).replace(tzinfo=UTC)
-        begins = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if zone else wall
-    except (ValueError, OverflowError, ZoneInfoNotFoundError):
-        return "unknown"
-    if not zone:  # whole days
-        return "same" if abs((begins - born).total_seconds()) <= _DAY_APART_S else "other"
-    if born == begins:
-        return "same"
-    # A portal that notes the clock on the wall instead must not have everything doubled.
-    return "unknown" if born == wall else "other"
 
 
 def suspected(seen: Observed) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from platform import node
@@ -52,6 +52,8 @@ _LONGEST_PAUSE_S = 600.0
 _TOLD_AFTER = 3
 _LOOKS = 6
 """How often what was heard is looked at in vain; the next reading of the portal finds it."""
+_STRANGE_FOR_S, _MOST_STRANGERS = 300.0, 1_000
+"""How long and how many ids are remembered that are nobody's: one of ours is linked when its create was answered."""
 _MOST_WAITING = 10_000
 """So many hints wait for a look at most."""
 
@@ -83,6 +85,7 @@ class Listener:
     _noted_at: float | None = None
     _tended_at: float | None = None
     _heard: dict[tuple[str, int, bool], Hint] = field(default_factory=dict)
+    _strangers: dict[Hint, float] = field(default_factory=dict)
     _saved: dict[int, None] = field(default_factory=dict)
     _made: dict[int, None] = field(default_factory=dict)
     _anew: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -286,7 +289,8 @@ class Listener:
         """
         heard = dict(self._heard)
         found: dict[str, dict[int, int]] = {}
-        for sync, links in (await self._linked(tuple(heard.values()))).items():
+        linked = await self._linked((*self._young_strangers(), *heard.values()))
+        for sync, links in linked.items():
             run = self.app.open_pass(self.app.sync(sync), asyncio.Event())
             run.portal = self.client.part(asyncio.Event(), hasty=True)
             changed = await changed_since(run, [link for link, _ in links])
@@ -299,10 +303,27 @@ class Listener:
         if found:
             await self._keep()
         self._forget(heard)
+        self._keep_strangers(heard.values(), {link.remote_id for links in linked.values() for link, _ in links})
         if found:
             for sync, users in found.items():
                 _log.info(events.EDITS_HEARD, portal=self.name, sync=sync, edits=len(users))
                 self.poke(sync)
+
+    def _young_strangers(self) -> list[Hint]:
+        """Return what was heard of ids that nobody knew, lately: a create that is under way may have made them."""
+        oldest = self.clock.monotonic() - _STRANGE_FOR_S
+        self._strangers = {hint: at for hint, at in self._strangers.items() if at >= oldest}
+        return list(self._strangers)
+
+    def _keep_strangers(self, heard: Iterable[Hint], linked: Collection[int]) -> None:
+        """Remember for a while what was heard of ids that are not `linked`."""
+        now = self.clock.monotonic()
+        self._strangers = {hint: at for hint, at in self._strangers.items() if hint.id not in linked}
+        for hint in heard:
+            if hint.kind != "section" and not hint.made and hint.id not in linked:
+                self._strangers[hint] = now
+        for hint in list(self._strangers)[: max(0, len(self._strangers) - _MOST_STRANGERS)]:
+            del self._strangers[hint]
 
     async def _linked(self, hints: tuple[Hint, ...]) -> Mapping[str, list[tuple[Link, int]]]:
         """Return the links that `hints` are about, by sync, each with the user."""

@@ -17,6 +17,7 @@ from syncd.model.item import Link
 from syncd.model.record import ToldTrouble
 from syncd.portal.oauth.grants import RENEWED_AFTER_S
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
+from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
 from syncd.service import listening
@@ -539,3 +540,29 @@ def test_check_tells_of_what_is_bound_although_it_is_switched_off(tmp_path: Path
     run_inline(heard())
     stage.config = OFF
     assert any(ok and "6 kinds of events are bound from before" in detail for detail, ok in checks(stage).items())
+
+
+def test_an_edit_that_is_heard_of_before_the_create_is_answered_is_put_right_too(tmp_path: Path) -> None:
+    """Somebody renames an event the moment the portal has made it: nobody knows its id when the portal tells of it."""
+    stage = scene(tmp_path)
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await begun(stage)
+            slow = (parse_fault("slow:method=calendar.event.add,times=1,seconds=20"),)
+            stage.set_faults(Settings(integer_stamps=False, faults=slow))
+            more = "6,Shift 6,2026-12-06 06:00,2026-12-06 14:00,anna.petrova@school.example,Desk\n"
+            stage.write("shifts.csv", HEADER + ROWS + more)
+            service.daemon.poke("shifts")
+            await asyncio.sleep(5)
+            new = max(stage.shown())
+            assert stage.shown()[new] == "Shift 6"
+            People(stage).rename(new, "Mine")
+            await asyncio.sleep(14)
+            assert not stage.world.tables.queue.waiting(CLIENT_ID), "it was told, while nobody knew the id"
+            assert len(await service.app.ledger.of("shifts").links()) == 5
+            await asyncio.sleep(60)
+            assert sorted(stage.shown().values()) == [*NAMES, "Shift 6"]
+            assert new in stage.shown()
+
+    run_inline(main())
