@@ -84,7 +84,7 @@ EARLY: dict[str, object] = {"fields": {"name": "Early"}}
         ({**UNNOTED, **EARLY, "stamp": str(Stamp(at=int(SENT_AT) + 3, by=0))}, "doubtful"),
     ],
 )
-def test_each_row_of_the_table(changes: dict[str, object], verdict: str) -> None:
+def test_each_row_of_the_table(changes: dict[str, Any], verdict: str) -> None:
     assert told(event(**changes)) == verdict
 
 
