@@ -144,16 +144,25 @@ class OutOfMemoryError(SyncdError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the memory that syncd may use was not enough; nothing was sent that is not written down",
-            "let it have more (MemoryMax in its unit), or divide a large source among several syncs",
+            say("the memory that syncd may use was not enough; nothing was sent that is not written down"),
+            say("let it have more (MemoryMax in its unit), or divide a large source among several syncs"),
         )
 
 
 def held_elsewhere(portal: str, holder: str) -> StateLockedError:
     """Return the error for work on a portal that another machine may write to; `holder` follows "is"."""
     return StateLockedError(
-        f"portal {portal} is {holder}", f"do it there, or have it given back with `syncd lease release {portal}`"
+        say("portal {portal} is {holder}", portal=portal, holder=holder),
+        say("do it there, or have it given back with `syncd lease release {portal}`", portal=portal),
     )
+
+
+def message_of(error: BaseException) -> str:
+    """Return what `error` says, as the message that it was made with where there is one."""
+    match error.args:
+        case (Saying() as message,) if not isinstance(error, SyncdError):
+            return message
+    return str(error)
 
 
 def without_frames(error: E) -> E:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from syncd import events
 from syncd.lang.catalog import house, told
+from syncd.lang.saying import say
 from syncd.scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ def entry_crashed(where: str, error: Exception) -> str:
         raise error
     _structlog().get_logger().debug(events.ENTRY_CRASHED, where=where, exc_info=error)
     if isinstance(error, OverflowError) or "is out of range" in str(error):
-        return "its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end"
+        return say("its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end")
     said = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
-    return f"a defect of syncd: {' '.join(said.split())} (please report it; with -vv the log says where)"
+    return say(
+        "a defect of syncd: {error} (please report it; with -vv the log says where)", error=" ".join(said.split())
+    )
 
 
 def _told(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

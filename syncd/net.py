@@ -9,8 +9,10 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from syncd.lang.saying import say
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -21,6 +23,9 @@ _WEBHOOK_PATH = re.compile(r"(?P<before>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<cod
 
 LONGEST_SOCKET = 107
 """How many bytes the path of a Unix socket may have (man 7 unix)."""
+
+_JUST_A_HOST: Final = say("must be just https://HOST, without anything behind it")
+_JUST_A_WEBHOOK: Final = say("must be just https://HOST/rest/USER/CODE/, without anything added")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,12 @@ def webhook_address(text: str) -> WebhookAddress:
     Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
     that begins with the name of the address and does not repeat it.
     """
-    origin, netloc, path = _of_a_portal(text, "https://HOST/rest/USER/CODE/, without anything added")
+    origin, netloc, path = _of_a_portal(text, _JUST_A_WEBHOOK)
     found = _WEBHOOK_PATH.fullmatch(path)
     if found is None:
-        raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
+        raise ValueError(
+            say("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
+        )
     return WebhookAddress(origin=origin, netloc=netloc, path=found["before"], code=found["code"])
 
 
@@ -57,26 +64,28 @@ def portal_origin(text: str) -> tuple[str, str]:
     Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
     that begins with the name of the address.
     """
-    form = "https://HOST, without anything behind it"
-    origin, netloc, path = _of_a_portal(text, form)
+    origin, netloc, path = _of_a_portal(text, _JUST_A_HOST)
     if path.strip("/"):
-        raise ValueError(f"must be just {form}")
+        raise ValueError(_JUST_A_HOST)
     return origin, netloc
 
 
-def _of_a_portal(text: str, form: str) -> tuple[str, str, str]:
-    """Return the origin of an address of a portal, its host and port, and its path; raises ValueError, as above."""
+def _of_a_portal(text: str, otherwise: str) -> tuple[str, str, str]:
+    """Return the origin of an address of a portal, its host and port, and its path; raises ValueError, as above.
+
+    `otherwise` is what the error says of an address that has more than these.
+    """
     try:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise ValueError(say("is not an address")) from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must begin with https:// and the portal's host")
+        raise ValueError(say("must begin with https:// and the portal's host"))
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"must be just {form}")
+        raise ValueError(otherwise)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must use https: plain http is allowed only to this machine")
+        raise ValueError(say("must use https: plain http is allowed only to this machine"))
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     netloc = host if port is None else f"{host}:{port}"
     return f"{parts.scheme}://{netloc}", netloc, parts.path

@@ -89,8 +89,16 @@ def change_document(change: Change) -> dict[str, Json]:
         "remote_id": remote_id,
         "fields": {name: [before, after] for name, (before, after) in sorted(_fields(change).items())},
         "reason": change.reason,
-        "series": change.item.summary if change.item is not None else "",
+        "series": _series(change),
     }
+
+
+def _series(change: Change) -> str:
+    if change.item is None or change.item.summary is None:
+        return ""
+    from syncd.model.recurrence.summary import told_of  # noqa: PLC0415 - `status` reads no rules
+
+    return told_of(change.item.summary)
 
 
 def _fields(change: Change) -> Mapping[str, tuple[Json, Json]]:

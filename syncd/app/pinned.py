@@ -80,7 +80,7 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
         ],
     )
     try:
-        path.write_bytes(orjson.dumps(msgspec.to_builtins(pinned), option=orjson.OPT_INDENT_2) + b"\n")
+        path.write_bytes(orjson.dumps(msgspec.to_builtins(pinned, enc_hook=str), option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:
         raise ConfigError(f"cannot write the plan to {path}: {error.strerror}") from error
 

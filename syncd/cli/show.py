@@ -155,13 +155,16 @@ def change_table(
     told = {"": True, "when": True, "what": True, "calendar": True, "where": places, "why": len(reasons) > 1}
     from rich.table import Table
 
+    from syncd.model.recurrence.summary import told_of  # `status` reads no rules
+
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in (title for title, wanted in told.items() if wanted):
         table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
     printed: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
-        series = change.item.summary if change.item is not None and entry not in printed else ""
+        became = change.item.summary if change.item is not None and entry not in printed else None
+        series = told_of(became) if became is not None else ""
         printed.update({entry} if series else ())
         cells = zip(_change(change, series, directory, zone), told.values(), strict=True)
         table.add_row(*(cell for cell, wanted in cells if wanted))

@@ -15,12 +15,13 @@ from syncd import events
 from syncd.clock import sleep_or_stop
 from syncd.cycle.sync import Pass, moment_for
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
 from syncd.model.made_sections import MadeSection
 from syncd.portal.client import Job
-from syncd.portal.line.remedies import meaning_of
+from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, read_directory
@@ -171,18 +172,19 @@ async def ensure_sections(
         outcomes = await _create(run, missing)
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Refused):
-                said, meaning = (
-                    outcome.description or outcome.code,
-                    meaning_of(_SECTION_ADD, outcome.code, outcome.description),
-                )
-                troubled[place] = f"section {name!r} could not be created: {said}" + (
-                    f" ({meaning})" if meaning else ""
+                troubled[place] = say(
+                    "section {name} could not be created: {said}",
+                    name=repr(name),
+                    said=_why(outcome),
                 )
         directory = await _awaited(run, directory, missing)
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
-                troubled.setdefault(place, f"section {name!r} was created, but the portal changed its name: use its id")
+                renamed = say(
+                    "section {name} was created, but the portal changed its name: use its id", name=repr(name)
+                )
+                troubled.setdefault(place, renamed)
         # What nobody answered and what stands there now, although it did not before, is ours all the same.
         unanswered = [one for one, outcome in zip(missing, outcomes, strict=True) if isinstance(outcome, Unknown)]
         found = {one: section for one in unanswered if (section := _id_of(directory, *one)) is not None}
@@ -280,6 +282,10 @@ async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple
     return directory
 
 
+def _why(refused: Refused) -> str:
+    return explained(refused.description or refused.code, meaning_of(_SECTION_ADD, refused.code, refused.description))
+
+
 def _id_of(directory: Directory, place: Place, name: str) -> int | None:
     try:
         section = directory.section(place, name) if directory.knows(place) else None
@@ -290,7 +296,7 @@ def _id_of(directory: Directory, place: Place, name: str) -> int | None:
 
 def _exists(directory: Directory, place: Place, name: str, troubled: dict[Place, str]) -> bool:
     if not directory.knows(place):
-        troubled[place] = f"the sections of {place} could not be read, so none is created"
+        troubled[place] = say("the sections of {place} could not be read, so none is created", place=str(place))
         return False
     try:
         return directory.section(place, name) is not None

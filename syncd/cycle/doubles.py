@@ -12,6 +12,7 @@ import structlog
 
 from syncd import events
 from syncd.cycle.sync import Pass
+from syncd.lang.saying import say
 from syncd.model.doubles import Double, remembered
 from syncd.model.item import Change
 from syncd.portal.client import Job
@@ -30,7 +31,7 @@ async def remove_doubles(run: Pass, found: Iterable[Double], directory: Director
     if not ours:
         return
     links = [replace(one.link, remote_id=one.seen.remote_id) for one in ours]
-    changes = [Change(op="delete", key=link.key, link=link, reason="stands twice") for link in links]
+    changes = [Change(op="delete", key=link.key, link=link, reason=say("stands twice")) for link in links]
     commands = [run.sync.target.command(change, 0, directory) for change in changes]
     jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
     outcomes = _Outcomes()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.cycle.sync import Pass
+from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
@@ -115,7 +116,7 @@ async def observe_hinted(run: Pass, links: Sequence[Link]) -> Observation | None
 def whose(hints: Mapping[int, int], directory: Directory) -> dict[int, str]:
     """Return by remote id the name of the user who changed the event, "" for nobody known."""
     names = {user.id: user.full_name for user in directory.users}
-    return {one: names.get(user) or (f"user {user}" if user else "") for one, user in hints.items()}
+    return {one: names.get(user) or (say("user {user}", user=user) if user else "") for one, user in hints.items()}
 
 
 def _is_changed(seen: Observation, link: Link) -> bool:
@@ -134,11 +135,11 @@ async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()
     links = [link for link in await run.ledger.links() if link.key in wanted]
     seen = await observe_links(run, [*links, *deleted])
     await run.ledger.learn_stamps(seen.stamps(links))
-    wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
+    wrong: dict[Key, str] = dict.fromkeys(wanted - {link.key for link in links}, say("it is not in the portal"))
     for link in links:
         if (differs := seen.difference(link)) is not None:
             wrong[link.key] = differs
-    wrong |= {link.key: "it still stands in the portal" for link in deleted if not seen.lost(link)}
+    wrong |= {link.key: say("it still stands in the portal") for link in deleted if not seen.lost(link)}
     return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
 
 

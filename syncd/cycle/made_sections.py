@@ -15,6 +15,7 @@ from syncd import events
 from syncd.cycle.directories import directory_for, store
 from syncd.cycle.sync import Pass
 from syncd.errors import PortalRefusedError, PortalUnreachableError, StoppedError
+from syncd.lang.saying import say
 from syncd.model.made_sections import MadeSection, concerning, is_gone, why_it_stays
 from syncd.portal.client import Job
 from syncd.portal.line.wire import Done, Reply
@@ -46,7 +47,7 @@ async def remove_empty(run: Pass, others: Collection[str]) -> Tidied:
     """
     made = await own_sections(run)
     if not made or run.stop.is_set():
-        return Tidied(left=tuple((one, "stopped before it was looked at") for one in made))
+        return Tidied(left=tuple((one, say("stopped before it was looked at")) for one in made))
     try:
         return await _removed(run, made, others)
     except (PortalRefusedError, PortalUnreachableError, StoppedError) as error:
@@ -59,7 +60,7 @@ async def _removed(run: Pass, made: Sequence[MadeSection], others: Collection[st
     async with run.claiming():
         seen = await read_contents(run.portal, made)
         gone = [one for one, found in seen.items() if is_gone(one, found, caller)]
-        stays = {one: "its calendar could not be read" for one in made if one not in seen}
+        stays: dict[MadeSection, str] = {one: say("its calendar could not be read") for one in made if one not in seen}
         for one, found in seen.items():
             if found is not None and one not in gone and (why := why_it_stays(one, found, caller, others)):
                 stays[one] = why
@@ -88,7 +89,7 @@ async def _delete(run: Pass, sections: Sequence[MadeSection]) -> tuple[Sequence[
     if jobs:
         await run.portal.push(jobs, outcomes, run.stop)
     done = [one for number, one in enumerate(sections) if _is_done(outcomes.replies.get(number))]
-    return done, {one: "the portal did not delete it" for one in sections if one not in done}
+    return done, {one: say("the portal did not delete it") for one in sections if one not in done}
 
 
 def _is_done(reply: Reply | None) -> bool:

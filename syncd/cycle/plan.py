@@ -22,6 +22,7 @@ from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
+from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
@@ -114,7 +115,7 @@ class Prepared:
         """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
         deleted = {change.key for change in self.plan.changes if change.op == "delete"}
         again = (item for item in self.wanted if item.key in deleted) if deleted else ()
-        return tuple(Change(op="create", key=item.key, item=item, reason="made again") for item in again)
+        return tuple(Change(op="create", key=item.key, item=item, reason=say("made again")) for item in again)
 
     @property
     def notices(self) -> int:
@@ -295,7 +296,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     found = (one.problem for one in twice)
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *found)
     if not snapshot.complete:
-        reason = f"{snapshot.incomplete_because}; nothing is deleted"
+        reason = say("{because}; nothing is deleted", because=snapshot.incomplete_because)
         problems = (Problem(where=sync.source.describe(), kind="incomplete", reason=reason), *problems)
     return Prepared(
         run=run,

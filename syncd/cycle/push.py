@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, noted
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Place
 from syncd.model.order import predecessors, waits_for
 from syncd.model.record import (
-    REFUSED,
     Deleted,
     Dropped,
     Intent,
@@ -26,6 +26,7 @@ from syncd.model.record import (
     Unsettled,
     Written,
     next_hold,
+    refusal,
 )
 from syncd.model.stamp import answered
 from syncd.portal.client import Job
@@ -128,7 +129,7 @@ def _sendable(
         if index in unmade:
             continue
         if section_id is None:
-            refused[index] = troubled.get(change.key.place) or "its section could not be found or created"
+            refused[index] = troubled.get(change.key.place) or say("its section could not be found or created")
         elif missing:
             refused[index] = waits_for(refused[missing[0]])
         else:
@@ -306,9 +307,9 @@ class PushJournal:
                 self._run.fates.add(change.key, Fate(kind="not_sent", where=where_of(change)))
                 return Dropped()
             case Refused(code=code) if code == UNEXPECTED:
-                said = answer.description or "refused without a reason"
+                said = answer.description or say("refused without a reason")
                 if change.op == "create":
-                    said = f"unexpected answer to a create: {answer.description}"
+                    said = say("unexpected answer to a create: {answer}", answer=answer.description)
                 return self._refused(change, said, now, certain=False)
             case Refused():
                 return self._refused(change, self._run.sync.target.explain(change, answer), now)
@@ -324,7 +325,10 @@ class PushJournal:
             remote_id = created_id(answer)
             assert remote_id is not None
             if taken[remote_id] > 1:
-                reason = f"the portal answered the create with {remote_id}, the id of an event that is linked already"
+                reason = say(
+                    "the portal answered the create with {remote_id}, the id of an event that is linked already",
+                    remote_id=remote_id,
+                )
                 self._run.fates.add(change.key, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
                 return Unsettled(reason=reason, ended=True)
             self._run.fates.add(change.key, Fate(kind="created", remote_id=remote_id))
@@ -355,7 +359,7 @@ class PushJournal:
         where = where_of(change)
         if change.op != "create" or not certain:
             self._run.fates.add(change.key, Fate(kind="doubtful", reason=reason, where=where))
-            return Unsettled(reason=REFUSED + reason, ended=True)
+            return Unsettled(reason=refusal(reason), ended=True)
         self._run.fates.add(change.key, Fate(kind="refused", reason=reason, where=where))
         item = change.item
         assert item is not None

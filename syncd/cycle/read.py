@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
+from syncd.lang.saying import say, say_count
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place
 from syncd.model.moved_rows import is_apart, moved_rows
-from syncd.model.names import counted
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
@@ -77,7 +77,11 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
             problems.append(crashed(entry, error))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
     if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
-        reason = f"[sync.filter] leaves out all {counted(len(snapshot.entries), 'entry', 'entries')} of the source"
+        reason = say_count(
+            "[sync.filter] leaves out all {count:,} entry of the source",
+            "[sync.filter] leaves out all {count:,} entries of the source",
+            len(snapshot.entries),
+        )
         problems.append(Problem(where=sync.name, kind="warning", reason=reason))
     return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 
@@ -256,14 +260,22 @@ def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[
     """Yield one line about the rows without an id that were recognised although they moved."""
     if moved:
         pairs = list(moved.values())
-        shown = ", ".join(
-            f"«{item.title}» {link.start} to {item.start} ({item.where})" for item, link in pairs[:_SHOWN]
+        shown = tuple(
+            say(
+                "«{title}» {before} to {after} ({where})",
+                title=item.title,
+                before=link.start,
+                after=item.start,
+                where=item.where,
+            )
+            for item, link in pairs[:_SHOWN]
         )
-        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-        reason = (
+        more = len(pairs) - len(shown)
+        reason = say(
             "rows without an id were recognised by owner and title although their start (or the writing of their title)"
-            " changed, so their events move:"
-            f" {shown}{more}; give the rows an id (uid in [sync.source.columns]) to have this certain"
+            " changed, so their events move: {moves}; give the rows an id (uid in [sync.source.columns]) to have this"
+            " certain",
+            moves=say("{moves} and {more} more", moves=shown, more=more) if more else shown,
         )
         yield Problem(where=sync.source.describe(), kind="warning", reason=reason)
 
@@ -273,24 +285,32 @@ def _told(sync: Sync, found: Recognised) -> Iterator[Problem]:
     where = sync.source.describe()
     number, known = len(found.names), len(found.names) + found.known
     if found.whole and sync.uids == "source":
-        reason = (
-            f"the source has new uids for {number} of the {known} entries known of it; they were recognised by"
+        reason = say(
+            "the source has new uids for {number} of the {known} entries known of it; they were recognised by"
             " calendar, title and start, so nothing is made twice. Where uids change, an entry with a new title or"
-            " start counts as a new one, and the old one as gone"
-            f" (on_removed = {sync.policy.on_removed!r}). Have the source keep its uids; where it cannot, set"
-            f' uids = "content" in [[sync]] {sync.name}'
+            " start counts as a new one, and the old one as gone (on_removed = {on_removed}). Have the source keep its"
+            ' uids; where it cannot, set uids = "content" in [[sync]] {sync}',
+            number=number,
+            known=known,
+            on_removed=repr(sync.policy.on_removed),
+            sync=sync.name,
         )
         yield Problem(where=where, kind="warning", reason=reason)
     elif number and sync.uids == "source":
-        reason = (
-            f"{counted(number, 'entry', 'entries')} came under new uids, the same as others that went, so the events"
-            " stay; have the source keep its uids, for an entry that changes together with its uid counts as a new one"
+        reason = say_count(
+            "{count:,} entry came under new uids, the same as others that went, so the events stay; have the source"
+            " keep its uids, for an entry that changes together with its uid counts as a new one",
+            "{count:,} entries came under new uids, the same as others that went, so the events stay; have the source"
+            " keep its uids, for an entry that changes together with its uid counts as a new one",
+            number,
         )
         yield Problem(where=where, kind="warning", reason=reason)
     if found.uncertain and sync.policy.on_removed == "delete":
-        reason = (
-            f"some entries cannot be used and have uids that say nothing, so"
-            f" {counted(len(found.uncertain), 'event that seems', 'events that seem')} gone from the source may be"
-            " theirs and stay; fix those entries"
+        reason = say_count(
+            "some entries cannot be used and have uids that say nothing, so {count:,} event that seems gone from the"
+            " source may be theirs and stay; fix those entries",
+            "some entries cannot be used and have uids that say nothing, so {count:,} events that seem gone from the"
+            " source may be theirs and stay; fix those entries",
+            len(found.uncertain),
         )
         yield Problem(where=where, kind="warning", reason=reason)

@@ -16,6 +16,7 @@ from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
+from syncd.lang.saying import say
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Link
 from syncd.model.record import RunRecord, RunState, next_hold
@@ -250,7 +251,7 @@ async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
         if unanswered is None:
             run.fates.add(change.key, Fate(kind="not_sent", where=holder.where))
             continue
-        reason = f"the portal gives no usable answer to it, even sent alone: {unanswered.reason}"
+        reason = say("the portal gives no usable answer to it, even sent alone: {reason}", reason=unanswered.reason)
         run.fates.add(change.key, Fate(kind="refused", reason=reason, where=holder.where))
         if unanswered.ended:
             known = before.get(change.key)

@@ -14,6 +14,7 @@ import structlog
 
 from syncd import events
 from syncd.cycle.sync import Pass, Sync
+from syncd.lang.saying import say
 from syncd.model.recurrence import CompilerMemory
 from syncd.model.recurrence.records import SeriesRecord
 
@@ -65,9 +66,9 @@ def _recall(sync: Sync, target: CompilesSeries) -> None:
         if file.settings == _settings(sync):
             target.series.learn(_records(file))
         else:
-            _log.info(events.INDEX_DISCARDED, sync=sync.name, reason="another program or config has written it")
+            _log.info(events.INDEX_DISCARDED, sync=sync.name, reason=say("another program or config has written it"))
     except (msgspec.MsgspecError, ValueError) as error:
-        _log.warning(events.INDEX_DISCARDED, sync=sync.name, reason=f"it is damaged: {error}")
+        _log.warning(events.INDEX_DISCARDED, sync=sync.name, reason=say("it is damaged: {error}", error=str(error)))
 
 
 def _records(file: IndexFile) -> tuple[SeriesRecord, ...]:

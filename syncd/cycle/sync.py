@@ -18,6 +18,7 @@ import structlog
 from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
+from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, Moment
 from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
@@ -109,9 +110,16 @@ class Sync:
         foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
         if foreign is not None:
             raise ConfigError(
-                f"{self.name}: it has written to {foreign} before, which its present target does not know",
-                "give the sync with the new target a name of its own; under the former config, "
-                f"`syncd purge {self.name}` deletes what it made",
+                say(
+                    "{name}: it has written to {foreign} before, which its present target does not know",
+                    name=self.name,
+                    foreign=str(foreign),
+                ),
+                say(
+                    "give the sync with the new target a name of its own; under the former config, "
+                    "`syncd purge {name}` deletes what it made",
+                    name=self.name,
+                ),
             )
 
     async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
@@ -310,10 +318,19 @@ async def check_home(run: Pass) -> bool:
     tally = await run.ledger.tally()
     if tally.items or tally.open_intents:
         raise GuardError(
-            f"{run.name}: it has written {tally.items} items to {home}, but {run.portal.name} is"
-            f" {run.portal.origin} now; nothing was sent",
-            "another portal: give this config a `state` file of its own;"
-            f" the same one under a new address: run `syncd sync {run.name} --force` once",
+            say(
+                "{name}: it has written {items} items to {home}, but {portal} is {origin} now; nothing was sent",
+                name=run.name,
+                items=tally.items,
+                home=home,
+                portal=run.portal.name,
+                origin=run.portal.origin,
+            ),
+            say(
+                "another portal: give this config a `state` file of its own;"
+                " the same one under a new address: run `syncd sync {name} --force` once",
+                name=run.name,
+            ),
         )
     return True
 

@@ -104,6 +104,9 @@ class _Local(Formatter):
     def __init__(self, language: Language) -> None:
         self.language = language
 
+    def quoted(self, value: object) -> str:
+        return f"«{repr(told(value, self.language))[1:-1]}»" if isinstance(value, str) else repr(value)
+
     def text(self, value: str) -> str:
         return told(value, self.language)
 

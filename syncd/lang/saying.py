@@ -101,6 +101,18 @@ class Formatter(string.Formatter):
         """Return the value of `field_name`, which is just a name."""
         return kwargs[field_name], field_name
 
+    def convert_field(self, value: Any, conversion: str | None) -> Any:  # noqa: ANN401 - as the class above has it
+        """Return a value as the form asks for it: `{text!r}` is quoted, and of a list each thing in it."""
+        if conversion != "r":
+            return value
+        if isinstance(value, tuple):
+            return tuple(None if one is None else self.quoted(one) for one in value)
+        return self.quoted(value)
+
+    def quoted(self, value: Any) -> str:  # noqa: ANN401 - as the class above has it
+        """Return a text in quotation marks, with escapes for what cannot be seen; anything else without."""
+        return repr(value)
+
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as the class above has it
         """Return one value as text; overridden for each language."""
         match value:

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from syncd.lang.saying import say
 from syncd.model.item import Item, Link, Observed, fingerprint, in_other_words
 from syncd.model.json_values import Fields, Json
+from syncd.model.labels import labels
 from syncd.model.observation import Comparison, Observation, equal, recovery_mark
 from syncd.model.plan import Adopt
 from syncd.model.traces import suspected
@@ -71,13 +72,14 @@ class Lookalike:
                 title=seen.title,
                 start=seen.start,
                 remote_id=seen.remote_id,
-                differs=self.differs,
+                differs=labels(self.differs),
             )
         if seen.masked:
-            return (
-                f"a private event that syncd's user may not see stands there at that time (id {seen.remote_id});"
+            return say(
+                "a private event that syncd's user may not see stands there at that time (id {remote_id});"
                 " it may be this one, so nothing is made beside it. Let syncd work as somebody who may see it: who"
-                " made it, the calendar's owner, or a guest"
+                " made it, the calendar's owner, or a guest",
+                remote_id=seen.remote_id,
             )
         return say(
             "looks like «{title}» ({start}, id {remote_id}), which syncd did not make and which differs"
@@ -86,7 +88,7 @@ class Lookalike:
             title=seen.title,
             start=seen.start,
             remote_id=seen.remote_id,
-            differs=self.differs,
+            differs=labels(self.differs),
         )
 
 

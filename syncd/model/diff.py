@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from syncd.lang.saying import say
+from syncd.lang.saying import Saying, Value, say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
+from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
 from syncd.model.order import in_order, waiting_for
@@ -257,7 +258,7 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = CAME_LATE if item.key in observation.late else f"deleted in the portal{by}"
+    reason = CAME_LATE if item.key in observation.late else _deleted(by)
     if observation.foreign(link) or item.key in draft.doubled:
         reason = FOREIGN
     if policy.on_conflict == "source":
@@ -268,21 +269,42 @@ def _gone(
 
 
 def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
-    """Return who changed the event of `link`, as the reasons tell it; of a conflict that waits, whom its hold names."""
+    """Return who changed the event of `link`, "" where nobody tells; of a conflict that waits, whom its hold names."""
     known = observation.whom(link)
     if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
         return known
-    for what in ("edited in the portal", "deleted in the portal"):
-        if hold.reason.startswith(f"{what} by "):
-            return hold.reason.removeprefix(what).partition(":")[0]
+    return _who_in(hold.reason)
+
+
+def _who_in(reason: str) -> str:
+    """Return who is named by the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
+    match reason:
+        case Saying(values={"who": str() as who}):
+            return who
+        case Saying(values={"reason": str() as inner}):
+            return _who_in(inner)
+        case Saying():
+            return ""
+    for what in ("edited in the portal by ", "deleted in the portal by "):  # as older versions kept it
+        if reason.startswith(what):
+            return reason.removeprefix(what).partition(":")[0]
     return ""
+
+
+def _deleted(who: str) -> Saying:
+    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
+
+
+def _edited_by(who: str, what: Value) -> Saying:
+    """Return the reason of a change that people's edits led to; `what` are the fields, or what is wrong with it."""
+    if who:
+        return say("edited in the portal by {who}: {what}", who=who, what=what)
+    return say("edited in the portal: {what}", what=what)
 
 
 def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy, *, by: str = "") -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
-    change = Change(
-        op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal{by}: {seen.damage}"
-    )
+    change = Change(op="delete", key=item.key, link=link, observed=seen, reason=_edited_by(by, seen.damage))
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
@@ -302,7 +324,8 @@ def _edited(
     by: str,
 ) -> None:
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
-    reason = f"{CAME_LATE if late else f'edited in the portal{by}'}: {', '.join(edited)}"
+    names = labels(edited)
+    reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
@@ -400,14 +423,13 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
     if found.elsewhere:
         reason = say("{reason}, in another section", reason=reason)
     if names and not found.ours:
-        reason = say("an event at this time already exists, which differs in {names}", names=names)
+        reason = say("an event at this time already exists, which differs in {names}", names=labels(names))
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
     if found.seen.damage:
         _damaged(draft, item, link, found.seen, policy)
     elif names:
-        draft.changes.append(
-            _update(_as_linked(item, link), link, link.sent, say("adopted, but differs in {names}", names=names))
-        )
+        differs = say("adopted, but differs in {names}", names=labels(names))
+        draft.changes.append(_update(_as_linked(item, link), link, link.sent, differs))
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

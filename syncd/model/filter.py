@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.model.entry import Entry
 from syncd.model.names import Value, as_text, lookup
 
@@ -92,8 +93,8 @@ def compile_condition(text: str, *, where: str) -> Condition:
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise ConfigError(
-            f'{where}: "{text}" is not a condition',
-            'write "field = value", "field != value", "field ~ regex" or "field !~ regex"',
+            say('{where}: "{text}" is not a condition', where=where, text=text),
+            say('write "field = value", "field != value", "field ~ regex" or "field !~ regex"'),
         )
     name = found["quoted"] or found["plain"].strip()
     value = found["value"].strip()
@@ -111,4 +112,12 @@ def _pattern(text: str, regex: str, where: str) -> re.Pattern[str]:
         return re.compile(regex)
     except re.error as error:
         at = text.rindex(regex) + (error.pos or 0) + 1
-        raise ConfigError(f'{where}: "{text}" has a bad regular expression at character {at}: {error.msg}') from None
+        raise ConfigError(
+            say(
+                '{where}: "{text}" has a bad regular expression at character {at}: {msg}',
+                where=where,
+                text=text,
+                at=at,
+                msg=error.msg,
+            )
+        ) from None

@@ -29,7 +29,7 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if self.limit < 0 or (self.percent and self.limit > 100):
-            raise ValueError('must be a number from 0, or a percentage from "0%" to "100%"')
+            raise ValueError(say('must be a number from 0, or a percentage from "0%" to "100%"'))
 
     @classmethod
     def parse(cls, value: str | int) -> Threshold:
@@ -38,7 +38,7 @@ class Threshold:
             return cls(limit=Decimal(value))
         found = _PERCENTAGE.fullmatch(str(value).strip())
         if found is None:
-            raise ValueError(f'must be a number like 5 or a percentage like "20%", not "{value}"')
+            raise ValueError(say('must be a number like 5 or a percentage like "20%", not "{value}"', value=value))
         return cls(limit=Decimal(found[1]), percent=True)
 
     def allows(self, number: int, of: int) -> bool:
@@ -92,11 +92,21 @@ class Guard:
             # A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Created
             # again, they would stand there twice as soon as the rights come back.
             raise GuardError(
-                f"{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would be"
-                f" created again, more than max_changed = {self.max_changed} allows"
-                f" ({_examples(plan, plan.vanished_uids)}); nothing was sent",
-                "check that syncd's user can still see these calendars; if people have deleted the events, run"
-                f" once with --force or raise max_changed in [[sync]] {sync}",
+                say(
+                    "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
+                    " be created again, more than max_changed = {max_changed} allows"
+                    " ({examples}); nothing was sent",
+                    sync=sync,
+                    vanished=vanished,
+                    known=known,
+                    max_changed=str(self.max_changed),
+                    examples=_examples(plan, plan.vanished_uids),
+                ),
+                say(
+                    "check that syncd's user can still see these calendars; if people have deleted the events, run"
+                    " once with --force or raise max_changed in [[sync]] {sync}",
+                    sync=sync,
+                ),
             )
         changed = len(plan.changed_uids)
         if not self.max_changed.allows(changed, known):

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 import msgspec
 import orjson
 
+from syncd.model.became import Became
 from syncd.model.bulk import bulk_dataclass
 from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
 
@@ -89,7 +90,7 @@ class Item:
     starts_on: str
     ends_on: str | None
     start: str
-    summary: str = ""
+    summary: Became | None = None
     fixed: bool = False
     also: Fields | None = None
 

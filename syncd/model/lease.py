@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from syncd.lang.saying import say
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTerms:
@@ -95,9 +97,9 @@ class Board:
 def described(lease: Lease | None, own: str = "") -> str:
     """Return who holds a portal, in the words that follow "is"; `own` is the holder that asks."""
     if lease is None or not lease.held or lease.holder == own:
-        return "held by no machine yet"
+        return say("held by no machine yet")
     since = datetime.fromtimestamp(lease.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"held by {lease.host} (pid {lease.pid}) since {since}"
+    return say("held by {host} (pid {pid}) since {since}", host=lease.host, pid=lease.pid, since=since)
 
 
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from syncd.lang.saying import say, say_count
 from syncd.model.item import Place
-from syncd.model.names import counted
 
 
 class MadeSection(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -65,13 +65,19 @@ def why_it_stays(one: MadeSection, seen: SectionSeen, caller: int, others: Colle
     `others` are the sections, by name or id, that other syncs write to.
     """
     if seen.maker not in (0, caller):
-        return f"user {seen.maker} has made it"
+        return say("user {maker} has made it", maker=seen.maker)
     if seen.name != one.name:
-        return f"it is called «{seen.name}» now"
+        return say("it is called «{name}» now", name=seen.name)
     if seen.external not in ("", "local"):
-        return f"it is synced with {seen.external}"
+        return say("it is synced with {external}", external=seen.external)
     if one.name in others or str(one.id) in others:
-        return "another sync writes there"
-    if seen.events is None:
-        return "its events could not be listed"
-    return f"{counted(seen.events, 'event')} of others in it" if seen.events else ""
+        return say("another sync writes there")
+    return _by_others(seen.events)
+
+
+def _by_others(events: int | None) -> str:
+    if events is None:
+        return say("its events could not be listed")
+    if not events:
+        return ""
+    return say_count("{count:,} event of others in it", "{count:,} events of others in it", events)

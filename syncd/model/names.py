@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span
 
 Value = str | date | datetime | tuple[str, ...]
@@ -101,10 +102,10 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
     titles = [title for title, _ in details.columns]
     close = nearest(name, (*FIELDS, *titles))
     raise EntryError(
-        f'{entry.where}: there is no field or column "{name}"',
-        f'did you mean "{close}"?'
+        say('{where}: there is no field or column "{name}"', where=entry.where, name=name),
+        say('did you mean "{close}"?', close=close)
         if close
-        else f"columns here: {', '.join(titles) or 'none'}; fields: {', '.join(FIELDS)}",
+        else say("columns here: {titles}; fields: {fields}", titles=tuple(titles) or say("none"), fields=FIELDS),
     )
 
 

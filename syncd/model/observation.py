@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from syncd.lang.saying import say
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
+from syncd.model.labels import labels
 from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
@@ -258,7 +259,7 @@ def recovery_mark(sync: str, key: Key) -> str:
 FOREIGN = say("another event has its id in the portal now")
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
-UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
+UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 """Why an item waits whose event the portal shows in a way that is not understood."""
 
 
@@ -289,9 +290,8 @@ class Observation:
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     def whom(self, link: Link) -> str:
-        """Return " by" and the name of who has changed the event of `link`, "" where nobody tells."""
-        who = self.by.get(link.remote_id, "")
-        return f" by {who}" if who else ""
+        """Return the name of who has changed the event of `link`, "" where nobody tells."""
+        return self.by.get(link.remote_id, "")
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""
@@ -367,4 +367,4 @@ class Observation:
                 say("it is gone from the portal") if link.remote_id in self.gone else say("it could not be read back")
             )
         names = (*self._edited(link, event), *self.comparison.not_taken(link.sent, event))
-        return say("reads back differently: {names}", names=names) if names else None
+        return say("reads back differently: {names}", names=labels(names)) if names else None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncd.lang.saying import Saying, restored, say
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Item, Key, Link, Op
 from syncd.model.json_values import Fields, Json
@@ -20,9 +21,6 @@ MAX_PROBLEMS = 1_000
 """How many problems of one run are kept in full; the others are only counted."""
 
 RunState = Literal["running", "done", "partial", "stopped", "failed"]
-
-REFUSED = "refused: "
-"""How the note of an intent begins whose refusal may mean that the event is gone; looking tells."""
 
 FIRST_RETRY_S = 900.0
 LONGEST_RETRY_S = 86_400.0
@@ -39,9 +37,9 @@ class ToldTrouble:
     def parse(cls, value: Json) -> ToldTrouble:
         """Return what was kept as JSON; version 0.1 kept the text alone."""
         if not isinstance(value, Mapping):
-            return cls(text=str(value))
+            return cls(text=restored(str(value)))
         portal = value.get("portal")
-        return cls(text=str(value.get("text", "")), portal=portal if isinstance(portal, str) else None)
+        return cls(text=restored(str(value.get("text", ""))), portal=portal if isinstance(portal, str) else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +199,22 @@ class Tally:
     items: int
     held: int
     open_intents: int
+
+
+def refusal(reason: str) -> Saying:
+    """Return the note of an intent whose refusal for `reason` may mean that the event is gone; looking tells."""
+    return say("refused: {reason}", reason=reason)
+
+
+def refused_for(note: str) -> str | None:
+    """Return the reason in a note that `refusal` made, None for any other note."""
+    match note:
+        case Saying(form="refused: {reason}", values={"reason": str() as reason}):
+            return reason
+        case Saying():
+            return None
+    before, refused, reason = note.partition("refused: ")  # as older versions kept it
+    return reason if refused and not before else None
 
 
 def next_hold(

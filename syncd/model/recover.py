@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from syncd.model.fates import Fate
 from syncd.model.item import ANY_FINGERPRINT, Hold, Key, Link, Observed
 from syncd.model.observation import Observation, equal
-from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
+from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold, refused_for
 from syncd.model.stamp import made_since
 from syncd.model.traces import Traces, suspected
 
@@ -138,8 +138,8 @@ def _created(
 ) -> Finding:
     remote_id = _own(intent, observation, free)
     if remote_id is None:
-        if intent.note.startswith(REFUSED):
-            return _held(intent, hold, now)
+        if (refused := refused_for(intent.note)) is not None:
+            return _held(intent, refused, hold, now)
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
     seen = observation.events[remote_id]
     created = Fate(kind="created", remote_id=remote_id)
@@ -164,8 +164,8 @@ def _changed(intent: Intent, observation: Observation, link: Link | None, hold: 
             return Finding(intent=intent, outcome=Deleted(), fates=(Fate(kind="deleted"),))
         vanished = (Fate(kind="vanished", remote_id=intent.remote_id),) if gone else ()
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED, *vanished))
-    if intent.note.startswith(REFUSED):
-        return _held(intent, hold, now)
+    if (refused := refused_for(intent.note)) is not None:
+        return _held(intent, refused, hold, now)
     if intent.op == "update" and (seen := _shown(intent, observation)) is not None:
         # As with a create: what a person took out of a series must be noticed after our own update, too.
         outcome = Written(remote_id=seen.remote_id, version=None if seen.damage else seen.version, stamp=seen.stamp)
@@ -173,9 +173,8 @@ def _changed(intent: Intent, observation: Observation, link: Link | None, hold: 
     return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,), doubted=intent.op == "update")
 
 
-def _held(intent: Intent, hold: Hold | None, now: float) -> Finding:
-    """Return the finding of a change that the portal refused and that it has not carried out."""
-    reason = intent.note.removeprefix(REFUSED)
+def _held(intent: Intent, reason: str, hold: Hold | None, now: float) -> Finding:
+    """Return the finding of a change that the portal refused for `reason` and that it has not carried out."""
     held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
     fate = Fate(kind="refused", reason=reason, where=intent.where)
     return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 
+from syncd.lang.saying import say
 from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Key, Link
@@ -30,7 +31,7 @@ def drop_unwanted(
             continue
         if key.uid in wanted.uids:
             draft.present.add(key)
-            _delete(draft, link, "no longer part of its entry", policy, observation)
+            _delete(draft, link, say("no longer part of its entry"), policy, observation)
             continue
         draft.absent.add(key)
         _gone_from_source(draft, link, wanted, policy, observation)
@@ -47,10 +48,14 @@ def _gone_from_source(
         return
     passes = link.absent_passes + 1
     if passes < policy.removed_after:
-        reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
+        reason = say(
+            "gone from the source for {passes} of {removed_after} passes (removed_after); not deleted yet",
+            passes=passes,
+            removed_after=policy.removed_after,
+        )
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
         return
-    if _delete(draft, link, "gone from the source", policy, observation):
+    if _delete(draft, link, say("gone from the source"), policy, observation):
         draft.removed_uids.add(link.key.uid)
 
 
@@ -62,7 +67,7 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
     """
     if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
         draft.forgotten.append(link)
-        text = f"{reason}, but {FOREIGN}: that one is left alone"
+        text = say("{reason}, but {foreign}: that one is left alone", reason=reason, foreign=FOREIGN)
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
         return False
     if observation is not None and link.remote_id in observation.unread:
@@ -74,7 +79,7 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
         return False
     edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
     if observation is not None and edits_win and observation.edited_since(link):
-        reason = f"{reason}, but edited in the portal since"
+        reason = say("{reason}, but edited in the portal since", reason=reason)
         draft.conflict(Change(op="delete", key=link.key, link=link, reason=reason), link.where)
         return False
     draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))

@@ -17,10 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.errors import GuardError
+from syncd.lang.saying import say
 from syncd.model.adoption import Adoptable
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Json
+from syncd.model.labels import labels
 from syncd.model.observation import FOREIGN, Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
@@ -53,7 +55,7 @@ class TakeBack:
     missing: int = 0
 
 
-_UNREAD = "what stands at its id in the portal could not be read; run it again"
+_UNREAD = say("what stands at its id in the portal could not be read; run it again")
 _Verdict = Change | Left | Link | None
 
 
@@ -77,9 +79,14 @@ def check_visible(plan: TakeBack, sync: str) -> None:
     """
     if plan.sought >= CHANGES_COUNT_FROM and 2 * plan.missing > plan.sought:
         raise GuardError(
-            f"{sync}: {plan.missing} of {plan.sought} events can no longer be seen in the portal and would be"
-            " forgotten; nothing was sent, nothing is forgotten",
-            "may syncd's user still see these calendars? If people have deleted the events, run it with --force",
+            say(
+                "{sync}: {missing} of {sought} events can no longer be seen in the portal and would be"
+                " forgotten; nothing was sent, nothing is forgotten",
+                sync=sync,
+                missing=plan.missing,
+                sought=plan.sought,
+            ),
+            say("may syncd's user still see these calendars? If people have deleted the events, run it with --force"),
         )
 
 
@@ -110,18 +117,24 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
     doubled = seen.claimed_twice(links)
     for link in sorted(links, key=lambda one: one.key):
         if link.adopted:
-            left.append(Left(link=link, reason="adopted, not created: it stays, and is forgotten"))
+            left.append(Left(link=link, reason=say("adopted, not created: it stays, and is forgotten")))
             forgotten.append(link)
         elif seen.lost(link) or link.key in doubled:
             forgotten.append(link)
             if link.remote_id not in seen.gone:
-                left.append(Left(link=link, reason=f"{FOREIGN}: that one stays, and the link is forgotten", ours=False))
+                left.append(
+                    Left(
+                        link=link,
+                        reason=say("{foreign}: that one stays, and the link is forgotten", foreign=FOREIGN),
+                        ours=False,
+                    )
+                )
         elif seen.of(link) is None:
             left.append(Left(link=link, reason=_UNREAD))
         else:
-            changes.append(Change(op="delete", key=link.key, link=link, reason="created by this sync"))
+            changes.append(Change(op="delete", key=link.key, link=link, reason=say("created by this sync")))
             if names := _edited_by_people(seen, link):
-                noted.append(Left(link=link, reason=f"edited in the portal since: {', '.join(names)}"))
+                noted.append(Left(link=link, reason=_edited_since(names)))
     return TakeBack(
         changes=tuple(changes),
         forgotten=tuple(forgotten),
@@ -158,13 +171,13 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
 def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
     """Return who changed the event since the run left it as `after`, "" if nobody has."""
     if now.fingerprint not in (after.fingerprint, ""):
-        return "changed by a later run; undo that one first"
+        return say("changed by a later run; undo that one first")
     if seen.lost(now):
-        return FOREIGN if seen.foreign(now) else "deleted in the portal since"
+        return FOREIGN if seen.foreign(now) else say("deleted in the portal since")
     if seen.of(now) is None:
         return _UNREAD
     names = _edited_by_people(seen, now, restored)
-    return f"edited in the portal since: {', '.join(names)}" if names else ""
+    return _edited_since(names) if names else ""
 
 
 def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
@@ -177,30 +190,40 @@ def _edited_by_people(seen: Observation, link: Link, restored: Link | None = Non
     return seen.edited(link)
 
 
+def _edited_since(names: Iterable[str]) -> str:
+    return say("edited in the portal since: {names}", names=labels(names))
+
+
 def _restored(now: Link, before: Link) -> Change:
     differences: dict[str, tuple[Json, Json]] = {
         name: (now.sent.get(name), before.sent.get(name))
         for name in sorted(set(now.sent) | set(before.sent))
         if now.sent.get(name) != before.sent.get(name)
     }
-    item, reason = _item(before), "changed by the run"
+    item, reason = _item(before), say("changed by the run")
     if now.section_id != before.section_id and before.sent.get("meeting") and now.key.place.kind == "user":
         # An update would be answered as if it had moved it (PORTAL.md 4.3).
         item = replace(item, section=now.section, section_id=now.section_id)
-        reason += f"; stays in the section «{now.section}», as the portal moves no meeting in a user's calendar"
+        reason = say(
+            "changed by the run; stays in the section «{section}», as the portal moves no meeting in a user's calendar",
+            section=now.section,
+        )
     return Change(op="update", key=now.key, item=item, link=now, reason=reason, fields=differences)
 
 
 def _deleted(now: Link) -> Change:
-    return Change(op="delete", key=now.key, link=now, reason="created by the run")
+    return Change(op="delete", key=now.key, link=now, reason=say("created by the run"))
 
 
 def _recreated(before: Link, adoptable: Adoptable) -> Change | Left:
     """Return the create of what the run deleted; nothing is made beside what a person or a restore brought back."""
     found = adoptable.find(_item(before))
     if found is None:
-        return Change(op="create", key=before.key, item=_item(before), reason="deleted by the run")
-    reason = f"deleted by the run, but event {found.seen.remote_id} stands in its place; nothing is made beside it"
+        return Change(op="create", key=before.key, item=_item(before), reason=say("deleted by the run"))
+    reason = say(
+        "deleted by the run, but event {remote_id} stands in its place; nothing is made beside it",
+        remote_id=found.seen.remote_id,
+    )
     return Left(link=before, reason=reason, ours=False)
 
 

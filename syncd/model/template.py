@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from syncd.errors import ConfigError, EntryError
+from syncd.errors import ConfigError, EntryError, message_of
+from syncd.lang.saying import say
 from syncd.model.entry import Details, Entry, Span
 from syncd.model.names import Getter, Value, as_text, getter_of, nearest
 
@@ -92,7 +93,8 @@ def _place_filled(place: _Place, where: str) -> _Filled:
                 value = apply(value)
         except ValueError as error:
             raise EntryError(
-                f"{entry.where}: {where} does not fit: {error}", "correct the value or the template"
+                say("{entry}: {where} does not fit: {error}", entry=entry.where, where=where, error=message_of(error)),
+                say("correct the value or the template"),
             ) from None
         return as_text(value)
 
@@ -119,8 +121,13 @@ def compile_template(text: str, *, where: str) -> Template:
                 pieces.append(brace[0])
             case "{" | "}" as brace:
                 raise ConfigError(
-                    f"{where}: a lone {brace} at character {found.start() + 1}",
-                    "write {{ and }} for braces as text, and close every {name}",
+                    say(
+                        "{where}: a lone {brace} at character {start}",
+                        where=where,
+                        brace=brace,
+                        start=found.start() + 1,
+                    ),
+                    say("write {{{{ and }}}} for braces as text, and close every {{name}}"),
                 )
             case _ if found[1] is not None:
                 pieces.append(_place(found[1], where))
@@ -136,7 +143,8 @@ def _place(inside: str, where: str) -> _Place:
         found = _NAME.match(inside, at)
         if found is None:
             raise ConfigError(
-                f"{where}: {{{inside}}} has no name where one belongs", "write {title} or {Room or location}"
+                say("{where}: {place} has no name where one belongs", where=where, place=_in_braces(inside)),
+                say("write {{title}} or {{Room or location}}"),
             )
         names.append(found["quoted"] or found["plain"])
         at = found.end()
@@ -146,6 +154,10 @@ def _place(inside: str, where: str) -> _Place:
     return _Place(tuple(names), tuple(_filter(each, inside, where) for each in filters))
 
 
+def _in_braces(inside: str) -> str:
+    return f"{{{inside}}}"
+
+
 def _filter(text: str, inside: str, where: str) -> Filter:
     name, colon, argument = text.partition(":")
     name = name.strip()
@@ -153,19 +165,23 @@ def _filter(text: str, inside: str, where: str) -> Filter:
     if make is None:
         close = nearest(name, FILTERS)
         raise ConfigError(
-            f'{where}: {{{inside}}} uses an unknown filter "{name}"',
-            f'did you mean "{close}"?' if close else f"there are {', '.join(FILTERS)}",
+            say('{where}: {place} uses an unknown filter "{name}"', where=where, place=_in_braces(inside), name=name),
+            say('did you mean "{close}"?', close=close)
+            if close
+            else say("there are {filters}", filters=tuple(FILTERS)),
         )
     try:
         return make(argument if colon else None)
     except ValueError as error:
-        raise ConfigError(f"{where}: {{{inside}}}: {name} {error}") from None
+        raise ConfigError(
+            say("{where}: {place}: {error}", where=where, place=_in_braces(inside), error=message_of(error))
+        ) from None
 
 
-def _no_argument(change: Callable[[str], str]) -> Callable[[str | None], Filter]:
+def _no_argument(name: str, change: Callable[[str], str]) -> Callable[[str | None], Filter]:
     def make(argument: str | None) -> Filter:
         if argument is not None:
-            raise ValueError("takes nothing after a colon")
+            raise ValueError(say("{filter} takes nothing after a colon", filter=name))
         return lambda value: change(as_text(value))
 
     return make
@@ -173,7 +189,7 @@ def _no_argument(change: Callable[[str], str]) -> Callable[[str | None], Filter]
 
 def _cut(argument: str | None) -> Filter:
     if argument is None or not argument.strip().isdecimal() or int(argument) < 1:
-        raise ValueError("needs a number of characters, as in cut:80")
+        raise ValueError(say("cut needs a number of characters, as in cut:80"))
     length = int(argument)
     return lambda value: cut(as_text(value), length)
 
@@ -191,14 +207,17 @@ def cut(text: str, length: int) -> str:
 
 def _default(argument: str | None) -> Filter:
     if argument is None:
-        raise ValueError("needs a text, as in default:none")
+        raise ValueError(say("default needs a text, as in default:none"))
     return lambda value: value if as_text(value).strip() else argument
 
 
 def _date(argument: str | None) -> Filter:
     if not argument:
-        raise ValueError("needs a format, as in date:%d.%m.%Y")
-    datetime(2000, 1, 1).strftime(argument)
+        raise ValueError(say("date needs a format, as in date:%d.%m.%Y"))
+    try:
+        datetime(2000, 1, 1).strftime(argument)
+    except ValueError as error:
+        raise ValueError(say("date: {error}", error=str(error))) from None
     return lambda value: _formatted(value, argument)
 
 
@@ -211,12 +230,12 @@ def _formatted(value: Value, form: str) -> Value:
     try:
         return datetime.fromisoformat(text).strftime(form)
     except ValueError:
-        raise ValueError(f'"{cut(text, 40)}" is not an ISO date') from None
+        raise ValueError(say('"{cut}" is not an ISO date', cut=cut(text, 40))) from None
 
 
 def _prefix(argument: str | None) -> Filter:
     if argument is None:
-        raise ValueError("needs a text, as in prefix:Link: ")
+        raise ValueError(say("prefix needs a text, as in prefix:Link: "))
     return lambda value: argument + as_text(value) if as_text(value).strip() else ""
 
 
@@ -224,7 +243,7 @@ def _map(argument: str | None) -> Filter:
     """Make a filter of "high=red,low=green,*=gray": what a value, or one of several, becomes; * is any other."""
     pairs = [pair.partition("=") for pair in (argument or "").split(",")]
     if not all(equals for _, equals, _ in pairs):
-        raise ValueError("needs pairs, as in map:1=high,9=low,*=normal")
+        raise ValueError(say("map needs pairs, as in map:1=high,9=low,*=normal"))
     table = {before.strip().casefold(): after.strip() for before, _, after in pairs}
 
     def mapped(value: Value) -> Value:
@@ -238,9 +257,9 @@ def _map(argument: str | None) -> Filter:
 
 
 FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
-    "lower": _no_argument(str.lower),
-    "upper": _no_argument(str.upper),
-    "strip": _no_argument(str.strip),
+    "lower": _no_argument("lower", str.lower),
+    "upper": _no_argument("upper", str.upper),
+    "strip": _no_argument("strip", str.strip),
     "cut": _cut,
     "default": _default,
     "date": _date,

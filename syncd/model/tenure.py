@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncd.errors import LostLeaseError
+from syncd.lang.saying import say
 
 
 class Tenure:
@@ -54,12 +55,12 @@ class Tenure:
 
     def why(self) -> str:
         """Return why it is over, empty if it is not."""
-        return "" if self.valid() else self._ended or "it was not renewed in time"
+        return "" if self.valid() else self._ended or say("it was not renewed in time")
 
     def check(self) -> None:
         """Raise LostLeaseError unless the tenure is valid."""
         if why := self.why():
             raise LostLeaseError(
-                f"this machine no longer holds the lease of portal {self.portal}: {why}",
-                "whoever holds it goes on; what was sent is looked for there",
+                say("this machine no longer holds the lease of portal {portal}: {why}", portal=self.portal, why=why),
+                say("whoever holds it goes on; what was sent is looked for there"),
             )

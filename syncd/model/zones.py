@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
+from syncd.lang.saying import say
 from syncd.model.zone_names import ALIASES, CITIES, RUSSIAN_ZONES, UNLINKED
 
 PROOF_YEARS = range(2000, 2038)
@@ -95,7 +96,7 @@ def canonical(name: str) -> str:
         return "UTC"
     if seen.startswith("Etc/GMT") and (place := _constant_places().get(_standard_offset(seen))):
         return place
-    raise LookupError(f"the portal has no time zone like {name}")
+    raise LookupError(say("the portal has no time zone like {name}", name=name))
 
 
 @cache

@@ -17,6 +17,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, StoppedError, SyncdError
+from syncd.lang.saying import say
 from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
@@ -47,6 +48,7 @@ _MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
 _MOST_PAGES = 4000
 _PAGING_TRIES = 3
+_REQUEST_RATE = say("the request rate")
 
 log = structlog.get_logger()
 
@@ -209,7 +211,7 @@ class Portal:
                 await self._clock.sleep(0)
         await session.run()
         if reader.taken < len(commands) and self._stop.is_set():
-            raise StoppedError("stopped while reading")
+            raise StoppedError(say("stopped while reading"))
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)
         reader.hand_on_failures()
@@ -224,7 +226,10 @@ class Portal:
             rows, total = await self._pages(method, params)
             if rows.seen >= total:
                 return rows.all()
-        raise PortalUnreachableError(f"{method} gave {rows.seen} of {total} rows", "the next pass tries again")
+        raise PortalUnreachableError(
+            say("{method} gave {seen} of {total} rows", method=method, seen=rows.seen, total=total),
+            say("the next pass tries again"),
+        )
 
     async def _pages(self, method: str, params: Mapping[str, Json]) -> tuple[_Rows, int]:
         """Read page after page; return the rows and how many the portal says there are, 0 if it does not."""
@@ -238,7 +243,9 @@ class Portal:
             starts = range(start, max(last.total or 0, start + 1), page)
             asked += len(starts)
             if asked > _MOST_PAGES:
-                raise PortalUnreachableError(f"{self.origin}: {method} has no last page")
+                raise PortalUnreachableError(
+                    say("{origin}: {method} has no last page", origin=self.origin, method=method)
+                )
             commands = [Command(method=method, params={**params, "start": at}) for at in starts]
             new = 0
             for reply in await self.read_many(commands):
@@ -249,7 +256,9 @@ class Portal:
                 # Rows were deleted meanwhile, or nobody said which page is the last: this one lay past the end.
                 break
             if start is not None and start <= starts[-1]:
-                raise PortalUnreachableError(f"{self.origin}: the pages of {method} go in circles")
+                raise PortalUnreachableError(
+                    say("{origin}: the pages of {method} go in circles", origin=self.origin, method=method)
+                )
         return rows, last.total or 0
 
     async def push(
@@ -333,7 +342,7 @@ class Portal:
         waiting = self._traffic.waiting
         gate_s = self._channel.line.gate.wait_s
         if waiting is None and gate_s > 0 and pushes:
-            waiting = ("the request rate", self._clock.now() + gate_s)
+            waiting = (_REQUEST_RATE, self._clock.now() + gate_s)
         return Progress(
             done=total - sum(exchange.remaining for exchange, _ in pushes),
             total=total,
@@ -469,8 +478,10 @@ def _must(method: str, reply: Reply) -> Done:
         case Refused():
             raise CommandRefusedError(method, reply)
         case Unknown():
-            what = "was refused" if reply.code else "was not answered"
-            raise PortalUnreachableError(f"{method} {what}: {reply.reason}", "try again later")
+            said = say("{method} was not answered: {reason}", method=method, reason=reply.reason)
+            if reply.code:
+                said = say("{method} was refused: {reason}", method=method, reason=reply.reason)
+            raise PortalUnreachableError(said, say("try again later"))
 
 
 __all__ = [

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncd.clock import Clock, SystemClock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.base import ReadContext, Source, SourceFactory
 from syncd.source.options import nearest
 
@@ -52,11 +53,14 @@ def open_source(options: Mapping[str, object], base: Path, *, where: str, clock:
     """
     kind = options.get("type")
     if not isinstance(kind, str):
-        raise ConfigError(f"{where}: missing key 'type'", 'e.g. type = "csv"')
+        raise ConfigError(say("{where}: missing key 'type'", where=where), say('e.g. type = "csv"'))
     try:
         factory = _built_in(kind) if kind in BUILT_IN else _plugin(kind, where)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{where}: the source {kind!r} cannot be loaded: {error}", "reinstall its package") from error
+        raise ConfigError(
+            say("{where}: the source {kind!r} cannot be loaded: {error}", where=where, kind=kind, error=str(error)),
+            say("reinstall its package"),
+        ) from error
     # Only a source that waits or measures needs a clock, and factories of plugins may have been written without it.
     if "clock" in signature(factory).parameters:
         return factory(options, base, where=where, clock=clock or SystemClock())
@@ -72,14 +76,22 @@ def _built_in(kind: str) -> Callable[..., Source]:
 def _plugin(kind: str, where: str) -> Callable[..., Source]:
     plugins = _plugins()
     if kind not in plugins:
-        raise ConfigError(f"{where}: unknown source type {kind!r}", nearest(kind, {*BUILT_IN, *plugins}))
+        raise ConfigError(
+            say("{where}: unknown source type {kind!r}", where=where, kind=kind), nearest(kind, {*BUILT_IN, *plugins})
+        )
     factory: Callable[..., Source] = plugins[kind].load()
     written_for = getattr(import_module(plugins[kind].module), "SOURCE_API", 1)
     if not isinstance(written_for, int) or written_for > SOURCE_API:
         raise ConfigError(
-            f"{where}: the source {kind!r} is written for version {written_for} of syncd.source, and this is version "
-            f"{SOURCE_API}",
-            "update syncd, or install an older version of the source's package",
+            say(
+                "{where}: the source {kind!r} is written for version {written_for} of syncd.source, and this is version"
+                " {own}",
+                where=where,
+                kind=kind,
+                written_for=str(written_for),
+                own=SOURCE_API,
+            ),
+            say("update syncd, or install an older version of the source's package"),
         )
     return factory
 

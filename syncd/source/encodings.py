@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.alphabets import begins_with_yo, likeness
 from syncd.source.field_values import CONTROLS, SURROGATES
 
@@ -200,7 +202,18 @@ def _narrow(content: bytes, first: int, name: str) -> str:
     advised = _advised(content, first)
     if plausible and advised == codecs.lookup(best.encoding).name:
         return best.encoding
-    raise _unsure(name, best, rivals, advised)
+    message = say(
+        "{name} is not UTF-8, and its encoding cannot be told: {readings}",
+        name=name,
+        readings=_said_of([best, *rivals[:1]], advised),
+    )
+    raise SourceError(
+        message,
+        say(
+            'set encoding in [sync.source], such as encoding = "{encoding}", or save the file as UTF-8',
+            encoding=best.encoding,
+        ),
+    )
 
 
 def _doubt(content: bytes, text: str, name: str) -> None:
@@ -216,7 +229,18 @@ def _doubt(content: bytes, text: str, name: str) -> None:
             likely, other = (
                 _Reading(encoding=one, likeness=0.0, words=said) for one, said in ((encoding, read), ("utf-8", meant))
             )
-            raise _unsure(name, likely, [other], "", "may not be UTF-8", 'or "utf-8" if it is that')
+            message = say(
+                "{name} may not be UTF-8, and its encoding cannot be told: {readings}",
+                name=name,
+                readings=_said_of([likely, other], ""),
+            )
+            raise SourceError(
+                message,
+                say(
+                    'set encoding in [sync.source], such as encoding = "{encoding}", or "utf-8" if it is that',
+                    encoding=likely.encoding,
+                ),
+            )
 
 
 def _readings(content: bytes, first: int) -> list[_Reading]:
@@ -239,21 +263,14 @@ def _advised(content: bytes, first: int) -> str:
     return codecs.lookup(best.encoding).name if best is not None else ""
 
 
-def _unsure(
-    name: str,
-    best: _Reading,
-    rivals: list[_Reading],
-    advised: str,
-    why: str = "is not UTF-8",
-    otherwise: str = "or save the file as UTF-8",
-) -> SourceError:
-    shown = [best, *rivals[:1]]
-    at = next((at for at in range(len(best.words)) if len({one.words[at] for one in shown}) == len(shown)), 0)
-    said = [f"{one.encoding} reads {one.words[at][:_SHOWN]!r}" for one in shown]
-    if advised and advised not in {codecs.lookup(one.encoding).name for one in shown}:
-        said.append(f"or it is {advised}")
-    remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", {otherwise}'
-    return SourceError(f"{name} {why}, and its encoding cannot be told: {', '.join(said)}", remedy)
+def _said_of(readings: Sequence[_Reading], advised: str) -> tuple[str, ...]:
+    """Return what each of some readings makes of the first word that they tell apart, and what else it could be."""
+    words = range(len(readings[0].words))
+    at = next((at for at in words if len({one.words[at] for one in readings}) == len(readings)), 0)
+    said = [say("{encoding} reads {text!r}", encoding=one.encoding, text=one.words[at][:_SHOWN]) for one in readings]
+    if advised and advised not in {codecs.lookup(one.encoding).name for one in readings}:
+        said.append(say("or it is {encoding}", encoding=advised))
+    return tuple(said)
 
 
 def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
@@ -277,24 +294,33 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str,
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = content.count(b"\n", 0, start) + 1
-        message = f"{name}:{line}: byte {start} is not {codec}"
-        raise SourceError(message, "correct encoding, or save the file again") from None
+        where = f"{name}:{line}"
+        message = say("{where}: byte {position} is not {codec}", where=where, position=start, codec=codec)
+        raise SourceError(message, say("correct encoding, or save the file again")) from None
     if "\x00" in text:
         _refuse_binary(text, name, kind)
     if _MARKUP.match(text):
-        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
+        raise SourceError(
+            say("{name} is an HTML page, not {kind}", name=name, kind=kind),
+            say("a login or error page may have been saved instead"),
+        )
     return text, codec
 
 
 def _refuse_binary(text: str, name: str, kind: str) -> None:
     """Raise SourceError for a text with NULs that is none; a few stray ones are left to the rows they stand in."""
     if _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text):
-        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
+        raise SourceError(
+            say("{name} is a binary file, not {kind}, or was only half written", name=name, kind=kind),
+            say("export it as {kind}", kind=kind),
+        )
 
 
 def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
     """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
-    return "" if encoding != "auto" or content.isascii() or says_itself(content) else f"{name} is taken to be {codec}"
+    if encoding != "auto" or content.isascii() or says_itself(content):
+        return ""
+    return say("{name} is taken to be {codec}", name=name, codec=codec)
 
 
 def looks_like_markup(content: bytes) -> bool:

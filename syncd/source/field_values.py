@@ -12,10 +12,13 @@ from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import Saying, Value, say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Timed
 from syncd.model.recurrence.rrule import RuleError, parse
+from syncd.source.reasons import reason_of
 from syncd.source.rule_text import plain_rule
+from syncd.source.stamps import LAST_YEAR
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """C0 without tab and newline, and DEL."""
@@ -31,9 +34,6 @@ _ISO = re.compile(
 FIRST_YEAR = 1970
 FIRST_YEAR_OF_SERIES = 1900
 """The series of a birthday starts with the birth; only its future days are ever shown."""
-LAST_YEAR = 2037
-"""The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
-
 _COUNTED, _MOST, _LONGEST_NUMBER = frozenset({"INTERVAL", "COUNT"}), 100_000, 12
 """The limit of INTERVAL and COUNT is ours, far beyond any schedule."""
 
@@ -42,7 +42,9 @@ def sync_zone(name: str | None) -> str | None:
     """Return the IANA zone of the sync's `timezone`, None if it has none; raises ConfigError if it is not known."""
     zone = zones.resolve(name) if name else None
     if name and zone is None:
-        raise ConfigError(f"timezone = {name!r} is not a time zone", "write a name like Europe/Moscow")
+        raise ConfigError(
+            say("timezone = {name!r} is not a time zone", name=name), say("write a name like Europe/Moscow")
+        )
     return zone
 
 
@@ -54,7 +56,20 @@ def damaged(text: str) -> bool:
 
 def shown(text: str) -> str:
     """Return a text as it can be printed and stored: bytes that could not be decoded as escapes."""
+    if isinstance(text, Saying):
+        return text.mapped(shown) if any(map(_is_damaged, text.values.values())) else text
     return text.encode("utf-8", "backslashreplace").decode() if damaged(text) else text
+
+
+def _is_damaged(value: Value | None) -> bool:
+    match value:
+        case Saying():
+            return any(map(_is_damaged, value.values.values()))
+        case str():
+            return damaged(value)
+        case tuple():
+            return any(map(_is_damaged, value))
+    return False
 
 
 def clean(text: str) -> str:
@@ -89,7 +104,7 @@ def timed_span(start: datetime, end: datetime, zone: str, end_zone: str, *, firs
     # when it is moved over a change of clocks, a span between zones keeps its exact length.
     end_zone = zone if zones.same(zone, end_zone) else end_zone
     if end < start if zone == end_zone else instant(end, end_zone) < instant(start, zone):
-        raise ValueError(f"end is before start ({end:%Y-%m-%d %H:%M} is before {start:%Y-%m-%d %H:%M})")
+        raise ValueError(say("end is before start ({end} is before {start})", end=end, start=start))
     if not first_year <= start.year <= LAST_YEAR:
         raise _outside(start.year, first_year)
     if end.date() > date(LAST_YEAR + 1, 1, 1):  # midnight after the last day is an end like any other
@@ -103,7 +118,7 @@ def all_day_span(first: date, end: date, *, first_year: int = FIRST_YEAR) -> All
     Raises ValueError for an end that is not after `first` and for years that the portal cannot hold.
     """
     if end <= first:
-        raise ValueError(f"end is before start (it ends before {end} and starts on {first})")
+        raise ValueError(say("end is before start (it ends before {end} and starts on {first})", end=end, first=first))
     for year in (first.year, (end - timedelta(days=1)).year):
         if not first_year <= year <= LAST_YEAR:
             raise _outside(year, first_year)
@@ -111,7 +126,14 @@ def all_day_span(first: date, end: date, *, first_year: int = FIRST_YEAR) -> All
 
 
 def _outside(year: int, first_year: int) -> ValueError:
-    return ValueError(f"the year {year} is outside {first_year} to {LAST_YEAR}, which is what the portal can hold")
+    return ValueError(
+        say(
+            "the year {year} is outside {first_year} to {last_year}, which is what the portal can hold",
+            year=year,
+            first_year=first_year,
+            last_year=LAST_YEAR,
+        )
+    )
 
 
 def after(start: datetime, length: timedelta, zone: str) -> datetime:
@@ -129,7 +151,7 @@ def after(start: datetime, length: timedelta, zone: str) -> datetime:
         exact = instant(day, zone) + (length - days)
         return exact.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     except OverflowError:
-        raise ValueError("the end lies past the year 9999") from None
+        raise ValueError(say("the end lies past the year 9999")) from None
 
 
 def iso_length(text: str) -> timedelta | None:
@@ -153,7 +175,7 @@ def in_zone(wall: datetime, offset: timedelta, zone: str) -> datetime:
     try:
         return (wall.replace(tzinfo=UTC) - offset).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     except OverflowError:
-        raise ValueError("the time lies outside the calendar") from None
+        raise ValueError(say("the time lies outside the calendar")) from None
 
 
 def instant(wall: datetime, zone: str) -> datetime:
@@ -164,7 +186,14 @@ def instant(wall: datetime, zone: str) -> datetime:
     try:
         return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"the year {wall.year} is outside {FIRST_YEAR} to {LAST_YEAR}") from None
+        raise ValueError(
+            say(
+                "the year {year} is outside {first_year} to {last_year}",
+                year=wall.year,
+                first_year=FIRST_YEAR,
+                last_year=LAST_YEAR,
+            )
+        ) from None
 
 
 def read_rule(text: str, *, day: int = 31) -> str:
@@ -179,10 +208,17 @@ def read_rule(text: str, *, day: int = 31) -> str:
         counted = name in _COUNTED and value.isascii() and value.lstrip("+-").isdigit()
         if counted and not 1 <= abs(int(value[:_LONGEST_NUMBER])) <= _MOST:
             raise ValueError(
-                f"{text!r} is not a recurrence rule: {name} is not between 1 and {_MOST} (correct it, or leave it out)"
+                say(
+                    "{text!r} is not a recurrence rule: {name} is not between 1 and {most} (correct it, or leave it"
+                    " out)",
+                    text=text,
+                    name=name,
+                    most=_MOST,
+                )
             )
     try:
         parse(rule)
     except RuleError as error:
-        raise ValueError(f"{text!r} is not a recurrence rule: {error}") from None
+        reason = reason_of(error)
+        raise ValueError(say("{text!r} is not a recurrence rule: {reason}", text=text, reason=reason)) from None
     return rule

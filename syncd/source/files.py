@@ -20,12 +20,16 @@ from typing import IO, Protocol
 
 from syncd import collector
 from syncd.errors import ConfigError, SourceError, TransientSourceError, without_frames
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import Fetched, ReadContext
 from syncd.source.field_values import damaged, shown
+from syncd.source.reasons import one_after_other
 from syncd.source.versions import Versions, repeated
 
+_REASONS_SHOWN = 3
+CHECK_PATH = say("check path in [sync.source]")
 MAX_BYTES = 100_000_000
 _FILES_IN_ALL = 10
 """How many times `max_bytes` all files of a source may have together."""
@@ -69,7 +73,9 @@ class Part:
             self.rejected.add(uid)
         else:
             self.unnamed.append((title, "" if damaged(owner) else owner))
-            self.without_row = self.without_row or f"{where} could not be read, so it is not known which entry it is"
+            self.without_row = self.without_row or say(
+                "{where} could not be read, so it is not known which entry it is", where=where
+            )
             self.incomplete = self.incomplete or self.without_row
 
     def warn(self, where: str, reason: str, uid: str = "") -> None:
@@ -226,18 +232,18 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
                 if found.suffix.lower() == suffix and not found.name.startswith((".", _OPEN_IN_OFFICE))
             )
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}", "let syncd read the directory") from error
+            raise SourceError(said_of_file(path, error), say("let syncd read the directory")) from error
         found = [str(Path(path) / name) for name in names]
-        wanted = f"a file ending in {suffix}"
+        missing = say("{path}: there is not a file ending in {suffix}", path=path, suffix=suffix)
     elif has_magic(path) and not os.path.exists(place):  # noqa: PTH110 - as below; a file may be named plan[1].csv
         matching = glob(path, root_dir=base, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         apart = (name for name in matching if not Path(name).name.startswith(_OPEN_IN_OFFICE))
         found = sorted(name for name in apart if not _is_directory(base / name))
-        wanted = "a file that matches"
+        missing = say("{path}: there is not a file that matches", path=path)
     else:
         return (path,)
     if not found:
-        raise SourceError(f"{path}: there is not {wanted}", "check path in [sync.source]")
+        raise SourceError(missing, CHECK_PATH)
     return tuple(found)
 
 
@@ -264,8 +270,15 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
                 # Some files of the system say nothing of their size, and others grow.
                 content = file.read(max_bytes + 1) if before.st_size <= max_bytes else b""
                 if before.st_size > max_bytes or len(content) > max_bytes:
-                    remedy = "raise max_bytes in [sync.source] if that is right"
-                    raise SourceError(f"{name} has more than {max_bytes} bytes, or the files before it had", remedy)
+                    remedy = say("raise max_bytes in [sync.source] if that is right")
+                    raise SourceError(
+                        say(
+                            "{name} has more than {max_bytes} bytes, or the files before it had",
+                            name=name,
+                            max_bytes=max_bytes,
+                        ),
+                        remedy,
+                    )
             after = path.stat()
             # The inode too: a file that is replaced by rename may have the same size and time.
             same = [getattr(before, one) == getattr(after, one) for one in ("st_ino", "st_size", "st_mtime_ns")]
@@ -274,11 +287,11 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
                 break
     except OSError as error:
         is_wrong = error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
-        remedy = "check path in [sync.source]" if is_wrong else "let syncd read the file"
-        raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
+        remedy = CHECK_PATH if is_wrong else say("let syncd read the file")
+        raise SourceError(said_of_file(name, error), remedy) from error
     except ValueError as error:  # a NUL in the path
-        raise SourceError(f"{name!r} is no path: {error}", "check path in [sync.source]") from error
-    unsettled = "" if settled else f"{name} was being written while it was read"
+        raise SourceError(say("{name!r} is no path: {error}", name=name, error=str(error)), CHECK_PATH) from error
+    unsettled = "" if settled else say("{name} was being written while it was read", name=name)
     return FileBytes(name=name, content=content, unsettled=unsettled)
 
 
@@ -289,17 +302,32 @@ def _opened(path: Path, name: str) -> IO[bytes]:
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        raise SourceError(f"{name} is {_kind(mode)}, not a file", "check path in [sync.source]")
+        raise SourceError(_no_file(name, mode), CHECK_PATH)
     return os.fdopen(number, "rb")
 
 
-def _kind(mode: int) -> str:
-    kinds = (
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-    )
-    return next((said for test, said in kinds if test(mode)), "a device")
+def _no_file(name: str, mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return say("{name} is a directory, not a file", name=name)
+    if stat.S_ISFIFO(mode):
+        return say("{name} is a pipe, not a file", name=name)
+    if stat.S_ISSOCK(mode):
+        return say("{name} is a socket, not a file", name=name)
+    return say("{name} is a device, not a file", name=name)
+
+
+def said_of_file(name: str, error: OSError) -> str:
+    """Return what the system says of a file, as a message where it is one that people meet."""
+    match error.errno:
+        case errno.ENOENT:
+            return say("{name}: No such file or directory", name=name)
+        case errno.EACCES:
+            return say("{name}: Permission denied", name=name)
+        case errno.ENAMETOOLONG:
+            return say("{name}: File name too long", name=name)
+        case errno.EIO:
+            return say("{name}: Input/output error", name=name)
+    return say("{name}: {error}", name=name, error=error.strerror or str(error))
 
 
 def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> bool:
@@ -309,8 +337,8 @@ def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> b
     """
     real = path.resolve()
     if not real.is_relative_to(folder.resolve()):
-        remedy = "if only you can write there, follow_links = true in [sync.source] allows it"
-        raise SourceError(f"{name} is a link that leads out of its folder", remedy)
+        remedy = say("if only you can write there, follow_links = true in [sync.source] allows it")
+        raise SourceError(say("{name} is a link that leads out of its folder", name=name), remedy)
     # What was opened is compared, not its name, which may mean another file from one moment to the next.
     here = os.stat(real)  # noqa: PTH116 - tests let somebody write whenever Path.stat looks
     return (opened.st_dev, opened.st_ino) == (here.st_dev, here.st_ino)
@@ -405,7 +433,9 @@ class Assembly:
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
-            errors[file.name] = TransientSourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
+            errors[file.name] = TransientSourceError(
+                say("{name} cannot be read: {reason}", name=file.name, reason=entry_crashed(file.name, error))
+            )
             return None
         # Only now: whether a file was being written says nothing about what its bytes mean.
         if file.unsettled:
@@ -444,13 +474,20 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
         entries=tuple(first.values()),
         problems=tuple(problems),
         complete=not because,
-        incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
+        incomplete_because=_because(because),
         # A uid that is rejected in one file and good in another is there.
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
         assumed=assumed,
         unnamed=None if errors else _unnamed(parts) if because else frozenset(),
     )
+
+
+def _because(reasons: Sequence[str]) -> str:
+    """Return why a snapshot is incomplete: three of the reasons, and how many more there are."""
+    shown = one_after_other(reasons[:_REASONS_SHOWN])
+    more = len(reasons) - _REASONS_SHOWN
+    return say("{reasons}; and {more} more", reasons=shown, more=more) if more > 0 else shown
 
 
 def _unnamed(parts: Sequence[Part]) -> frozenset[tuple[str, str]] | None:

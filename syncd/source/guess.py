@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import PurePath
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
@@ -20,10 +21,11 @@ from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.json.json_guess import guess_records, looks_like_json
 from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.field_names import LABELS
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
-from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
+from syncd.source.table.headings import BY_TITLE, BY_TITLE_AND_CONTENT, FoundFields, find_fields, is_day, is_time_alone
 from syncd.source.table.other_tables import TitlesAgain
 from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
 from syncd.source.table.spans import is_nothing
@@ -43,8 +45,10 @@ _CLOCKS = ("start", "start_time", "end", "end_time")
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
 _SHIFTS = re.compile(r"смен|дежурств|shift", re.IGNORECASE)
 _MOST_HOURS, _DAY_H = 12, 24
-_BY_WORDS = "the file does not say it, but its words read right so"
-_NO_TITLES: Found = ("header", 0, "the table has no titles, so columns are numbers")
+_BY_WORDS = say("the file does not say it, but its words read right so")
+_FOUND = say("found")
+_NO_TITLES: Found = ("header", 0, say("the table has no titles, so columns are numbers"))
+_BY_TITLES = frozenset({BY_TITLE, BY_TITLE_AND_CONTENT})
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -76,13 +80,15 @@ def guess(name: str, content: bytes, today: date) -> Guess:
     `today` tells the year of a plan that names only its month.
     """
     if not content.strip():
-        raise SourceError(f"{name} is empty", "give a file with at least one event")
+        raise SourceError(say("{name} is empty", name=name), say("give a file with at least one event"))
     if content.startswith((_ZIP, _OLE)):
         return _guess_workbook(name, content, today)
     if looks_like_markup(content):
-        raise SourceError(f"{name} is an HTML page", "a login or error page may have been saved instead")
+        raise SourceError(
+            say("{name} is an HTML page", name=name), say("a login or error page may have been saved instead")
+        )
     # iCalendar is cut up as bytes, which UTF-16 hides from it.
-    plain = decode(content, "auto", name=name, kind="text")[0].encode() if is_wide(content) else content
+    plain = decode(content, "auto", name=name, kind=say("text"))[0].encode() if is_wide(content) else content
     head = plain_lines(plain[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
     if head.startswith(b"BEGIN:VCALENDAR") or b"\nBEGIN:VEVENT" in head:
         return _guess_calendar(name, content, plain)
@@ -93,16 +99,18 @@ def guess(name: str, content: bytes, today: date) -> Guess:
 
 def guess_query(query: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Guess:
     """Return what the rows of a query seem to be; raises SourceError for those that cannot be a schedule."""
-    return _guess_table("the query", "sql", (("query", query, "what looks most like a schedule"),), titles, rows)
+    return _guess_table(
+        say("the query"), "sql", (("query", query, say("what looks most like a schedule")),), titles, rows
+    )
 
 
 def _guess_json(name: str, content: bytes) -> Guess:
     found = guess_records(name, content)
-    keys: tuple[Found, ...] = (("records", found.path, "the longest list"),)
+    keys: tuple[Found, ...] = (("records", found.path, say("the longest list")),)
     guessed = _guess_table(name, "json", keys, found.titles, found.rows)
     if not found.more:
         return guessed
-    doubt = f"the answer says that there is another page ({found.more}): say in next how to ask for it"
+    doubt = say("the answer says that there is another page ({more}): say in next how to ask for it", more=found.more)
     return replace(guessed, doubts=(*guessed.doubts, doubt))
 
 
@@ -121,8 +129,11 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     unknown = _unknown_zones(feed)
     doubts: tuple[str, ...] = ()
     if unknown:
-        shown = ", ".join(map(repr, unknown))
-        doubts = (f"nobody knows the zones {shown} of the feed: say what they mean in [sync.source.zones]",)
+        doubts = (
+            say(
+                "nobody knows the zones {zones!r} of the feed: say what they mean in [sync.source.zones]", zones=unknown
+            ),
+        )
     owned = [
         (found[1].decode().upper(), found[2].decode("utf-8", "replace").strip())
         for calendar in feed.calendars
@@ -166,10 +177,12 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
     numbered, _, _ = records(text, delimiter, skip)
     rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]
     if not rows:
-        raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")
+        raise SourceError(
+            say("{name} has no rows", name=name), say("give a file with a row of titles and at least one event")
+        )
     lines = [(line, row) for (line, _), row in zip(numbered, rows, strict=False)]
-    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else "found"
-    keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
+    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else _FOUND
+    keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, _FOUND))
     plan = _guess_plan(name, "csv", keys, lines, (), today)
     if plan is not None:
         return plan
@@ -177,7 +190,7 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
     if at is None:
         return _guess_table(name, "csv", (*keys, _NO_TITLES), _numbered(rows), rows)
     if at:
-        keys = (*keys, ("header", numbered[at][0], "the line with the titles"))
+        keys = (*keys, ("header", numbered[at][0], say("the line with the titles")))
     return _guess_table(name, "csv", keys, rows[at], rows[at + 1 :])
 
 
@@ -187,20 +200,24 @@ def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
         for sheet, texts in rows_of_sheets(name, content)
     ]
     (sheet, rows), *others = sheets
-    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"),)
+    keys: tuple[Found, ...] = (("sheet", sheet, say("the first visible")),)
     plan = _guess_plan(name, "xlsx", keys, list(enumerate(rows, 1)), (sheet,), today)
     if plan is not None:
         alike = [one for one, texts in others if row_of_days(texts) is not None]
         return _of_all_sheets(plan, sheet, alike) if alike else plan
     if not any(len(row) > 1 and any(row) for row in rows):
-        raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
+        raise SourceError(
+            say("{name} has no table on sheet {sheet!r}", name=name, sheet=sheet),
+            say("give a file with a row of titles"),
+        )
     at = _header_of(rows)
     if at is None:
         return _guess_table(name, "xlsx", (*keys, _NO_TITLES), _numbered(rows), rows)
     header = list(rows[at])
     while header and not header[-1]:
         header.pop()
-    found = _guess_table(name, "xlsx", (*keys, ("header", at + 1, "the row with the titles")), header, rows[at + 1 :])
+    keys = (*keys, ("header", at + 1, say("the row with the titles")))
+    found = _guess_table(name, "xlsx", keys, header, rows[at + 1 :])
     titles = {field: column for field, column, _ in found.columns}
     wanted = sum(isinstance(column, str) for column in titles.values())
     alike = [
@@ -213,7 +230,7 @@ def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
 
 def _of_all_sheets(found: Guess, first: str, alike: Sequence[str]) -> Guess:
     """Return the guess for all sheets, where others hold the same: each finds its own titles, days and month."""
-    said = f"{first}, {', '.join(alike)}: all that hold this table"
+    said = say("{sheets}: all that hold this table", sheets=(first, *alike))
     keys = tuple(key for key in found.keys if key[0] not in ("sheet", "header"))
     grid = found.grid
     if grid is not None:
@@ -246,7 +263,7 @@ def _header_of(rows: Sequence[Sequence[str]]) -> int | None:
     def merit(at: int) -> tuple[int, int, int]:
         found = find_fields(rows[at], rows[at + 1 : at + 20])
         # What the cells below look like says little of the row: it is the same for a title above the table.
-        return sum(found.reasons[field].startswith(BY_TITLE) for field in found.columns), len(found.columns), -at
+        return sum(found.reasons[field] in _BY_TITLES for field in found.columns), len(found.columns), -at
 
     best = max(likely, key=merit) if likely else None
     first = next((at for at, row in enumerate(rows) if _has_day(row)), len(rows))
@@ -320,7 +337,10 @@ def _guess_table(
         *unsure,
         *_other_owners(owner, header),
         *_unread_times(found, header, table),
-        *(f'the durations are numbers: {key} = "{value}" is a guess' for key, value, _ in unit),
+        *(
+            say('the durations are numbers: {key} = "{value}" is a guess', key=key, value=value)
+            for key, value, _ in unit
+        ),
     ]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
@@ -347,7 +367,8 @@ def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, 
         text = row[start] if 0 <= start < len(row) else ""
         has_end = any(at < len(row) and not is_nothing(row[at]) for at in ends)
         if not has_end and is_time_alone(text):
-            return (("default_duration", "1h", "a guess: how long what has a start time and no end lasts"),)
+            said = say("a guess: how long what has a start time and no end lasts")
+            return (("default_duration", "1h", said),)
     return ()
 
 
@@ -355,7 +376,11 @@ def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
     """Yield a doubt if people own the entries and groups could, or the other way round."""
     for title in header:
         if owner and field_of(title) == "owner" and names_group(title) != names_group(owner):
-            yield f"the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)"
+            yield say(
+                "the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)",
+                owner=owner,
+                title=title,
+            )
 
 
 def _no_table(
@@ -363,23 +388,40 @@ def _no_table(
 ) -> SourceError:
     """Return the error for a table without titles or days; with `above_rows` days stand alone in rows of their own."""
     first = header if any(header) or not table else table[0]
-    if (days := [title for title in first if weekday_of(title) is not None or is_day(title)])[2:]:
-        text = f"{name}: the columns are days ({', '.join(days)}), and not those of a plan of people"
-        return SourceError(text, "write a row for each event, with its date")
+    if (days := tuple(title for title in first if weekday_of(title) is not None or is_day(title)))[2:]:
+        return SourceError(
+            say("{name}: the columns are days ({days}), and not those of a plan of people", name=name, days=days),
+            say("write a row for each event, with its date"),
+        )
     if above_rows and lacks == "start":
-        text = f"{name}: the dates stand above the rows, and no column holds them"
-        return SourceError(text, "give each row its date in a column of its own")
+        return SourceError(
+            say("{name}: the dates stand above the rows, and no column holds them", name=name),
+            say("give each row its date in a column of its own"),
+        )
     for at, title in enumerate(header):
         cells = [row[at] for row in table if at < len(row) and row[at]]
         if lacks == "start" and cells and field_of(title) in ("start", "date"):
-            if meant := numbered_day(cells[0]):
-                said, _, remedy = meant.rstrip(")").partition(" (")
-                return SourceError(f"{name}: in the column {title!r} {said}", remedy)
-            text = f"{name}: the column {title!r} holds {cells[0]!r}, which is no date"
-            return SourceError(text, "write whole dates, such as 31.12.2026 or 2026-12-31")
-    titles = ", ".join(repr(title) for title in header if title)
-    said = f"there are: {titles}" if titles else "and there are no titles"
-    return SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
+            if (numbered := numbered_day(cells[0])) is not None:
+                said, remedy = numbered
+                return SourceError(
+                    say("{name}: in the column {title!r} {reason}", name=name, title=title, reason=said), remedy
+                )
+            return SourceError(
+                say(
+                    "{name}: the column {title!r} holds {text!r}, which is no date",
+                    name=name,
+                    title=title,
+                    text=cells[0],
+                ),
+                say("write whole dates, such as 31.12.2026 or 2026-12-31"),
+            )
+    titles, field = tuple(title for title in header if title), LABELS[lacks]
+    return SourceError(
+        say("{name}: no column seems to be the {field}; there are: {titles!r}", name=name, field=field, titles=titles)
+        if titles
+        else say("{name}: no column seems to be the {field}; and there are no titles", name=name, field=field),
+        say("name it in the header"),
+    )
 
 
 def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -391,7 +433,10 @@ def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Seq
     for at, title in enumerate(header):
         cells = [row[at] for row in table if at < len(row) and row[at]]
         if at not in used and cells and sum(_CLOCK.search(cell) is not None for cell in cells) > len(cells) / 2:
-            yield f"the entries are whole days; the times in {title or at + 1!r} cannot be read (write them like 9:00)"
+            yield say(
+                "the entries are whole days; the times in {title!r} cannot be read (write them like 9:00)",
+                title=title or at + 1,
+            )
 
 
 def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
@@ -402,13 +447,13 @@ def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[st
         return ()
     if unit_of(header[at]) is None:
         academic = re.search(r"\bак|academic", header[at], re.IGNORECASE) is not None
-        return (("duration_unit", "45m", "a guess: an academic hour"),) if academic else ()
+        return (("duration_unit", "45m", say("a guess: an academic hour")),) if academic else ()
     of_shifts = _SHIFTS.search(header[at]) is not None and max(numbers) <= _DAY_H
     # Appointments last 5 or 10 minutes, but nothing lasts 3 or 8 of them.
     of_hours = max(numbers) <= _MOST_HOURS and any(number % 5 for number in numbers)
     if says_unit(header[at]) or not (of_shifts or of_hours):
         return ()
-    return (("duration_unit", "1h", "a guess: what a number in the column of durations counts"),)
+    return (("duration_unit", "1h", say("a guess: what a number in the column of durations counts")),)
 
 
 def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:
@@ -417,21 +462,24 @@ def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder,
     unknown = [text for text in dates if _could_be_two_days(text, orders)]
     proved = {_reads(text, "dmy") for text in dates if _reads(text, "dmy") != _reads(text, "mdy")}
     if unknown and len(proved) > 1:
-        doubt = f"the dates have both orders of day and month, so {unknown[0]!r} cannot be read (write 2026-12-31)"
-        return "auto", "both orders occur, so each date has to say its own", (doubt,)
+        doubt = say(
+            "the dates have both orders of day and month, so {unknown!r} cannot be read (write 2026-12-31)",
+            unknown=unknown[0],
+        )
+        return "auto", say("both orders occur, so each date has to say its own"), (doubt,)
     if unknown:
         # am and pm are written almost only where the month comes first.
         order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"
         return (
             order,
-            "a guess: the dates can be read both ways",
-            (f'dates like {unknown[0]!r} are taken as dates = "{order}"',),
+            say("a guess: the dates can be read both ways"),
+            (say('dates like {text!r} are taken as dates = "{order}"', text=unknown[0], order=order),),
         )
     shown = set(orders.shown.values())
     dotted = any(text.count(".") == 2 for text in dates)
     if len(shown) == 1 and not orders.odd and not (dotted and shown == {"mdy"}):
-        return shown.pop(), "read from the dates", ()
-    return "auto", "all dates say it themselves", ()
+        return shown.pop(), say("read from the dates"), ()
+    return "auto", say("all dates say it themselves"), ()
 
 
 def _could_be_two_days(text: str, orders: DateOrders) -> bool:

@@ -14,6 +14,8 @@ import msgspec
 
 from syncd.config.durations import parse_duration
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
+from syncd.source.reasons import reason_of
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 
@@ -24,12 +26,12 @@ def read_options(kind: type[Options], options: Mapping[str, object], *, where: s
     known = kind.__struct_fields__
     for key in options:
         if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}", nearest(key, known))
+            raise ConfigError(say("{where}: unknown key {key!r}", where=where, key=key), nearest(key, known))
     try:
         # TOML has types of its own, so nothing is converted leniently: "7" is not a number.
         return msgspec.convert(dict(options), kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_plain(str(error))}") from None
+        raise ConfigError(say("{where}: {reason}", where=where, reason=_plain(str(error)))) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -40,8 +42,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     # Swapped letters come first, as the likeliest slip.
     close.sort(key=lambda known_word: sorted(known_word) != sorted(word.casefold()))
     if close:
-        return f"did you mean {by_folded[close[0]]!r}?"
-    return f"there are: {', '.join(words)}" if words else ""
+        return say("did you mean {word!r}?", word=by_folded[close[0]])
+    return say("there are: {names}", names=tuple(words)) if words else ""
 
 
 def _plain(message: str) -> str:
@@ -57,7 +59,7 @@ def default_length(text: str, *, where: str) -> timedelta:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise ConfigError(f"{where}: default_duration {error}") from None
+        raise ConfigError(say("{where}: default_duration {reason}", where=where, reason=reason_of(error))) from None
 
 
 def unit_length(text: str, *, where: str) -> timedelta | None:
@@ -67,7 +69,11 @@ def unit_length(text: str, *, where: str) -> timedelta | None:
     try:
         unit = parse_duration(text)
     except ValueError as error:
-        raise ConfigError(f"{where}: duration_unit {error}", 'or leave it at "auto"') from None
+        raise ConfigError(
+            say("{where}: duration_unit {reason}", where=where, reason=reason_of(error)), say('or leave it at "auto"')
+        ) from None
     if not unit:
-        raise ConfigError(f"{where}: duration_unit = {text!r} is no length", 'e.g. "1h"')
+        raise ConfigError(
+            say("{where}: duration_unit = {text!r} is no length", where=where, text=text), say('e.g. "1h"')
+        )
     return unit

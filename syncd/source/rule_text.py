@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from syncd.lang.saying import say
 from syncd.source.stamps import looks_like_stamp, read_stamp, utc_of
 
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -66,12 +67,18 @@ def _gregorian(pieces: list[tuple[str, str, str]], day: int) -> list[tuple[str, 
     """Return the parts without the calendar scale of RFC 7529, which is Gregorian and skips no day anyway."""
     named = {name: value for name, _, value in pieces}
     if named.get("RSCALE", "GREGORIAN") not in ("GREGORIAN", "GREGORY"):
-        raise ValueError(f"the rule counts in the calendar {named['RSCALE']}, which cannot be shown (use dates)")
+        raise ValueError(
+            say("the rule counts in the calendar {scale}, which cannot be shown (use dates)", scale=named["RSCALE"])
+        )
     skip = named.get("SKIP", "OMIT")
     if skip != "OMIT" and named.get("FREQ") in ("MONTHLY", "YEARLY") and not {"BYDAY", "BYYEARDAY"} & named.keys():
         days = [abs(int(text)) for text in named.get("BYMONTHDAY", str(day)).split(",") if text.lstrip("+-").isdigit()]
         if max(days, default=31) > _SAFE_DAY:
-            raise ValueError(f"the rule moves days that a month lacks (SKIP={skip}), which cannot be shown (use RDATE)")
+            raise ValueError(
+                say(
+                    "the rule moves days that a month lacks (SKIP={skip}), which cannot be shown (use RDATE)", skip=skip
+                )
+            )
     return [piece for piece in pieces if piece[0] not in ("RSCALE", "SKIP")]
 
 

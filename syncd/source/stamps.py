@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from syncd.lang.saying import say
+
 _STAMP = re.compile(
     r"(\d{4})(-?)(\d\d)\2(\d\d)(?:Z|[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
+LAST_YEAR = 2037
+"""The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
+
 _UTC = timedelta(0)
 _PLAIN = len("20261201T090000")
 
@@ -37,21 +42,23 @@ def read_stamp(text: str) -> tuple[datetime, bool, timedelta | None]:
 def _read_any(text: str) -> tuple[datetime, bool, timedelta | None]:
     found = _STAMP.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not a date or time (20261231, 20261231T090000)")
+        raise ValueError(say("{text!r} is not a date or time (20261231, 20261231T090000)", text=text))
     year, _, month, day, hour, minute, second, offset = found.groups()
     try:
         wall = datetime(int(year), int(month), int(day))
     except ValueError:
-        raise ValueError(f"there is no day {year}-{month}-{day}") from None
+        raise ValueError(say("there is no day {year}-{month}-{day}", year=year, month=month, day=day)) from None
     if hour is None:
         return wall, False, None
     seconds = int(second or 0)
     if int(hour) > 24 or int(minute) > 59 or seconds > 60 or (int(hour) == 24 and (int(minute) or seconds)):
-        raise ValueError(f"there is no time {hour}:{minute}:{second or '00'}")
+        raise ValueError(
+            say("there is no time {hour}:{minute}:{second}", hour=hour, minute=minute, second=second or "00")
+        )
     try:
         wall += timedelta(hours=int(hour), minutes=int(minute), seconds=min(seconds, 59))  # a leap second is 60
     except OverflowError:
-        raise ValueError("the time lies past the year 9999") from None
+        raise ValueError(say("the time lies past the year 9999")) from None
     return wall, True, _offset(offset) if offset else None
 
 
@@ -60,7 +67,7 @@ def utc_of(wall: datetime, offset: timedelta) -> datetime:
     try:
         return wall - offset
     except OverflowError:
-        raise ValueError(f"the year {wall.year} is past what a calendar holds") from None
+        raise ValueError(say("the year {year} is past what a calendar holds", year=wall.year)) from None
 
 
 def _offset(text: str) -> timedelta:
@@ -69,5 +76,5 @@ def _offset(text: str) -> timedelta:
     digits = text[1:].replace(":", "")
     size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
     if size > timedelta(hours=14):
-        raise ValueError(f"there is no offset {text}")
+        raise ValueError(say("there is no offset {text}", text=text))
     return -size if text[0] == "-" else size

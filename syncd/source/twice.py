@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from syncd.lang.saying import say
+
 _CODECS = ("cp1252", "cp1251", "cp866", "mac-roman")
 _COMMON = "оеаüäé"
 _CYRILLIC = (0xD0, 0xD1)
@@ -48,10 +50,23 @@ def once(text: str) -> tuple[str, str]:
         # A single character is found much faster than two, and most texts have none of these.
         if any(mark[-1] in text and mark in text for mark in one.marks) and (proof := _proof(one, text)):
             mended = one.runs.sub(lambda found, one=one: _before(one, found[0]), text)  # type: ignore[misc]
-            told = f"it is encoded twice (its UTF-8 was taken for {one.codec}): {proof[:_SHOWN]!r} is read as"
-            lost = ", and some letters of it are lost" if any(lead in mended for lead in one.leads) else ""
-            return mended, f"{told} {_before(one, proof)[:_SHOWN]!r}{lost}; export it again, as UTF-8"
+            return mended, _told(one, proof, lost=any(lead in mended for lead in one.leads))
     return text, ""
+
+
+def _told(one: _Mistaken, proof: str, *, lost: bool) -> str:
+    values = {"codec": one.codec, "text": proof[:_SHOWN], "meant": _before(one, proof)[:_SHOWN]}
+    if lost:
+        return say(
+            "it is encoded twice (its UTF-8 was taken for {codec}): {text!r} is read as {meant!r}, and some letters of"
+            " it are lost; export it again, as UTF-8",
+            **values,
+        )
+    return say(
+        "it is encoded twice (its UTF-8 was taken for {codec}): {text!r} is read as {meant!r}; export it again, as"
+        " UTF-8",
+        **values,
+    )
 
 
 def once_in_cells(cells: Iterable[list[Any]]) -> str:

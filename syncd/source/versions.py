@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from syncd.lang.saying import say
 from syncd.model.entry import Entry, Override, Problem, Timed
 
 
 def repeated(entry: Entry, seen: Entry) -> Problem:
     """Return the problem of an entry whose uid another one has, which is used."""
-    reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
+    reason = say("the uid {uid!r} stands at {where} already, so this one is not used", uid=entry.uid, where=seen.where)
     return Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=entry.details.title)
 
 
@@ -51,7 +52,11 @@ class Versions:
         elif sequence != known:
             newer, older = (entry, seen) if sequence > known else (seen, entry)
             if max(sequence, known) % 2 and older.details.status != "CANCELLED":
-                reason = f"it cancels «{older.details.title}» at {older.where}, which is taken off the calendar"
+                reason = say(
+                    "it cancels «{title}» at {where}, which is taken off the calendar",
+                    title=older.details.title,
+                    where=older.where,
+                )
                 self.problems.append(Problem(where=newer.where, kind="warning", reason=reason, key=entry.uid))
             if newer is entry:
                 self._take(entry, sequence, loose)
@@ -71,7 +76,11 @@ class Versions:
             self._loose[entry.uid] = loose
 
     def _apart(self, entry: Entry, seen: Entry, sequence: int, loose: tuple[Override, ...], start: str) -> None:
-        reason = f"the uid {entry.uid!r} stands at {seen.where} with another start; each is an entry of its own"
+        reason = say(
+            "the uid {uid!r} stands at {where} with another start; each is an entry of its own",
+            uid=entry.uid,
+            where=seen.where,
+        )
         problem = Problem(where=entry.where, kind="warning", reason=reason, key=entry.uid)
         self.problems.append(problem)
         named = f"{entry.uid}#{start}"

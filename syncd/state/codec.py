@@ -148,7 +148,7 @@ def intent_row(intent: Intent) -> Row:
         float(intent.created_at),
         None if intent.before is None else to_json(intent.before),
         intent.state,
-        intent.note,
+        stored(intent.note),
     )
 
 
@@ -176,7 +176,7 @@ def intent_of(row: Row) -> Intent:
         created_at=created_at,
         before=None if before is None else orjson.loads(before),
         state=state,
-        note=note,
+        note=restored(note),
     )
 
 

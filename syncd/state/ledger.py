@@ -17,6 +17,7 @@ from typing import Any
 from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
+from syncd.lang.saying import say
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms, described
 from syncd.model.record import Intent, RunRecord, ToldTrouble
@@ -102,7 +103,8 @@ class Ledger:
         if isinstance(path, Path):
             return path
         raise StateError(
-            f"{self.shown} is a database, not a file", "use PostgreSQL's own tools for it, such as pg_dump"
+            say("{shown} is a database, not a file", shown=self.shown),
+            say("use PostgreSQL's own tools for it, such as pg_dump"),
         )
 
     async def share(self, terms: LeaseTerms, clock: Clock) -> Leases:
@@ -314,8 +316,8 @@ def postgres(module: str) -> Any:  # noqa: ANN401 - a module
         import_module("psycopg")
     except ImportError as error:
         raise ConfigError(
-            f"the state is in PostgreSQL, but psycopg cannot be loaded: {error}",
-            "install syncd with its extra, as in pip install 'syncd[postgres]'",
+            say("the state is in PostgreSQL, but psycopg cannot be loaded: {error}", error=str(error)),
+            say("install syncd with its extra, as in pip install 'syncd[postgres]'"),
         ) from error
     return import_module(f"syncd.state.postgres.{module}")
 

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.base import Connection
 from syncd.state.rows import CHANGE, INTENT, KEY, RUN, SUMMED_HOLD, SUMMED_LINK, SUMMED_NOTE, Row
 
@@ -135,7 +136,10 @@ def move(source: Leaving, target: Arriving, name: str) -> Moved:
     if already is not None:
         place, earlier = already
         if place != target.shown or target.pending() != earlier:
-            raise StateError(f"the state in {source.shown} was moved to {place}", "let the config name that one")
+            raise StateError(
+                say("the state in {shown} was moved to {place}", shown=source.shown, place=place),
+                say("let the config name that one"),
+            )
         target.let_go()
         return Moved(source=source.shown, target=target.shown, rows={}, finished=True)
     with target.filling(name):
@@ -156,8 +160,15 @@ def _copied(source: Leaving, target: Arriving) -> Iterator[tuple[str, int]]:
             pass
         if (left.count, left.value) != (arrived.count, arrived.value):
             raise StateError(
-                f"{target.shown} has {arrived.count} {table} that are not the {left.count} of {source.shown}",
-                "nothing was moved; `syncd state check` tells whether the old one is sound",
+                say(
+                    "{target} has {arrived} {table} that are not the {left} of {source}",
+                    target=target.shown,
+                    arrived=arrived.count,
+                    table=table,
+                    left=left.count,
+                    source=source.shown,
+                ),
+                say("nothing was moved; `syncd state check` tells whether the old one is sound"),
             )
         yield table, left.count
 

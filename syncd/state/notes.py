@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from syncd.errors import StateError
-from syncd.lang.saying import restored, stored
+from syncd.lang.saying import restored, say, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
@@ -124,7 +124,8 @@ def read_notes(connection: Connection, sync: str) -> SyncNotes:
     except msgspec.ValidationError as error:
         # Not taken for absent like the others: without it, entries known under other uids would be created again.
         raise StateError(
-            f"the ledger's note on the uids of {sync} cannot be read: {error}", "restore a backup of the state file"
+            say("the ledger's note on the uids of {sync} cannot be read: {error}", sync=sync, error=str(error)),
+            say("restore a backup of the state file"),
         ) from error
     return SyncNotes(
         verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
@@ -449,5 +450,6 @@ class ToldTroubles:
     @writing
     def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
-        write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)
+        cleaned = within(dict(told), self.thread.clean)
+        value = {name: msgspec.to_builtins(replace(one, text=stored(one.text))) for name, one in cleaned.items()}
+        write_note(connection, self.scope or ALERTS, TOLD, value, now)

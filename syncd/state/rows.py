@@ -13,6 +13,8 @@ from zlib import crc32
 
 import orjson
 
+from syncd.lang.saying import say
+
 Row = Sequence[Any]
 
 KEY: Final = "uid, calendar, owner, piece"
@@ -116,7 +118,7 @@ def checked(row: Row) -> Row:
     except TypeError:  # bytes that are no text any more
         agrees = False
     if not agrees:
-        raise DamagedRowError("a row of it is not what was written")
+        raise DamagedRowError(say("a row of it is not what was written"))
     return values
 
 

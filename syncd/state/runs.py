@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from syncd.lang.saying import say, stored
 from syncd.state.base import Connection
 from syncd.state.rows import RUN, Update
 
 MOST_RUNS: Final = 20_000
 MOST_CHANGES: Final = 500_000
 """How much is kept at most, however recent: about half a gigabyte of change records."""
-_ENDED: Final = {"state": "'failed'", "finished": "?1", "error": "'syncd ended in the middle of this pass'"}
+_CUT_OFF: Final = stored(say("syncd ended in the middle of this pass"))
+_ENDED: Final = {"state": "'failed'", "finished": "?1", "error": f"'{_CUT_OFF}'"}
 _END_RUNS: Final = Update("runs", RUN, "state = 'running'", **_ENDED)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
+from syncd.lang.saying import stored
 from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
@@ -101,7 +102,7 @@ class Settling:
             case Dropped():  # nothing was done, so only the intent goes
                 pass
             case Unsettled(reason=reason, ended=ended):
-                self._states.append(("ended" if ended else "unknown", reason, intent.id))
+                self._states.append(("ended" if ended else "unknown", stored(reason), intent.id))
                 return
             case _ as never:
                 assert_never(never)

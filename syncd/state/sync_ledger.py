@@ -14,6 +14,7 @@ import msgspec
 
 from syncd import collector
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
@@ -446,8 +447,13 @@ def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exce
         is_create = one.op == "create"
         if is_create and ((one.sync, one.key) in creates or _is_open(connection, one)):
             return StateError(
-                f"{one.where}: an earlier create of “{one.title}” ({one.key}) has no known outcome yet",
-                "it is looked for in the portal at the start of the next pass",
+                say(
+                    "{where}: an earlier create of “{title}” ({key}) has no known outcome yet",
+                    where=one.where,
+                    title=one.title,
+                    key=str(one.key),
+                ),
+                say("it is looked for in the portal at the start of the next pass"),
             )
         if one.id in ids or connection.execute(_GET_INTENT, (one.id,)).fetchone():
             return ValueError(f"the id {one.id} is in use")

@@ -12,6 +12,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, held_elsewhere
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.oauth.application import TokensUnreadableError
 from syncd.portal.oauth.grants import Authorisation
@@ -50,8 +51,12 @@ class LedgerTokens:
             return msgspec.convert(self._opened(kept), Authorisation)
         except msgspec.ValidationError as error:
             raise TokensUnreadableError(
-                f"the tokens of [portals.{self._name}] in the state cannot be read: {error}",
-                f"run `syncd portal authorize {self._name}`",
+                say(
+                    "the tokens of [portals.{name}] in the state cannot be read: {error}",
+                    name=self._name,
+                    error=str(error),
+                ),
+                say("run `syncd portal authorize {name}`", name=self._name),
             ) from None
 
     @asynccontextmanager
@@ -85,15 +90,19 @@ class LedgerTokens:
         sealed = kept.get(_SEALED) if isinstance(kept, dict) else None
         if not isinstance(sealed, str):
             return kept
-        remedy = f"give the same token_key again, or run `syncd portal authorize {self._name}`"
+        remedy = say("give the same token_key again, or run `syncd portal authorize {name}`", name=self._name)
         if self._box is None:
-            raise TokensUnreadableError(f"the tokens of [portals.{self._name}] in the state are encrypted", remedy)
+            raise TokensUnreadableError(
+                say("the tokens of [portals.{name}] in the state are encrypted", name=self._name), remedy
+            )
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - an extra
 
         try:
             value: object = msgspec.json.decode(self._box.decrypt(sealed.encode()))
         except InvalidToken:
-            said = f"the tokens of [portals.{self._name}] in the state were encrypted with another token_key"
+            said = say(
+                "the tokens of [portals.{name}] in the state were encrypted with another token_key", name=self._name
+            )
             raise TokensUnreadableError(said, remedy) from None
         return value
 
@@ -104,7 +113,7 @@ def _box(key: str) -> Fernet:
         from cryptography.fernet import Fernet  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigError(
-            "token_key needs the library cryptography, which is not installed",
-            "install syncd[app], or leave token_key out",
+            say("token_key needs the library cryptography, which is not installed"),
+            say("install syncd[app], or leave token_key out"),
         ) from None
     return Fernet(base64.urlsafe_b64encode(blake2b(key.encode(), digest_size=32, person=b"syncd tokens").digest()))

@@ -12,10 +12,11 @@ from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import Generic, Literal, TypeVar, get_args
 
-from syncd.errors import DoubtfulError, EntryError
+from syncd.errors import DoubtfulError, EntryError, message_of
+from syncd.lang.saying import Value, say, say_count
 from syncd.model.entry import Details, Entry, Problem, Span
+from syncd.model.labels import LABELS
 from syncd.model.markup import is_html, to_bbcode, to_html
-from syncd.model.names import counted
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
@@ -71,7 +72,7 @@ def truth(text: str, name: str) -> bool:
     word = text.strip().casefold()
     if word in _YES or word in _NO:
         return word in _YES
-    raise EntryError(f"{name} is {word!r}", "write yes or no")
+    raise EntryError(say("{name} is {word}", name=name, word=repr(word)), say("write yes or no"))
 
 
 _ALTERNATIVE = "X-ALT-DESC"
@@ -104,7 +105,7 @@ def importance_of(template: Template | None, entry: Entry, details: Details, spa
     for known in get_args(Importance):
         if known == word:
             return known  # type: ignore[no-any-return]
-    raise EntryError(f"importance is {word!r}", "it must be one of high, normal, low")
+    raise EntryError(say("importance is {word}", word=repr(word)), say("it must be one of high, normal, low"))
 
 
 NAME_LIMIT = 255
@@ -131,12 +132,19 @@ def title_text(value: str, warnings: list[str]) -> str:
     """
     clean = _one_line("title", value, warnings)
     if not clean:
-        raise EntryError("the title is blank", "give it a title, or set untitled or name in [sync.fields]")
+        raise EntryError(say("the title is blank"), say("give it a title, or set untitled or name in [sync.fields]"))
     if clean == "0":
-        raise EntryError('the title is "0", which the portal takes for none', "give it another title")
+        raise EntryError(say('the title is "0", which the portal takes for none'), say("give it another title"))
     if len(clean) <= NAME_LIMIT:
         return clean
-    warnings.append(f"the title has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut at a word")
+    warnings.append(
+        say_count(
+            "the title has {count} character, the portal holds {most}; it is cut at a word",
+            "the title has {count} characters, the portal holds {most}; it is cut at a word",
+            len(clean),
+            most=NAME_LIMIT,
+        )
+    )
     return cut(clean, NAME_LIMIT)
 
 
@@ -146,10 +154,19 @@ def location_text(value: str, warnings: list[str]) -> str:
         return ""
     clean = _one_line("location", value, warnings)
     if _ROOM.match(clean):
-        warnings.append(f"the location {clean!r} would book a room of the portal; it is written in brackets")
+        warnings.append(
+            say("the location {clean} would book a room of the portal; it is written in brackets", clean=repr(clean))
+        )
         clean = f"({clean})"
     if len(clean) > NAME_LIMIT:
-        warnings.append(f"the location has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut")
+        warnings.append(
+            say_count(
+                "the location has {count} character, the portal holds {most}; it is cut",
+                "the location has {count} characters, the portal holds {most}; it is cut",
+                len(clean),
+                most=NAME_LIMIT,
+            )
+        )
         clean = cut(clean, NAME_LIMIT)
     return clean
 
@@ -163,7 +180,9 @@ def _one_line(name: str, value: str, warnings: list[str]) -> str:
     if not clean.strip():  # other blanks alone would get through, and look like no text at all
         return ""
     if _LINE_END.search(trimmed):
-        warnings.append(f"the {name} has several lines, the portal shows one; they are joined by blanks")
+        warnings.append(
+            say("the {field} has several lines, the portal shows one; they are joined by blanks", field=LABELS[name])
+        )
     return clean
 
 
@@ -178,7 +197,11 @@ def description_text(value: str, warnings: list[str]) -> str:
     if size <= DESCRIPTION_LIMIT_BYTES:
         return clean
     warnings.append(
-        f"the description takes {size} bytes, the portal holds {DESCRIPTION_LIMIT_BYTES}; it is cut at a word"
+        say(
+            "the description takes {size} bytes, the portal holds {most}; it is cut at a word",
+            size=size,
+            most=DESCRIPTION_LIMIT_BYTES,
+        )
     )
     return _cut_to_bytes(clean, DESCRIPTION_LIMIT_BYTES)
 
@@ -189,7 +212,12 @@ def html_text(bbcode: str, warnings: list[str]) -> str:
     while (size := len((made := to_html(text)).encode("utf-8", "replace"))) > DESCRIPTION_LIMIT_BYTES:
         text = cut(text, max(1, len(text) * DESCRIPTION_LIMIT_BYTES // size - 1))
     if text != bbcode:
-        warnings.append(f"the description takes more than {DESCRIPTION_LIMIT_BYTES} bytes as HTML; it is cut at a word")
+        warnings.append(
+            say(
+                "the description takes more than {most} bytes as HTML; it is cut at a word",
+                most=DESCRIPTION_LIMIT_BYTES,
+            )
+        )
     return made
 
 
@@ -247,7 +275,7 @@ def crm_links(
         try:
             found.append(text if _OTHER_TYPES.match(text) else _contact(text, directory).code)
         except EntryError as error:
-            warnings.append(f"not linked to the CRM: {error.message}")
+            warnings.append(say("not linked to the CRM: {message}", message=error.message))
     return tuple(dict.fromkeys(found))
 
 
@@ -276,12 +304,24 @@ def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, 
     counts = Counter(names)
     if not counts:
         return ()
-    shown = ", ".join(f"{repr(name) if name else 'nobody'} ({number})" for name, number in counts.most_common(_SHOWN))
-    more = f" and {counted(len(counts) - _SHOWN, 'more name')}" if len(counts) > _SHOWN else ""
+    shown: Value = tuple(
+        say("{name} ({number})", name=repr(name) if name else say("nobody"), number=number)
+        for name, number in counts.most_common(_SHOWN)
+    )
+    if len(counts) > _SHOWN:
+        shown = say_count(
+            "{names} and {count:,} more name", "{names} and {count:,} more names", len(counts) - _SHOWN, names=shown
+        )
     return (
-        f"{counted(counts.total(), 'entry goes', 'entries go')} to the fallback_owner {fallback}, because no one person"
-        f" is called as they say: {shown}{more}; `syncd portal owners --unresolved` says why, see owners in"
-        " [sync.target]",
+        say_count(
+            "{count:,} entry goes to the fallback_owner {fallback}, because no one person is called as they say:"
+            " {names}; `syncd portal owners --unresolved` says why, see owners in [sync.target]",
+            "{count:,} entries go to the fallback_owner {fallback}, because no one person is called as they say:"
+            " {names}; `syncd portal owners --unresolved` says why, see owners in [sync.target]",
+            counts.total(),
+            fallback=str(fallback),
+            names=shown,
+        ),
     )
 
 
@@ -289,7 +329,7 @@ class SkippedError(Exception):
     """Who is meant is unresolved, as `why` says, and the config says to skip such entries."""
 
     def __init__(self, why: EntryError) -> None:
-        super().__init__(str(why))
+        super().__init__(message_of(why))
         self.why = why
 
 
@@ -300,7 +340,9 @@ def left_out(entry: Entry, skipped: SkippedError) -> Shaped:
     client who is entered twice, takes nothing away.
     """
     stands = isinstance(skipped.why, DoubtfulError)
-    stays = "; what was brought over stays" if stands else ""
-    reason = f'left out (on_unresolved = "skip"{stays}): {skipped}'
+    why = message_of(skipped)
+    reason = say('left out (on_unresolved = "skip"): {why}', why=why)
+    if stands:
+        reason = say('left out (on_unresolved = "skip"; what was brought over stays): {why}', why=why)
     problem = Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
     return Shaped(problems=(problem,), stands=stands)

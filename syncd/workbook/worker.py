@@ -63,11 +63,12 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
     "visible" are the names of all sheets that people see.
 
     `wanted` is a name, a number from 1, or None for the first visible. Instead it returns "lacks" with the names there
-    are, or "refused" with the end of a sentence that begins with the file's name.
+    are, or "refused" with why: what it "unpacks_beyond" in bytes, how far its "rows" and "columns" reach, that a
+    "password" protects it, or the "error" of a file that is none.
     """
     try:
         if unpacks_to_more_than(content, most_bytes):
-            return {"refused": f"would unpack to more than {most_bytes} bytes"}
+            return {"refused": {"unpacks_beyond": most_bytes}}
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         names = book.sheet_names
         chosen = _choose(names, _first_visible(book.sheets_metadata), wanted)
@@ -77,15 +78,15 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
         # Before calamine makes room for them: it takes a place for each cell up to the last one.
         rows, columns = xml.extent()
         if rows * columns > most_cells:
-            return {"refused": f"has a cell in row {rows} or column {columns}: {rows * columns} places, mostly empty"}
+            return {"refused": {"rows": rows, "columns": columns}}
         sheet = book.get_sheet_by_name(chosen)
         # Empty rows and columns are kept, because the lines in messages are those that Excel shows.
         cells = sheet.to_python(skip_empty_area=False)
         merged = sheet.merged_cell_ranges or []
     except PasswordError:
-        return {"refused": "is protected by a password"}
+        return {"refused": {"password": True}}
     except (CalamineError, OSError, ValueError) as error:
-        return {"refused": f"is not an Excel file, or only a part of one: {_brief(error)}"}
+        return {"refused": {"error": _brief(error)}}
     # An error is never an empty cell: what a formula could not tell might be an end or an owner.
     errors = xml.errors() | errors_in_xls(content, names.index(chosen))
     errors |= errors_in_xlsb(content, chosen) | errors_in_ods(content, chosen)

@@ -8,14 +8,18 @@ from io import StringIO
 from rich.console import Console
 
 from syncd.cli.show import change_table, line
+from syncd.model.became import Became
 from syncd.model.item import Change, Item, Key, Place
 from syncd.model.json_values import Json
 from syncd.portal.people.directory import Caller, Directory, User
 
 SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"
+BECAME = Became(
+    rules=("FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z",), further_dates=0, exceptions=3, series=4, events=1
+)
 
 
-def create(uid: str, piece: str, owner: int = 5, summary: str = SAID) -> Change:
+def create(uid: str, piece: str, owner: int = 5, summary: Became | None = BECAME) -> Change:
     key = Key(uid=uid, place=Place(kind="user", owner=owner), piece=piece)
     item = Item(
         key=key,
@@ -65,7 +69,7 @@ def test_a_changed_rule_is_said_as_a_rule() -> None:
 
 
 def test_a_plain_event_says_nothing_more() -> None:
-    assert ":" not in shown(create("a", "", summary="")).replace("09:00", "").replace("ics:1", "")
+    assert ":" not in shown(create("a", "", summary=None)).replace("09:00", "").replace("ics:1", "")
 
 
 def test_a_reason_that_all_share_is_said_once_and_others_with_each_change() -> None:

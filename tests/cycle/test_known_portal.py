@@ -36,7 +36,7 @@ def knowing(stage: Stage, **values: Any) -> None:
     async def noted() -> None:
         async with stage.opened() as (_, app):
             facts = Facts(probed_at=stage.clock.now(), facts=ordered(_found(values), "not asked"))
-            await app.ledger.of_portal("main").note_facts(app.portal(None).origin, facts.document(), 0.0)
+            await app.ledger.of_portal("main").note_facts(app.portal(None).origin, facts.kept(), 0.0)
 
     run_inline(noted())
 

@@ -9,6 +9,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.lang.catalog import told
+from syncd.lang.saying import restored, stored
 from syncd.model.diff import make_plan
 from syncd.model.entry import Window
 from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Key, Link, Observed, Place
@@ -331,6 +333,22 @@ def test_an_event_deleted_in_the_portal_is_created_again_or_reported() -> None:
     assert ops(again) == [("create", "a")]
     assert left.changes == ()
     assert left.conflicts[0].reason == "deleted in the portal"
+
+
+def test_a_conflict_goes_on_naming_who_edited_although_the_portal_tells_it_once() -> None:
+    report = Policy(on_conflict="report")
+    edited = observation(seen(100, {"name": "Edited", "start": "2026-12-01"}, version=2))
+    told_by = replace(edited, by={100: "Ольга: Смирнова"})
+    first = plan_for(item("a"), links=(linked(item("a")),), observed=told_by, policy=report)
+    reason = first.conflicts[0].reason
+    assert told(reason, "ru") == "изменено на портале (Ольга: Смирнова): название"
+    kept = restored(stored(reason))
+    for before, who in ((kept, "Ольга: Смирнова"), ("edited in the portal by Olga: name", "Olga"), ("no rights", "")):
+        hold = Hold(key=item("a").key, reason=before, fingerprint=ANY_FINGERPRINT, attempts=0, since=NOW,
+                    retry_at=float("inf"))  # fmt: skip
+        later = plan_for(item("a"), links=(linked(item("a")),), observed=edited, policy=report, holds={hold.key: hold})
+        by = f" by {who}" if who else ""
+        assert later.conflicts[0].reason == f"edited in the portal{by}: name"
 
 
 def test_an_event_that_somebody_edits_again_and_again_is_left_with_a_warning() -> None:

@@ -11,7 +11,6 @@ from syncd.model.json_values import Fields
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.record import (
     FIRST_RETRY_S,
-    REFUSED,
     Deleted,
     Dropped,
     Intent,
@@ -19,12 +18,15 @@ from syncd.model.record import (
     Unsettled,
     Written,
     next_hold,
+    refusal,
 )
 from syncd.model.recover import Finding, findings, unlinked
 from tests.model.test_diff import NOW, item, linked, observation, seen
 
 SENT: Fields = {"name": "Lesson", "start": "2026-12-01"}
 BEFORE: Fields = {"name": "Old lesson", "start": "2026-12-01"}
+
+DENIED = refusal("Access denied")
 
 
 def create(uid: str = "a", number: int = 1) -> Intent:
@@ -164,7 +166,7 @@ def test_a_delete_that_was_not_made_is_left_to_the_next_plan() -> None:
     assert (one.outcome, kinds(one), one.doubted) == (Dropped(), ["dropped"], False)
 
 
-@pytest.mark.parametrize("intent", [update(f"{REFUSED}Access denied"), delete(f"{REFUSED}Access denied")])
+@pytest.mark.parametrize("intent", [update(DENIED), delete(DENIED), update("refused: Access denied")])
 def test_a_refusal_is_held_while_the_event_exists_and_waits_longer_each_time(intent: Intent) -> None:
     first = found(intent, observation(seen(100, SENT)))
     assert isinstance(first.outcome, SetAside)
@@ -177,11 +179,11 @@ def test_a_refusal_is_held_while_the_event_exists_and_waits_longer_each_time(int
 
 
 def test_a_refused_change_of_an_event_that_is_gone_is_no_refusal() -> None:
-    assert found(delete(f"{REFUSED}Access denied"), observation(gone=(100,))).outcome == Deleted()
+    assert found(delete(DENIED), observation(gone=(100,))).outcome == Deleted()
 
 
 def test_an_intent_stays_open_only_as_long_as_nothing_was_read() -> None:
-    every = [create(), update(), delete(), update(f"{REFUSED}no")]
+    every = [create(), update(), delete(), update(refusal("no"))]
     outcomes = [found(one, observation(seen(100, BEFORE))).outcome for one in every]
     assert not any(isinstance(one, Unsettled) for one in outcomes)
 

@@ -7,8 +7,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from syncd.lang.catalog import told
 from syncd.model.entry import Entry, Moment, Timed, Window
 from syncd.model.recurrence import MOST_PIECES, Compiled, compile_entry
+from syncd.model.recurrence.summary import told_of
 from tests.model.generated import first_starts
 from tests.model.referee import at, days, differences, override, series, timed
 
@@ -32,6 +34,11 @@ def proven(entry: Entry, window: Window = YEAR, server: str = "Europe/Moscow") -
     return result
 
 
+def said(result: Compiled) -> str:
+    assert result.summary is not None
+    return told_of(result.summary)
+
+
 def ids(result: Compiled) -> list[str]:
     return [piece.id for piece in result.pieces]
 
@@ -40,7 +47,7 @@ def test_a_plain_entry_is_one_piece_without_a_name() -> None:
     entry = replace(series(MONDAY), recurrence=None)
     result = compiled(entry)
     assert [(piece.id, piece.span, piece.rule) for piece in result.pieces] == [("", MONDAY, None)]
-    assert (result.summary, result.problems) == ("", ())
+    assert (result.summary, result.problems) == (None, ())
     assert result.pieces[0].details == entry.details
     assert result.pieces[0].where == entry.where
 
@@ -109,7 +116,15 @@ def test_three_exdates_cut_a_weekly_series_into_four() -> None:
     exdates = [at(2026, 2, 2), at(2026, 3, 4), at(2026, 4, 6)]
     result = proven(series(MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z", exdates=exdates))
     assert ids(result) == ["", "20260204", "20260309", "20260408"]
-    assert result.summary == "weekly MO WE until 25 May 2026, 3 exceptions: 4 series"
+    assert said(result) == "weekly MO WE until 25 May 2026, 3 exceptions: 4 series"
+
+
+def test_what_a_series_became_is_told_in_russian() -> None:
+    exdates = [at(2026, 2, 2), at(2026, 3, 4), at(2026, 4, 6)]
+    result = proven(series(MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260525T215959Z", exdates=exdates))
+    assert told(said(result), "ru") == "еженедельно пн ср до 25 мая 2026, 3 исключения: 4 серии"
+    last = proven(series(timed(datetime(2026, 1, 30, 9)), "FREQ=MONTHLY;INTERVAL=2;BYDAY=-1FR;COUNT=5"))
+    assert told(said(last), "ru").startswith("раз в 2 месяца 1-й с конца пт, 5 раз: ")
 
 
 def test_month_days_become_a_monthly_series_each() -> None:
@@ -188,7 +203,7 @@ def test_rdates_join_the_series_and_keep_their_own_length() -> None:
     rdates = [timed(datetime(2026, 1, 8, 14)), timed(datetime(2026, 1, 12, 9), minutes=90)]
     result = proven(series(MONDAY, "FREQ=WEEKLY;COUNT=4", rdates=rdates))
     assert ids(result) == ["", "20260108T1400", "20260112", "20260119"]
-    assert result.summary == "weekly, 4 times, 2 further dates: 1 series, 3 events"
+    assert said(result) == "weekly, 4 times, 2 further dates: 1 series, 3 events"
 
 
 def test_rdates_alone_make_single_events() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.portal.line import remedies
 from syncd.portal.line.answers import CommandRefusedError, RawAnswer, portal_error, read_batch, read_single
-from syncd.portal.line.remedies import meaning_of, remedy_of
+from syncd.portal.line.remedies import meaning_of, remedy_of, said_of
 from syncd.portal.line.wire import Command, Refused, Unknown
 from tests.portal.fake import FakePortal
 from tests.portal.test_push import portal_of
@@ -203,3 +206,46 @@ def test_who_has_an_application_is_told_the_command_that_mends_it(code: str) -> 
         "https://school.example", Refused(code=code, description="no", reach="portal"), application_of="main"
     )
     assert "`syncd portal authorize main`" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "russian"),
+    [
+        (
+            "INVALID_CREDENTIALS",
+            401,
+            "https://school.example не принимает вебхук: INVALID_CREDENTIALS: what the portal says (вебхук удалён",
+        ),
+        (
+            "PORTAL_DELETED",
+            500,
+            "https://school.example не принимает вебхук: PORTAL_DELETED: what the portal says (публичная часть портала",
+        ),
+        ("SOMETHING_NEW", 500, "https://school.example отклоняет всё: HTTP 500 SOMETHING_NEW: what the portal says ("),
+    ],
+)
+def test_a_refusal_is_quoted_as_it_is_and_explained_in_the_reader_s_language(
+    code: str, status: int, russian: str
+) -> None:
+    assert told(str(whole_error(code, status)), "ru").startswith(russian)
+
+
+def test_what_syncd_says_in_the_portal_s_place_is_told_in_the_reader_s_language() -> None:
+    refused = Refused(code="NOT_AUTHORISED", description=say("nobody has authorised it yet"))
+    assert said_of(refused.code, refused.description) == "NOT_AUTHORISED: nobody has authorised it yet"
+    assert told(said_of(refused.code, refused.description), "ru") == "NOT_AUTHORISED: его ещё никто не авторизовал"
+
+
+def test_a_line_without_an_answer_is_told_in_russian() -> None:
+    error = portal_error("https://school.example", Unknown(reason=say("no answer within {seconds:g} s", seconds=60)))
+    assert (
+        told(str(error), "ru")
+        == "https://school.example не отвечает: нет ответа за 60 с (он работает, и адрес верный?)"
+    )
+
+
+def test_every_documented_refusal_is_explained_in_russian() -> None:
+    texts = ("Доступ запрещен", "Обязательный параметр", "При создании события", "При изменении события")
+    for meaning in (meaning_of(UPDATE, "", text) for text in texts):
+        assert re.search("[а-яё]", told(meaning, "ru"))
+        assert told(meaning, "ru") != meaning

@@ -95,9 +95,9 @@ def test_the_worker_answers_with_what_it_found() -> None:
     assert read(GOOD, None, **LIMITS)["cells"] == [list(row) for row in ROWS]
     assert read(GOOD, "shifts ", **LIMITS)["sheet"] == "Shifts"
     assert read(GOOD, "Other", **LIMITS) == read(GOOD, 2, **LIMITS) == {"lacks": ["Shifts"]}
-    assert "not an Excel file" in read(b"PK\x03\x04", None, **LIMITS)["refused"]
-    assert "mostly empty" in read(with_rows(far("XFD1048576")), None, **LIMITS)["refused"]
-    assert read(GOOD, None, **{**LIMITS, "most_bytes": 100}) == {"refused": "would unpack to more than 100 bytes"}
+    assert list(read(b"PK\x03\x04", None, **LIMITS)["refused"]) == ["error"]
+    assert read(with_rows(far("XFD1048576")), None, **LIMITS) == {"refused": {"rows": 1048576, "columns": 16384}}
+    assert read(GOOD, None, **{**LIMITS, "most_bytes": 100}) == {"refused": {"unpacks_beyond": 100}}
     assert not unpacks_to_more_than(b"no archive", 1)
     with pytest.raises(ValueError, match="damaged"):
         unpacks_to_more_than(GOOD[:100] + b"\x00" * 400 + GOOD[500:], 1 << 30)

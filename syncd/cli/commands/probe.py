@@ -18,6 +18,7 @@ from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.probe.bench import SHARE
 from syncd.portal.probe.facts import Fact
+from syncd.portal.probe.found_words import answer_told, answers_told
 from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
 from syncd.portal.probe.run import probe as ask_portal
 from syncd.state.notes import PortalLedger
@@ -74,7 +75,7 @@ async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
     ledger = app.ledger.of_portal(portal.name)
     await ledger.note_probe(True, app.clock.now())
     probed = await ask_portal(portal, clock=app.clock, stop=desk.stop, token=token_hex(4), keep=keep)
-    await ledger.note_facts(portal.origin, probed.facts.document(), app.clock.now())
+    await ledger.note_facts(portal.origin, probed.facts.kept(), app.clock.now())
     portal.learn(probed.facts)
     await _tell_directory(ledger, portal.origin, probed.facts.text("server_zone"), app.clock.now())
     if not keep and not probed.cleaned.left:
@@ -146,11 +147,11 @@ def found_text(fact: Fact) -> str:
         case int():
             return _number(value, fact.statement.unit)
         case dict():
-            return ", ".join(f"{name}: {one}" for name, one in value.items())
+            return answers_told(value)
         case list():
             return ", ".join(str(one) for one in value) or "none"
         case _:
-            return str(value)
+            return answer_told(str(value))
 
 
 def _number(value: int, unit: str) -> str:

@@ -15,6 +15,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfoNotFoundError
 
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.carriers import Carried, by_weekday, carry, in_progressions, native_rules
@@ -25,7 +27,7 @@ from syncd.model.recurrence.portal_arithmetic import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
 from syncd.model.recurrence.runs import Run, is_hazardous, runs_of
-from syncd.model.recurrence.summary import summarise
+from syncd.model.recurrence.summary import became
 from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds, seconds
 from syncd.model.rule import NativeRule
 
@@ -72,7 +74,7 @@ _CHUNK_DAYS = 900
 _FEWEST_DATES = 3
 
 
-_NOTHING = Compiled(pieces=(), summary="", problems=())
+_NOTHING = Compiled(pieces=(), summary=None, problems=())
 
 
 def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date) -> Compiled:
@@ -112,25 +114,29 @@ def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> 
     except RuleError as error:
         reason = _unusable_rule(error)
     except rfc.TooOftenError:
-        reason = "the recurrence rule fires too often for a calendar; use a rarer one or give it an end (UNTIL, COUNT)"
+        reason = say(
+            "the recurrence rule fires too often for a calendar; use a rarer one or give it an end (UNTIL, COUNT)"
+        )
     except _TooManyError as error:
-        reason = (
-            f"the entry would become {error.count} portal events, more than {MOST_PIECES}; narrow the window, simplify "
-            "the rule or give it an end (UNTIL, COUNT)"
+        reason = say(
+            "the entry would become {count} portal events, more than {most_pieces}; narrow the window, simplify "
+            "the rule or give it an end (UNTIL, COUNT)",
+            count=error.count,
+            most_pieces=MOST_PIECES,
         )
     return _rejected(entry, reason)
 
 
 def _rejected(entry: Entry, reason: str) -> Compiled:
-    return Compiled(pieces=(), summary="", problems=(Problem(where=entry.where, kind="rejected", reason=reason),))
+    return Compiled(pieces=(), summary=None, problems=(Problem(where=entry.where, kind="rejected", reason=reason),))
 
 
 def _unknown_zone(error: Exception) -> str:
-    return f"the time zone is not known: {error}; use an IANA name such as Europe/Berlin"
+    return say("the time zone is not known: {error}; use an IANA name such as Europe/Berlin", error=message_of(error))
 
 
 def _unusable_rule(error: Exception) -> str:
-    return f"the recurrence rule cannot be used: {error}; correct RRULE in the source"
+    return say("the recurrence rule cannot be used: {error}; correct RRULE in the source", error=message_of(error))
 
 
 def _plain(entry: Entry, days: Window | Circumstances, server: WallClock) -> Compiled:
@@ -139,7 +145,7 @@ def _plain(entry: Entry, days: Window | Circumstances, server: WallClock) -> Com
     if not days.touches(first, last):
         return _NOTHING
     piece = Piece(id="", span=span, rule=None, details=entry.details, where=entry.where)
-    return Compiled(pieces=(piece,), summary="", problems=())
+    return Compiled(pieces=(piece,), summary=None, problems=())
 
 
 # In a timetable many entries are at the same time, and where a span lies depends on nothing else.
@@ -149,7 +155,7 @@ def _placed(given: Span, server: WallClock) -> tuple[Span, date, date]:
     span = settled(given, server)
     first = span.start.date() if isinstance(span, Timed) else span.first
     if first.year >= _LAST_YEAR:
-        raise RuleError("the series begins beyond the year 9000")
+        raise RuleError(say("the series begins beyond the year 9000"))
     return span, first, last_day(given)
 
 
@@ -185,7 +191,7 @@ class _Compiler:
 
     def compile(self) -> Compiled:
         if as_date(self._start).year >= _LAST_YEAR:
-            raise RuleError("the series begins beyond the year 9000")
+            raise RuleError(say("the series begins beyond the year 9000"))
         occurrences = self._expand()
         starts = [start for one in occurrences.rules for start in one.starts]
         self._rule_starts = frozenset(starts)
@@ -203,7 +209,7 @@ class _Compiler:
         pieces.sort(key=lambda piece: (start_of(piece.span), piece.id))
         return Compiled(
             pieces=tuple(pieces),
-            summary=summarise(self._rules, self._recurrence, self._entry, pieces),
+            summary=became(self._recurrence, self._entry, pieces),
             problems=self._problems(occurrences),
         )
 
@@ -371,12 +377,14 @@ class _Compiler:
         return f"{wall:%Y%m%dT%H%M%S}" if wall.second else f"{wall:%Y%m%dT%H%M}"
 
     def _problems(self, occurrences: Occurrences) -> tuple[Problem, ...]:
-        reasons = [f"recurrence rule: {note}" for rule in self._rules for note in rule.notes]
+        reasons: list[str] = [say("recurrence rule: {note}", note=note) for rule in self._rules for note in rule.notes]
         reasons += occurrences.warnings
         if self._cut_off is not None:
             reasons.append(
-                "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown "
-                f"until {self._cut_off.isoformat()}; bound the window, or let later "
-                "passes carry it on"
+                say(
+                    "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown"
+                    " until {until}; bound the window, or let later passes carry it on",
+                    until=self._cut_off,
+                )
             )
         return tuple(Problem(where=self._entry.where, kind="warning", reason=reason) for reason in reasons)

@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Recurrence, Span, Timed
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import Rule, Until
 from syncd.model.recurrence.wall import DAY, as_date, as_datetime, clock_of, day_seconds, seconds
+
+_NEVER_FIRES = say("the recurrence rule never fires, correct it in the source")
+_UNTIL_TOO_EARLY = say("the recurrence rule never fires; UNTIL lies before the start, correct it in the source")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +170,8 @@ class _Joiner:
                 break
         counted_out = rule.count is not None and len(found) >= rule.count
         if not found:
-            self._warnings.append(
-                "the recurrence rule never fires"
-                + ("; UNTIL lies before the start" if last is not None and last < self._start else "")
-                + ", correct it in the source"
-            )
+            too_early = last is not None and last < self._start
+            self._warnings.append(_UNTIL_TOO_EARLY if too_early else _NEVER_FIRES)
         ended = counted_out or (last is not None and last <= limit)
         return RuleStarts(rule=rule, starts=tuple(found), endless=not ended and bool(found))
 
@@ -244,8 +245,10 @@ class _Joiner:
             if not found and known and min(known) <= self._local(moment) <= max(known):
                 unmatched.append(moment)
         if unmatched:
-            named = ", ".join(_moment_text(moment) for moment in unmatched[:3]) + (", ..." if unmatched[3:] else "")
-            self._warnings.append(f"EXDATE {named} hits no occurrence; give the exact start that is to be left out")
+            named = tuple(_moment_text(moment) for moment in unmatched[:3]) + (("...",) if unmatched[3:] else ())
+            self._warnings.append(
+                say("EXDATE {named} hits no occurrence; give the exact start that is to be left out", named=named)
+            )
         return excluded
 
     def _overrides(self, known: set[int], excluded: set[int]) -> dict[int, Override]:
@@ -257,28 +260,32 @@ class _Joiner:
             # An EXDATE on the first day of a change of all later ones takes that day alone.
             if original in excluded and not override.this_and_future:
                 self._warnings.append(
-                    f"{override.where}: EXDATE removes the occurrence of {name} that RECURRENCE-ID "
-                    "changes; it is left out, drop one of the two"
+                    say(
+                        "{where}: EXDATE removes the occurrence of {name} that RECURRENCE-ID changes; it is left out,"
+                        " drop one of the two",
+                        where=override.where,
+                        name=name,
+                    )
                 )
                 continue
             if original in chosen:
                 self._warnings.append(
-                    f"{override.where}: two overrides for the occurrence of {name}; the last one counts, drop the other"
+                    say(
+                        "{where}: two overrides for the occurrence of {name}; the last one counts, drop the other",
+                        where=override.where,
+                        name=name,
+                    )
                 )
             elif not found:
-                self._warnings.append(
-                    f"{override.where}: RECURRENCE-ID {name} names no occurrence; "
-                    + (
-                        "nothing to cancel"
-                        if override.details.status == "CANCELLED"
-                        else "shown as an event of its own"
-                    )
-                    + ", correct or drop it"
-                )
+                self._warnings.append(_stray(override, name))
             if len(found) > 1:
                 self._warnings.append(
-                    f"{override.where}: RECURRENCE-ID {name} is a date with several occurrences; "
-                    "the first is changed, give the exact start"
+                    say(
+                        "{where}: RECURRENCE-ID {name} is a date with several occurrences; the first is changed, give"
+                        " the exact start",
+                        where=override.where,
+                        name=name,
+                    )
                 )
             chosen[original] = override
         return chosen
@@ -333,6 +340,21 @@ def last_day(span: Span) -> date:
         return span.end - timedelta(days=1)
     end = span.end - timedelta(seconds=1) if span.end > span.start else span.end
     return max(end.date(), span.start.date())
+
+
+def _stray(override: Override, name: str) -> str:
+    """Return the warning about an override of an occurrence that the series does not have."""
+    if override.details.status == "CANCELLED":
+        return say(
+            "{where}: RECURRENCE-ID {name} names no occurrence; nothing to cancel, correct or drop it",
+            where=override.where,
+            name=name,
+        )
+    return say(
+        "{where}: RECURRENCE-ID {name} names no occurrence; shown as an event of its own, correct or drop it",
+        where=override.where,
+        name=name,
+    )
 
 
 def _moment_text(moment: Moment) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from syncd.model.became import Became
 from syncd.model.entry import Details, Problem, Span
 from syncd.model.rule import NativeRule
 
@@ -28,10 +29,10 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     """The pieces of one entry in order of their first occurrence.
 
-    `summary` tells a person what a series became, and is "" for a single event. Problems are of kind "rejected" (then
+    `summary` tells a person what a series became, and is None for a single event. Problems are of kind "rejected" (then
     there are no pieces) or "warning".
     """
 
     pieces: tuple[Piece, ...]
-    summary: str
+    summary: Became | None
     problems: tuple[Problem, ...]

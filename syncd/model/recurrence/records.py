@@ -13,6 +13,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from syncd.model.became import Became
 from syncd.model.entry import AllDay, Entry, Override, Span, Timed
 from syncd.model.recurrence.circumstances import Circumstances, Facts
 from syncd.model.recurrence.piece import Compiled, Piece
@@ -37,7 +38,7 @@ class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
     mark: bytes
     portal_zone: str
     facts: Facts
-    summary: str
+    summary: Became | None
     pieces: tuple[PieceRecord, ...]
 
     def compiled(self, entry: Entry, portal_zone: str) -> tuple[Compiled, Circumstances] | None:

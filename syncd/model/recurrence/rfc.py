@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import product
 
+from syncd.lang.saying import say
 from syncd.model.recurrence.rrule import SUB_DAILY, Rule
 from syncd.model.recurrence.wall import DAY, EPOCH_ORDINAL
 
@@ -35,7 +36,7 @@ def starts(rule: Rule, start: int, horizon: int) -> Iterator[int]:
     for wall in found:
         budget -= 1
         if budget < 0:
-            raise TooOftenError("the rule fires too often")
+            raise TooOftenError(say("the rule fires too often"))
         if wall > horizon:
             return
         if wall >= start:
@@ -54,7 +55,7 @@ def times_of_day(rule: Rule, start: int) -> tuple[int, ...] | None:
     if DAY % stride or rule.bysetpos:
         return None
     if DAY // stride > BUDGET // 30:
-        raise TooOftenError("the rule fires too often")
+        raise TooOftenError(say("the rule fires too often"))
     minutes = rule.byminute or ((minute,) if step == 3600 else ())
     seconds = rule.bysecond or ((second,) if step >= 60 else ())
     found: set[int] = set()
@@ -97,7 +98,7 @@ def _sub_daily(rule: Rule, start: int, horizon: int, day_fits: Callable[[date], 
     while period <= horizon:
         budget -= 1
         if budget < 0:
-            raise TooOftenError("the rule has to be looked at too often")
+            raise TooOftenError(say("the rule has to be looked at too often"))
         if not day_fits(date.fromordinal(period // DAY + EPOCH_ORDINAL)):
             period += -(-((period // DAY + 1) * DAY - period) // stride) * stride
             continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from syncd.lang.saying import say
 from syncd.model.rule import WEEKDAYS
 
 Freq = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]
@@ -84,25 +85,27 @@ def parse(text: str) -> Rule:
     parts = _split(text)
     freq = parts.pop("FREQ", "")
     if freq not in FREQS:
-        said = f"FREQ {freq[:20]!r} is not a frequency" if freq else "the rule has no FREQ"
-        raise RuleError(f"{said}; write one of {', '.join(FREQS)}")
+        said = say("FREQ {freq} is not a frequency", freq=repr(freq[:20])) if freq else say("the rule has no FREQ")
+        raise RuleError(say("{said}; write one of {freqs}", said=said, freqs=tuple(FREQS)))
     notes: list[str] = []
     count = _whole(parts.pop("COUNT", None), "COUNT")
     until = _until(parts.pop("UNTIL", None))
     if count is not None and until is not None:
-        notes.append("COUNT and UNTIL exclude each other; the rule ends with whichever comes first")
+        notes.append(say("COUNT and UNTIL exclude each other; the rule ends with whichever comes first"))
     interval = _whole(parts.pop("INTERVAL", None), "INTERVAL") or 1
     wkst = parts.pop("WKST", "MO")
     if wkst not in WEEKDAYS:
-        raise RuleError(f"WKST {wkst[:20]!r} is not a weekday; use MO to SU")
+        raise RuleError(say("WKST {wkst} is not a weekday; use MO to SU", wkst=repr(wkst[:20])))
     byday = _byday(parts.pop("BYDAY", None))
     if freq not in ("YEARLY", "MONTHLY") and any(ordinal for ordinal, _ in byday):
-        notes.append(f"numbers in BYDAY mean nothing with FREQ={freq} and are ignored")
+        notes.append(say("numbers in BYDAY mean nothing with FREQ={freq} and are ignored", freq=freq))
         byday = tuple((0, weekday) for _, weekday in byday)
     lists = {name.lower(): _numbers(parts.pop(name, None), name) for name in _RANGES}
     unknown = next((name for name in parts if not name.startswith("X-")), None)
     if unknown is not None:
-        raise RuleError(f"the rule has a part {unknown[:20]!r}, which RFC 5545 does not know; leave it out")
+        raise RuleError(
+            say("the rule has a part {unknown}, which RFC 5545 does not know; leave it out", unknown=repr(unknown[:20]))
+        )
     return Rule(
         freq=freq,
         interval=interval,
@@ -118,14 +121,18 @@ def parse(text: str) -> Rule:
 def _split(text: str) -> dict[str, str]:
     cleaned = re.sub(r"\s+", "", text).upper().removeprefix("RRULE:")
     if len(cleaned) > _LONGEST:
-        raise RuleError(f"the rule is longer than {_LONGEST} characters; name the dates in RDATE instead")
+        raise RuleError(
+            say("the rule is longer than {longest} characters; name the dates in RDATE instead", longest=_LONGEST)
+        )
     parts: dict[str, str] = {}
     for part in filter(None, cleaned.split(";")):
         name, equals, value = part.partition("=")
         if not equals or not value:
-            raise RuleError(f"{part[:20]!r} is not NAME=VALUE; write the rule like FREQ=WEEKLY;BYDAY=MO,WE")
+            raise RuleError(
+                say("{part} is not NAME=VALUE; write the rule like FREQ=WEEKLY;BYDAY=MO,WE", part=repr(part[:20]))
+            )
         if name in parts:
-            raise RuleError(f"{name[:20]} is given twice; keep one")
+            raise RuleError(say("{name} is given twice; keep one", name=name[:20]))
         parts[name] = value
     return parts
 
@@ -134,7 +141,13 @@ def _whole(value: str | None, name: str) -> int | None:
     if value is None:
         return None
     if not value.isascii() or not value.isdigit() or not 1 <= int(value[:12]) <= 10**9:
-        raise RuleError(f"{name}={value[:20]} is not a whole number from 1 on; write one, or leave {name} out")
+        raise RuleError(
+            say(
+                "{name}={value} is not a whole number from 1 on; write one, or leave {name} out",
+                name=name,
+                value=value[:20],
+            )
+        )
     return int(value)
 
 
@@ -145,13 +158,40 @@ def _numbers(value: str | None, name: str) -> tuple[int, ...]:
     numbers: set[int] = set()
     for text in value.split(","):
         if not re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII):
-            raise RuleError(f"{name}={text[:20]} is not a number; write {low} to {high}, with commas between them")
+            raise RuleError(
+                say(
+                    "{name}={text} is not a number; write {low} to {high}, with commas between them",
+                    name=name,
+                    text=text[:20],
+                    low=low,
+                    high=high,
+                )
+            )
         number = int(text)
         if not low <= (abs(number) if may_be_negative else number) <= high:
-            back = f" (or -{low} to -{high}, counted from the end)" if may_be_negative else ""
-            raise RuleError(f"{name}={text} lies outside {low} to {high}{back}; correct it, or leave {name} out")
+            raise RuleError(_outside(text, name))
         numbers.add(min(number, 59) if name == "BYSECOND" else number)
     return tuple(sorted(numbers))
+
+
+def _outside(text: str, name: str) -> str:
+    low, high, may_be_negative = _RANGES[name]
+    if may_be_negative:
+        return say(
+            "{name}={text} lies outside {low} to {high} (or -{low} to -{high}, counted from the end); correct it, or"
+            " leave {name} out",
+            name=name,
+            text=text,
+            low=low,
+            high=high,
+        )
+    return say(
+        "{name}={text} lies outside {low} to {high}; correct it, or leave {name} out",
+        name=name,
+        text=text,
+        low=low,
+        high=high,
+    )
 
 
 def _byday(value: str | None) -> tuple[tuple[int, int], ...]:
@@ -161,7 +201,7 @@ def _byday(value: str | None) -> tuple[tuple[int, int], ...]:
     for text in value.split(","):
         match = _BYDAY.fullmatch(text)
         if match is None or not abs(int(match[1] or 0)) <= 53 or (match[1] and int(match[1]) == 0):
-            raise RuleError(f"BYDAY={text[:20]} is not a weekday; write it like MO, 2TU or -1FR")
+            raise RuleError(say("BYDAY={text} is not a weekday; write it like MO, 2TU or -1FR", text=text[:20]))
         days.add((int(match[1] or 0), [*WEEKDAYS].index(match[2])))  # type: ignore[arg-type]
     return tuple(sorted(days))
 
@@ -171,7 +211,9 @@ def _until(value: str | None) -> Until | None:
         return None
     match = _UNTIL.fullmatch(value)
     if match is None:
-        raise RuleError(f"UNTIL={value[:20]} is not a date; write it like 20260531 or 20260531T120000Z")
+        raise RuleError(
+            say("UNTIL={value} is not a date; write it like 20260531 or 20260531T120000Z", value=value[:20])
+        )
     year, month, day, hour, minute, second, utc = match.groups()
     try:
         if hour is None:
@@ -182,5 +224,7 @@ def _until(value: str | None) -> Until | None:
             )
         wall = datetime(int(year), int(month), int(day), int(hour), int(minute), min(int(second or 0), 59))
     except ValueError as error:
-        raise RuleError(f"UNTIL={value[:20]} is no day of the calendar; name the last day of the series") from error
+        raise RuleError(
+            say("UNTIL={value} is no day of the calendar; name the last day of the series", value=value[:20])
+        ) from error
     return Until(wall=wall, is_day=False, utc=bool(utc))

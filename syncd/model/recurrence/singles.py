@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from syncd.errors import message_of
 from syncd.lang.saying import say
+from syncd.model.became import Became
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.compile import HORIZON, MOST_PIECES
@@ -29,13 +31,18 @@ def single_pieces(entry: Entry, *, window: Window, today: date) -> Compiled:
     """
     if entry.recurrence is None and not entry.overrides:
         piece = Piece(id="", span=entry.span, rule=None, details=entry.details, where=entry.where)
-        return Compiled(pieces=(piece,) if _touches(window, piece) else (), summary="", problems=())
+        return Compiled(pieces=(piece,) if _touches(window, piece) else (), summary=None, problems=())
     try:
         found, last = _expanded(entry, window, today)
     except RuleError as error:
-        return _rejected(entry, f"the recurrence rule cannot be used: {error}; correct RRULE in the source")
+        return _rejected(
+            entry,
+            say("the recurrence rule cannot be used: {error}; correct RRULE in the source", error=message_of(error)),
+        )
     except rfc.TooOftenError:
-        return _rejected(entry, "the recurrence rule fires too often; use a rarer one or give it an end (UNTIL, COUNT)")
+        return _rejected(
+            entry, say("the recurrence rule fires too often; use a rarer one or give it an end (UNTIL, COUNT)")
+        )
     pieces = sorted(_pieces(entry, found, window, last), key=lambda piece: (start_of(piece.span), piece.id))
     if len(pieces) > MOST_PIECES:
         reason = say(
@@ -47,12 +54,12 @@ def single_pieces(entry: Entry, *, window: Window, today: date) -> Compiled:
     warnings = tuple(
         Problem(where=entry.where, kind="warning", key=entry.uid, reason=reason) for reason in found.warnings
     )
-    return Compiled(pieces=tuple(pieces), summary=f"series as {len(pieces)} single items", problems=warnings)
+    return Compiled(pieces=tuple(pieces), summary=Became((), 0, 0, 0, len(pieces), alone=True), problems=warnings)
 
 
 def _rejected(entry: Entry, reason: str) -> Compiled:
     problem = Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason)
-    return Compiled(pieces=(), summary="", problems=(problem,))
+    return Compiled(pieces=(), summary=None, problems=(problem,))
 
 
 def _expanded(entry: Entry, window: Window, today: date) -> tuple[Occurrences, date]:

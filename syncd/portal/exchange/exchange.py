@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncd.lang.saying import say
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
 from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
@@ -60,6 +61,9 @@ _LONGEST_HASTY_WAIT_S = 5.0
 """Who only looks whether the portal works is told of a longer wait instead."""
 
 _SHOWN = 200
+_AFTER_A_FAULT = say("pause after a fault")
+_RESENDING = say("a pause before sending again")
+_STOPPED = say("stopped before it was sent again")
 
 Settled = tuple[tuple[Job, Reply], ...]
 
@@ -205,7 +209,7 @@ class Exchange:
             return Wait(until=None, why="answers")
         pause = self._pace.paused_until
         if pause is not None and now < pause:
-            return Wait(until=pause, why="pause after a fault")
+            return Wait(until=pause, why=_AFTER_A_FAULT)
         self._queue.wake(now)
         # Neither kind may starve the other: single calls have a turn after every few batches.
         single_first = self._batches_in_a_row >= _SINGLE_EVERY
@@ -269,7 +273,7 @@ class Exchange:
 
         For the end of a push that stops early: what was written down as intended is then known not to have happened.
         """
-        refused = Refused(code=NOT_SENT, description="stopped before it was sent again", reach="rate", transient=True)
+        refused = Refused(code=NOT_SENT, description=_STOPPED, reach="rate", transient=True)
         settled: list[tuple[Job, Reply]] = []
         for waiting in self._queue.take_sent():
             settled += self._settle(waiting.job, self._given_up(waiting, refused))
@@ -356,7 +360,11 @@ class Exchange:
             return False
         if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
             return False
-        said = f"{', '.join(dict.fromkeys(methods))} still refused after {_REFUSED_PROBES} ever longer waits"
+        said = say(
+            "{methods} still refused after {times} ever longer waits",
+            methods=tuple(dict.fromkeys(methods)),
+            times=_REFUSED_PROBES,
+        )
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
@@ -364,7 +372,7 @@ class Exchange:
         """Stop, and return True, if the wait is for a method's operating time, and long."""
         if self._flights or wait.method is None or wait.until is None or wait.until - now <= _LONGEST_HASTY_WAIT_S:
             return False
-        said = f"{wait.method} is blocked for another {wait.until - now:.0f} s"
+        said = say("{method} is blocked for another {seconds:.0f} s", method=wait.method, seconds=wait.until - now)
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
@@ -378,9 +386,9 @@ class Exchange:
             free_at = self._pace.free_at(method, now, left)
             if not single:
                 free_at = max(free_at, self._pace.envelope_free_at(now))
-            times.append((free_at, f"operating time of {method}", method))
+            times.append((free_at, say("operating time of {method}", method=method), method))
         if (resend_at := self._queue.resend_at()) is not None:
-            times.append((resend_at, "a pause before sending again", None))
+            times.append((resend_at, _RESENDING, None))
         if not times:
             return Wait(until=None, why="answers")
         until, why, waited = min(times, key=lambda one: one[:2])
@@ -477,7 +485,9 @@ class Exchange:
             return reply
         if self._reading:
             fault = fault or reply.doubt
-            return Unknown(reason=f"{job.command.method}: {fault}"[:_SHOWN], ended=True) if fault else reply
+            if not fault:
+                return reply
+            return Unknown(reason=say("{method}: {fault}", method=job.command.method, fault=fault), ended=True)
         if believed(job.command, reply):
             return reply
         return Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
@@ -499,4 +509,4 @@ class Exchange:
 
 
 def _dependency(failed: int) -> Refused:
-    return Refused(code=DEPENDENCY, description=f"job {failed}, which must come first, was not done")
+    return Refused(code=DEPENDENCY, description=say("job {failed}, which must come first, was not done", failed=failed))

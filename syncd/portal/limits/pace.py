@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median_low
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
 from syncd.portal.limits.minutes import NOTHING_S
@@ -61,13 +62,13 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("burst", "rate", "operating_limit", "batch_size", "batch_seconds", "lanes", "timeout", "settle"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"limits.{name} must be greater than 0")
+                raise ValueError(say("limits.{name} must be greater than 0", name=name))
         if not 0 < self.operating_share <= 1:
-            raise ValueError("limits.operating_share must be greater than 0 and at most 1")
+            raise ValueError(say("limits.operating_share must be greater than 0 and at most 1"))
         if self.batch_size > 50:
-            raise ValueError("limits.batch_size must be at most 50: the portal refuses longer batches")
+            raise ValueError(say("limits.batch_size must be at most 50: the portal refuses longer batches"))
         if self.timeout < self.batch_seconds:
-            raise ValueError("limits.timeout must be at least batch_seconds: so long may a request take")
+            raise ValueError(say("limits.timeout must be at least batch_seconds: so long may a request take"))
 
     @property
     def at_once_s(self) -> float:
@@ -93,7 +94,7 @@ class Limits:
             case "self-hosted":
                 return cls(operating_limit=math.inf)
             case _:
-                raise ValueError(f"no tariff {name!r}: it is standard, enterprise or self-hosted")
+                raise ValueError(say("no tariff {name}: it is standard, enterprise or self-hosted", name=repr(name)))
 
 
 class ServerClock:

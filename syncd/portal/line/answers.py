@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
+from syncd.lang.saying import say
 from syncd.portal.line.remedies import application_remedy, meaning_of, remedy_of, said_of, silence_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
+from syncd.scrub import within
 
 _LONGEST_TEXT = 600
 _MOST_ROWS = 1_000_000_000
@@ -97,7 +99,7 @@ def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
     result = body.get("result")
     if not isinstance(result, Mapping):
         # Without a map nothing is known about any command; an empty PHP array comes as [].
-        unknown = Unknown(reason="the batch was answered without results", ended=True)
+        unknown = Unknown(reason=say("the batch was answered without results"), ended=True)
         return Answer(replies=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
     maps = {name: _map(result.get(name)) for name in _MAPS}
     replies = tuple(_nested(key, maps) for key in keys)
@@ -127,8 +129,8 @@ def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
 
 def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refused | Unknown:
     if isinstance(failure, Unknown):
-        return replace(failure, reason=scrub(failure.reason))
-    return replace(failure, code=scrub(failure.code), description=scrub(failure.description))
+        return replace(failure, reason=within(failure.reason, scrub))
+    return replace(failure, code=scrub(failure.code), description=within(failure.description, scrub))
 
 
 def call_time(value: Json) -> CallTime | None:
@@ -167,19 +169,20 @@ _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
 def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Reply:
     failed, done = key in maps["result_error"], key in maps["result"]
     if failed and done:
-        return Unknown(reason="the batch gave both a result and an error for this command", ended=True)
+        return Unknown(reason=say("the batch gave both a result and an error for this command"), ended=True)
     if failed:
         return _refusal(maps["result_error"][key], status=None, batch=False)
     if not done:
-        return Unknown(reason="the batch was answered without a word on this command", ended=True)
+        return Unknown(reason=say("the batch was answered without a word on this command"), ended=True)
     time, total, following = (maps[name].get(key) for name in ("result_time", "result_total", "result_next"))
     return _done(maps["result"][key], call_time(time), total=total, following=following)
 
 
 def _done(result: Json, time: CallTime | None, *, total: Json, following: Json) -> Done:
     counts = {"total": (total, _count(total)), "next": (following, _count(following))}
-    odd = [f"{name} is {_text(said)}" for name, (said, read) in counts.items() if said is not None and read is None]
-    return Done(result=result, time=time, total=_count(total), next=_count(following), doubt="; ".join(odd))
+    odd = [(name, _text(said)) for name, (said, read) in counts.items() if said is not None and read is None]
+    doubt = say("{name} is {value}", name=odd[0][0], value=odd[0][1]) if odd else ""
+    return Done(result=result, time=time, total=_count(total), next=_count(following), doubt=doubt)
 
 
 def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refused | Unknown | None]:
@@ -189,13 +192,15 @@ def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refus
     try:
         body: Json = orjson.loads(raw.body)
     except ValueError:
-        return {}, Unknown(reason=f"HTTP {raw.status} without readable JSON{_kind(raw)}", ended=_ended(raw))
+        return {}, Unknown(reason=_unreadable(raw), ended=_ended(raw))
     if not isinstance(body, Mapping):
-        return {}, Unknown(reason=f"HTTP {raw.status} with JSON that is not an answer", ended=_ended(raw))
+        return {}, Unknown(
+            reason=say("HTTP {status} with JSON that is not an answer", status=raw.status), ended=_ended(raw)
+        )
     if "error" in body:
         return body, _refusal(body, status=raw.status, batch=batch)
     if "result" not in body or not 200 <= raw.status < 300:
-        return body, Unknown(reason=f"HTTP {raw.status} without a result", ended=_ended(raw))
+        return body, Unknown(reason=say("HTTP {status} without a result", status=raw.status), ended=_ended(raw))
     return body, None
 
 
@@ -208,7 +213,7 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
         error, said = _third_version(said), said["code"]
     if not isinstance(error, Mapping) or isinstance(said, bool) or not isinstance(said, (str, int)):
         # Not even a refusal can be believed: a create that is taken for refused would be sent again.
-        return Unknown(reason=f"an error without a code: {_text(error)}", ended=True)
+        return Unknown(reason=say("an error without a code: {text}", text=_text(error)), ended=True)
     code, description = _text(said), _text(error.get("error_description"))
     upper = code.upper()
     # An exception may come after the row was written; only a 400 means that it was thrown on purpose.
@@ -219,7 +224,11 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
         return Refused(code=code, description=description, reach="portal")
     if upper not in _REACHES and status is not None and (batch or status >= 500):
         # An undocumented code for a whole batch, or with a 5xx: commands may have run.
-        return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True, code=code)
+        return Unknown(
+            reason=f"HTTP {status} {code}: {description}",
+            ended=True,
+            code=code,
+        )
     reach, transient = _REACHES.get(upper, ("command", False))
     return Refused(code=code, description=description, reach=reach, transient=transient)
 
@@ -305,13 +314,22 @@ def _elsewhere(raw: RawAnswer) -> str:
         host = urlsplit(raw.headers.get("location", "")).hostname
     except ValueError:
         host = None
-    place = f"to {_text(host)}" if host else "to another page"
-    return f"HTTP {raw.status}: the portal redirects {place}; check its address in the config"
+    if host:
+        return say(
+            "HTTP {status}: the portal redirects to {host}; check its address in the config",
+            status=raw.status,
+            host=_text(host),
+        )
+    return say(
+        "HTTP {status}: the portal redirects to another page; check its address in the config", status=raw.status
+    )
 
 
-def _kind(raw: RawAnswer) -> str:
+def _unreadable(raw: RawAnswer) -> str:
     kind = raw.headers.get("content-type", "").partition(";")[0].strip()
-    return f" ({_text(kind)})" if kind and "json" not in kind else ""
+    if kind and "json" not in kind:
+        return say("HTTP {status} without readable JSON ({kind})", status=raw.status, kind=_text(kind))
+    return say("HTTP {status} without readable JSON", status=raw.status)
 
 
 class CommandRefusedError(SyncdError):
@@ -321,7 +339,11 @@ class CommandRefusedError(SyncdError):
 
     def __init__(self, method: str, refused: Refused) -> None:
         super().__init__(
-            f"the portal refused {method}: {said_of(refused.code, refused.description)}",
+            say(
+                "the portal refused {method}: {said}",
+                method=method,
+                said=said_of(refused.code, refused.description),
+            ),
             meaning_of(method, refused.code, refused.description),
         )
         self.method = method
@@ -331,14 +353,17 @@ class CommandRefusedError(SyncdError):
 
 def unread(what: str, reply: Reply) -> PortalUnreachableError:
     """Return the error for a reading that got `reply` in place of a usable answer; `what` begins its sentence."""
+    said: str
     match reply:
         case Done():
-            said, remedy = "the answer is not of the documented form", ""
+            said, remedy = say("the answer is not of the documented form"), ""
         case Refused():
             said, remedy = said_of(reply.code, reply.description), remedy_of(reply.code)
         case Unknown():
             said, remedy = reply.reason, ""
-    return PortalUnreachableError(f"{what} could not be read: {said}", remedy or "the next pass tries again")
+    return PortalUnreachableError(
+        say("{what} could not be read: {said}", what=what, said=said), remedy or say("the next pass tries again")
+    )
 
 
 def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "") -> SyncdError:
@@ -346,20 +371,37 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
 
     `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
     """
-    told = partial(application_remedy, portal=application_of) if application_of else remedy_of
+    remedy_for = partial(application_remedy, portal=application_of) if application_of else remedy_of
     match why:
         case Unknown(code=code) if code:
-            remedy = told(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
-            return PortalUnreachableError(f"{origin} refuses everything: {why.reason}", remedy)
+            remedy = remedy_for(code) or say(
+                "the next pass tries again; the portal's vendor or administrator knows the code"
+            )
+            return PortalUnreachableError(
+                say("{origin} refuses everything: {reason}", origin=origin, reason=why.reason), remedy
+            )
         case Unknown():
-            return PortalUnreachableError(f"{origin} does not answer: {why.reason}", silence_of(why.reason))
+            return PortalUnreachableError(
+                say("{origin} does not answer: {reason}", origin=origin, reason=why.reason), silence_of(why.reason)
+            )
         case Refused(reach="method" | "rate"):
-            said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
-            return PortalUnreachableError(said, told(why.code))
+            said = say(
+                "{origin} does not let anything through: {said}",
+                origin=origin,
+                said=said_of(why.code, why.description),
+            )
+            return PortalUnreachableError(said, remedy_for(why.code))
         case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
-            said = f"[portals.{application_of}]: nobody has authorised its application at {origin} yet"
+            said = say(
+                "[portals.{portal}]: nobody has authorised its application at {origin} yet",
+                portal=application_of,
+                origin=origin,
+            )
             return PortalRefusedError(said, application_remedy(code, application_of))
         case Refused():
-            caller = "the application" if application_of else "the webhook"
-            said = f"{origin} refuses {caller}: {said_of(why.code, why.description)}"
-            return PortalRefusedError(said, told(why.code))
+            words = said_of(why.code, why.description)
+            if application_of:
+                said = say("{origin} refuses the application: {said}", origin=origin, said=words)
+                return PortalRefusedError(said, remedy_for(why.code))
+            said = say("{origin} refuses the webhook: {said}", origin=origin, said=words)
+            return PortalRefusedError(said, remedy_for(why.code))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import rows_of
 
@@ -156,14 +157,14 @@ def _said(value: Json) -> str:
 
 def _row_fault(row: Json, columns: _Columns) -> str | None:
     if not isinstance(row, Mapping):
-        return f"{_said(row)} where a row was expected"
+        return say("{value} where a row was expected", value=_said(row))
     for name, tests in columns.items():
         value = row.get(name)
         for test in tests:  # a loop: any() makes a generator for each column, and a listing has 100,000 rows of 23
             if test(value):
                 break
         else:
-            return f"{name} is {_said(value)}"
+            return say("{name} is {value}", name=name, value=_said(value))
     return None
 
 
@@ -171,7 +172,7 @@ def _event_fault(row: Json) -> str | None:
     fault = _row_fault(row, _EVENT)
     # Only whole days have no zone (PORTAL.md 4.6).
     if fault is None and isinstance(row, Mapping) and row["DT_SKIP_TIME"] == "N" and row.get("TZ_FROM") is None:
-        return "TZ_FROM is null though the event has a time"
+        return say("TZ_FROM is null though the event has a time")
     return fault
 
 
@@ -181,17 +182,21 @@ def _activity_fault(row: Json) -> str | None:
         return fault
     # Both are set together by whoever sets them (PORTAL.md 6.1): one without the other would hide what is ours.
     if "ORIGIN_ID" in row and "ORIGINATOR_ID" in row and bool(row["ORIGIN_ID"]) != bool(row["ORIGINATOR_ID"]):
-        return f"ORIGINATOR_ID is {_said(row['ORIGINATOR_ID'])} and ORIGIN_ID {_said(row['ORIGIN_ID'])}"
+        return say(
+            "ORIGINATOR_ID is {originator} and ORIGIN_ID {origin}",
+            originator=_said(row["ORIGINATOR_ID"]),
+            origin=_said(row["ORIGIN_ID"]),
+        )
     # A to-do cannot be made or updated without one (PORTAL.md 6.7), so the portal has not told it.
     if row.get("PROVIDER_ID") == "CRM_TODO" and "DEADLINE" in row and not row["DEADLINE"]:
-        return f"DEADLINE of a to-do is {_said(row['DEADLINE'])}"
+        return say("DEADLINE of a to-do is {value}", value=_said(row["DEADLINE"]))
     return None
 
 
 def _rows(row_fault: Callable[[Json], str | None]) -> Callable[[Json], str | None]:
     def fault(result: Json) -> str | None:
         if not _is_list(result):
-            return f"{_said(result)} where a list was expected"
+            return say("{value} where a list was expected", value=_said(result))
         return next((found for found in map(row_fault, rows_of(result)) if found is not None), None)
 
     return fault
@@ -200,7 +205,7 @@ def _rows(row_fault: Callable[[Json], str | None]) -> Callable[[Json], str | Non
 def _wrapped(name: str, fault: Callable[[Json], str | None]) -> Callable[[Json], str | None]:
     def inner(result: Json) -> str | None:
         if not isinstance(result, Mapping) or set(result) != {name}:
-            return f"{_said(result)} where an object with {name} was expected"
+            return say("{value} where an object with {name} was expected", value=_said(result), name=name)
         return fault(result[name])
 
     return inner
@@ -221,12 +226,12 @@ def _found(result: Json) -> str | None:
         if result and all(_is_list(one) and all(_WORDS["id"](number) for number in rows_of(one)) for one in lists):
             return None
     nobody = isinstance(result, Sequence) and not result and result != ""
-    return None if nobody else f"{_said(result)} where ids by type were expected"
+    return None if nobody else say("{value} where ids by type were expected", value=_said(result))
 
 
 def _texts(result: Json) -> str | None:
     well = _is_list(result) and all(isinstance(one, str) for one in rows_of(result))
-    return None if well else f"{_said(result)} where a list of texts was expected"
+    return None if well else say("{value} where a list of texts was expected", value=_said(result))
 
 
 _METHODS: Mapping[str, Callable[[Json], str | None]] = {

@@ -15,6 +15,8 @@ from urllib.parse import urljoin, urlsplit
 import structlog
 
 from syncd import __version__, events
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.wire import Refused
@@ -138,7 +140,7 @@ class Webhook:
         try:
             found = webhook_address(self.address)
         except ValueError as error:
-            raise ValueError(f"the webhook {error}") from None
+            raise ValueError(say("the webhook {error}", error=message_of(error))) from None
         object.__setattr__(self, "address", found.url)
 
     @property
@@ -237,11 +239,11 @@ class AiohttpTransport:
         except aiohttp.ClientConnectorError as error:
             raise TransportFault("connect", _os_detail(error)) from None
         except aiohttp.ConnectionTimeoutError:
-            raise TransportFault("connect", "no connection in time") from None
+            raise TransportFault("connect", say("no connection in time")) from None
         except TimeoutError:
-            raise TransportFault("timeout", f"no answer within {timeout_s:g} s") from None
+            raise TransportFault("timeout", say("no answer within {seconds:g} s", seconds=timeout_s)) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise TransportFault("cut", f"the connection broke ({type(error).__name__})") from None
+            raise TransportFault("cut", say("the connection broke ({error})", error=type(error).__name__)) from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         parts: list[bytes] = []
@@ -250,7 +252,9 @@ class AiohttpTransport:
             size += len(chunk)
             if size > self._max_answer_bytes:
                 response.close()
-                raise TransportFault("oversize", f"an answer of more than {self._max_answer_bytes} bytes")
+                raise TransportFault(
+                    "oversize", say("an answer of more than {bytes} bytes", bytes=self._max_answer_bytes)
+                )
             parts.append(chunk)
         return b"".join(parts)
 
@@ -317,4 +321,4 @@ def _tls_detail(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCer
     cause = error.__cause__ or error.__context__
     reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
     named = isinstance(cause, ssl.SSLError) and isinstance(reason, str)
-    return f"no secure connection: {reason}" if named else "no secure connection"
+    return say("no secure connection: {reason}", reason=str(reason)) if named else say("no secure connection")

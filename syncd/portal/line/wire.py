@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 
 Reach = Literal["command", "method", "rate", "portal"]
@@ -54,6 +55,7 @@ _FILTERED = re.compile(
     r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+"
 )
 _SHORT = 40
+_NO_UNICODE = say("text that is not valid Unicode")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_]+")
 _TOP_KEY = re.compile(r"[^\x00-\x20\x7f.\[\]]+")
@@ -227,7 +229,7 @@ def _inspect(command: Command) -> Written:
     """Look at every key and value once, without recursion: nesting comes from outside and may be deep."""
     found = Written()
     if not _METHOD.fullmatch(command.method):
-        found.unsendable = "the method's name is not one"
+        found.unsendable = say("the method's name is not one")
         return found
     leaves = 0
     stack: list[tuple[int, Json]] = [(1, command.params)]
@@ -239,7 +241,7 @@ def _inspect(command: Command) -> Written:
             found.alone = found.alone or _bad_value(value)
             continue
         if depth > MAX_JSON_DEPTH:
-            found.unsendable = "nested too deeply"
+            found.unsendable = say("nested too deeply")
             return found
         if depth > MAX_DEPTH:
             found.alone = "nested too deeply for a query string"
@@ -271,9 +273,9 @@ def _key_faults(key: str, *, top: bool) -> tuple[str | None, str | None]:
 def _never(value: bool | int | float | str | None) -> str | None:
     """Return why JSON cannot express the value, None if it can."""
     if isinstance(value, str):
-        return None if value.isascii() or not _has_surrogate(value) else "text that is not valid Unicode"
+        return None if value.isascii() or not _has_surrogate(value) else _NO_UNICODE
     if isinstance(value, float) and not math.isfinite(value):
-        return "a number that is not finite"
+        return say("a number that is not finite")
     return None
 
 

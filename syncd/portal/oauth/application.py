@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, StateError, StateLockedError
+from syncd.lang.saying import say
 from syncd.portal.line.answers import EXPIRED
 from syncd.portal.line.wire import NOT_SENT, Refused
 from syncd.portal.oauth.grants import (
@@ -163,7 +164,7 @@ class Application:
             await self.open()  # another process may have been given tokens since
         if self._authorisation is not None:
             return None
-        return self._unreadable or _refused(NOT_AUTHORISED, "nobody has authorised it yet")
+        return self._unreadable or _refused(NOT_AUTHORISED, say("nobody has authorised it yet"))
 
     async def renew(self, used: str) -> Refused | None:
         """Put other tokens in place of the access token `used`, which has expired; return why that is not possible.
@@ -263,15 +264,29 @@ class Application:
             return
         if before is not None and before.member_id != given.member_id:
             raise GuardError(
-                f"[portals.{self.name}]: the portal at {there} is another one than before; nothing was kept",
-                f"a portal of its own needs a [portals.NAME] of its own; if it was set up anew under the same address:"
-                f" `syncd portal authorize {self.name} --force`",
+                say(
+                    "[portals.{name}]: the portal at {there} is another one than before; nothing was kept",
+                    name=self.name,
+                    there=there,
+                ),
+                say(
+                    "a portal of its own needs a [portals.NAME] of its own; if it was set up anew under the same"
+                    " address: `syncd portal authorize {name} --force`",
+                    name=self.name,
+                ),
             )
         if there != origin_of(self._address) and not renamed(origin_of(self._address), there):
             raise ConfigError(
-                f"[portals.{self.name}]: the code is one of {there}, the config names {origin_of(self._address)}",
-                "open the link in the portal that the config names, or correct its address; if both are the same"
-                " portal, add --force",
+                say(
+                    "[portals.{name}]: the code is one of {there}, the config names {origin}",
+                    name=self.name,
+                    there=there,
+                    origin=origin_of(self._address),
+                ),
+                say(
+                    "open the link in the portal that the config names, or correct its address; if both are the same"
+                    " portal, add --force"
+                ),
             )
 
     async def _taken(self, given: Granted, before: Authorisation | None, application_token: str) -> Authorisation:
@@ -324,7 +339,7 @@ class Application:
         kept = await self._loaded()
         if kept is None:
             self._adopt(None)
-            return _refused(NOT_AUTHORISED, "nobody has authorised it yet")
+            return _refused(NOT_AUTHORISED, say("nobody has authorised it yet"))
         if kept.chain.access_token != used:  # another process of this state was quicker
             self._adopt(kept)
             return None
@@ -341,7 +356,9 @@ class Application:
     async def _judged(self, kept: Authorisation, answer: TokenAnswer) -> Refused | None:
         match answer:
             case Granted(member_id=member) if member != kept.member_id:
-                return _refused(ANOTHER_PORTAL, f"the tokens that came are of another portal, {answer.endpoint}")
+                return _refused(
+                    ANOTHER_PORTAL, say("the tokens that came are of another portal, {portal}", portal=answer.endpoint)
+                )
             case Granted():
                 await self._keep(advanced(kept, answer, self._clock.now()))
                 log.info(events.TOKENS_RENEWED, portal=self.name)
@@ -349,7 +366,7 @@ class Application:
             case Denied(code=code, description=description):
                 return _refused(code, description)
             case Silent(reason=reason):
-                said = f"the OAuth server gives no tokens: {reason}"
+                said = say("the OAuth server gives no tokens: {reason}", reason=reason)
                 return Refused(code=NOT_SENT, description=said, reach="rate", transient=True)
 
     async def _asked(self, refresh_token: str) -> TokenAnswer:
@@ -383,7 +400,7 @@ class Application:
             if self._waited_for != used:
                 await self._clock.sleep(_HOLDER_PAUSE_S)
         self._waited_for = used
-        said = "the access token has expired, and the running syncd that alone may renew it has not done so yet"
+        said = say("the access token has expired, and the running syncd that alone may renew it has not done so yet")
         return Refused(code=NOT_SENT, description=said, reach="rate", transient=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from syncd.errors import PortalUnreachableError, SyncdError
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 
@@ -83,7 +84,7 @@ def hints_in(result: Json) -> Taken:
     """Read an answer of event.offline.get; raises PortalUnreachableError for what is none."""
     events = result.get("events") if isinstance(result, Mapping) else None
     if not isinstance(events, Sequence | Mapping) or isinstance(events, str):
-        raise PortalUnreachableError("the queue of events gave no list", "the next poll tries again")
+        raise PortalUnreachableError(say("the queue of events gave no list"), say("the next poll tries again"))
     rows = rows_of(events)
     found = [_hint(row) for row in rows]
     hints = dict.fromkeys(hint for hint in found if hint is not None)
@@ -201,9 +202,11 @@ async def claim(portal: Caller, *, holder: str, host: str, now: float) -> None:
     """
     if (where := await _claimed_by_another(portal, holder=holder, now=now)) is not None:
         raise AnotherSyncdError(
-            f"another syncd, on {where}, takes the events of this application",
-            "stop one of the two, or make an application of its own for each; one that has ended is forgotten after"
-            " two hours",
+            say("another syncd, on {where}, takes the events of this application", where=where),
+            say(
+                "stop one of the two, or make an application of its own for each; one that has ended is forgotten after"
+                " two hours"
+            ),
         )
     with suppress(CommandRefusedError):
         await portal.read("app.option.set", {"options": {_CLAIM: f"{holder} {now:.0f} {host}"}})

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 import orjson
 
+from syncd.lang.saying import say
 from syncd.net import is_loopback, is_renaming
 
 _LONGEST_TEXT = 300
@@ -115,14 +116,14 @@ def token_answer(status: int, body: bytes) -> TokenAnswer:
     try:
         said = orjson.loads(body)
     except ValueError:
-        return Silent(reason=f"HTTP {status} without readable JSON")
+        return Silent(reason=say("HTTP {status} without readable JSON", status=status))
     if not isinstance(said, Mapping):
-        return Silent(reason=f"HTTP {status} with JSON that is not an answer")
+        return Silent(reason=say("HTTP {status} with JSON that is not an answer", status=status))
     if isinstance(code := said.get("error"), str) and code:
         if status >= _FAILED or status == _TOO_MANY:
-            return Silent(reason=f"HTTP {status}: {_text(code)}")
+            return Silent(reason=say("HTTP {status}: {code}", status=status, code=_text(code)))
         return Denied(code=_text(code), description=_text(said.get("error_description")))
-    return granted(said) or Silent(reason=f"HTTP {status} without tokens")
+    return granted(said) or Silent(reason=say("HTTP {status} without tokens", status=status))
 
 
 def granted(said: Mapping[str, object]) -> Granted | None:
@@ -189,14 +190,18 @@ def code_in(typed: str, *, state: str) -> str:
     text = typed.strip().strip("\"'<>")
     if "code=" not in text:
         if not text or "/" in text or not text.isprintable() or " " in text or len(text) > _LONGEST_TOKEN:
-            raise ValueError("there is no code in it: copy the whole address that the browser shows, with code=...")
+            raise ValueError(
+                say("there is no code in it: copy the whole address that the browser shows, with code=...")
+            )
         return text
     pairs = parse_qs(text.partition("?")[2] or text)
     if "state" in pairs and pairs["state"] != [state]:
-        raise ValueError("it belongs to another link: open the link that was printed last, and copy the new address")
+        raise ValueError(
+            say("it belongs to another link: open the link that was printed last, and copy the new address")
+        )
     codes = pairs.get("code", [])
     if len(codes) != 1:
-        raise ValueError("there is no code in it: copy the whole address that the browser shows")
+        raise ValueError(say("there is no code in it: copy the whole address that the browser shows"))
     return codes[0]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from syncd import __version__
+from syncd.lang.saying import say
 from syncd.net import is_loopback
 from syncd.portal.oauth.grants import Silent, TokenAnswer, token_answer
 
@@ -72,11 +73,11 @@ class HttpTokenServer:
             ):
                 return token_answer(response.status, await _read(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Silent(reason=f"no connection ({type(error).__name__})", reached=False)
+            return Silent(reason=say("no connection ({error})", error=type(error).__name__), reached=False)
         except TimeoutError:
-            return Silent(reason=f"no answer within {_TIMEOUT_S:g} s")
+            return Silent(reason=say("no answer within {seconds:g} s", seconds=_TIMEOUT_S))
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            return Silent(reason=f"the connection broke ({type(error).__name__})")
+            return Silent(reason=say("the connection broke ({error})", error=type(error).__name__))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -5,12 +5,13 @@ Pure; `crm.py` looks them up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from syncd.errors import DoubtfulError, EntryError
-from syncd.portal.people.owner_types import CODE, OwnerType, called, code_of, type_in
+from syncd.lang.saying import Value, say
+from syncd.portal.people.owner_types import CODE, OwnerType, called, code_of, one_called, type_in
 from syncd.portal.people.person_names import ADDRESS
 from syncd.portal.people.phones import Phone, doubt, phones_in
 
@@ -39,7 +40,9 @@ class CrmCard:
     company: int = 0
 
     def __str__(self) -> str:
-        return f"{called(self.type)} {self.id} {self.name}".rstrip()
+        if not self.name:
+            return say("{kind} {id}", kind=called(self.type), id=self.id)
+        return say("{kind} {id} {name}", kind=called(self.type), id=self.id, name=self.name.rstrip())
 
     @property
     def code(self) -> str:
@@ -96,8 +99,10 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False, country:
     phones = phones_in(text, country)
     if not phones:
         raise EntryError(
-            f"{text!r} is no phone, e-mail or id" if text else f"no {called(owner_type)} is named",
-            "see contact in [sync.target]",
+            say("{text} is no phone, e-mail or id", text=repr(text))
+            if text
+            else say("no {kind} is named", kind=called(owner_type)),
+            say("see contact in [sync.target]"),
         )
     word = ",".join(sorted(map(str, phones)))
     return _searchable(Sought(type=owner_type, kind="PHONE", text=text, word=word, phones=phones, country=country))
@@ -106,11 +111,9 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False, country:
 def _searchable(found: Sought) -> Sought:
     # The look-up knows leads, contacts and companies only, and nothing else has phones of its own (PORTAL.md 6.8).
     if found.type not in REACHED:
-        name = called(found.type)
-        article = "an" if name[0] in "aeiou" else "a"
         raise EntryError(
-            f"{article} {name} cannot be found by {found.text!r}",
-            f"name the {name} by its id, or set owner_field in [sync.target]",
+            say("{one} cannot be found by {text}", one=one_called(found.type), text=repr(found.text)),
+            say("name the {kind} by its id, or set owner_field in [sync.target]", kind=called(found.type)),
         )
     return found
 
@@ -132,17 +135,33 @@ class CrmLookup:
         if len(codes) == 1:
             return self.known[codes[0]]
         if codes:
-            names = ", ".join(str(self.known[code]) for code in codes[:_SHOWN])
-            more = f" and {len(codes) - _SHOWN} more" if len(codes) > _SHOWN else ""
-            raise DoubtfulError(
-                f"{len(codes)} {called(wanted.type, several=True)} have {wanted.text!r}: {names}{more}",
-                "merge them in the CRM, or name one by its id",
-            )
+            raise self._several(wanted, codes)
         what = f"id {wanted.word}" if wanted.kind == "id" else f"{wanted.field} {wanted.text!r}".lstrip()
-        remedy = "add it in the CRM, or see on_unresolved"
+        remedy = say("add it in the CRM, or see on_unresolved")
         if said := doubt(wanted.phones):
-            remedy = f"{said}: write it with the country's code in front, such as +7 495 123-45-67; or {remedy}"
-        raise EntryError(f"no {called(wanted.type)} with {what} that syncd's user may see", remedy)
+            remedy = say(
+                "{doubt}: write it with the country's code in front, such as +7 495 123-45-67; or add it in the CRM, or"
+                " see on_unresolved",
+                doubt=said,
+            )
+        raise EntryError(
+            say("no {kind} with {what} that syncd's user may see", kind=called(wanted.type), what=what), remedy
+        )
+
+    def _several(self, wanted: Sought, codes: Sequence[str]) -> DoubtfulError:
+        names: Value = tuple(str(self.known[code]) for code in codes[:_SHOWN])
+        if len(codes) > _SHOWN:
+            names = say("{names} and {more} more", names=names, more=len(codes) - _SHOWN)
+        return DoubtfulError(
+            say(
+                "{number} {kind} have {text}: {names}",
+                number=len(codes),
+                kind=called(wanted.type, several=True),
+                text=repr(wanted.text),
+                names=names,
+            ),
+            say("merge them in the CRM, or name one by its id"),
+        )
 
     def joined(self, other: CrmLookup) -> CrmLookup:
         """Return the union; where both know a client, the other's version is kept."""

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from syncd.errors import PortalUnreachableError
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
@@ -211,7 +212,9 @@ def result_of(method: str, reply: Reply) -> Json:
         case Refused():
             raise CommandRefusedError(method, reply)
         case _:
-            raise PortalUnreachableError(f"clients could not be looked up: {reply.reason}", "the next pass tries again")
+            raise PortalUnreachableError(
+                say("clients could not be looked up: {reason}", reason=reply.reason), say("the next pass tries again")
+            )
 
 
 async def find_by_field(

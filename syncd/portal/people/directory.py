@@ -20,6 +20,7 @@ import structlog
 
 from syncd import events
 from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError, SyncdError
+from syncd.lang.saying import restored, say, say_as
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -80,6 +81,14 @@ class Caller:
     admin: bool
 
 
+_ACTIVITIES: Mapping[str, str] = {
+    "meeting": say_as("kind of activity", "meeting"),
+    "call": say_as("kind of activity", "call"),
+    "custom": say_as("kind of activity", "custom"),
+    "todo": say_as("kind of activity", "todo"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Directory:
     """A reading of the portal's people, groups and sections at unix time `read_at`.
@@ -87,8 +96,8 @@ class Directory:
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
     `clients` only the clients. `server_zone` is the server's zone where the config names it, else ""; so is `country`,
     the ISO 3166 code of the country of phones without one, which a sync may choose for itself. `barred` tells of
-    calendars that were read why a new section would be of no use there. `followed` are the ids of sections that people
-    have renamed, by calendar and former name.
+    calendars that were read why a new section would be of no use there, in texts as `stored` makes them. `followed` are
+    the ids of sections that people have renamed, by calendar and former name.
     """
 
     read_at: float
@@ -114,19 +123,26 @@ class Directory:
         if len(active) == 1:
             return active[0]
         if len(active) > 1:
-            names = ", ".join(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
-            raise DoubtfulError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
+            names = tuple(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
+            raise DoubtfulError(
+                say("more than one user is called {name}: {names}", name=repr(text), names=names),
+                say("use the id or the e-mail"),
+            )
         if found:
-            raise DoubtfulError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
+            raise DoubtfulError(
+                say("the user {name} (id {id}) is dismissed", name=repr(text), id=found[0].id),
+                say("name another owner or an alias"),
+            )
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
-                f"cannot look up {text!r}: syncd may not read e-mail addresses",
-                "give it the scope user_basic, or use ids",
+                say("cannot look up {name}: syncd may not read e-mail addresses", name=repr(text)),
+                say("give it the scope user_basic, or use ids"),
             )
-        raise EntryError(
-            f"no user {text!r} in the portal{_nearest(folded(text), self._shown_by_word)}", "see on_unresolved"
-        )
+        said = say("no user {name} in the portal", name=repr(text))
+        if near := _nearest(folded(text), self._shown_by_word):
+            said = say("no user {name} in the portal; nearest: {names}", name=repr(text), names=near)
+        raise EntryError(said, say("see on_unresolved"))
 
     def find(self, text: str) -> User | None:
         """Return the one active user that `user` would return, None instead of an error."""
@@ -165,13 +181,15 @@ class Directory:
         if len(found) == 1:
             return found[0]
         if found:
-            ids = ", ".join(str(group.id) for group in found)
-            raise DoubtfulError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+            ids = tuple(group.id for group in found)
+            raise DoubtfulError(
+                say("more than one group is called {name}: ids {ids}", name=repr(text), ids=ids), say("use the id")
+            )
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
-        raise EntryError(
-            f"no group {text!r} that syncd's user can see{_nearest(wanted, shown)}",
-            "see on_unresolved; a collab is seen with the scope socialnetwork only",
-        )
+        said = say("no group {name} that syncd's user can see", name=repr(text))
+        if near := _nearest(wanted, shown):
+            said = say("no group {name} that syncd's user can see; nearest: {names}", name=repr(text), names=near)
+        raise EntryError(said, say("see on_unresolved; a collab is seen with the scope socialnetwork only"))
 
     def name_of(self, user_id: int) -> str:
         """Return the full name of a user, "" for an unknown id."""
@@ -182,10 +200,11 @@ class Directory:
         if calendar.on_card:
             kind, _, owner_type = calendar.kind.partition("-")
             known = (one for one in self.clients.known.values() if one.type == owner_type and one.id == calendar.owner)
-            return next((f"{kind}: {client.name}" for client in known if client.name), "")
+            name = next((client.name for client in known if client.name), "")
+            return say("{kind}: {name}", kind=_ACTIVITIES.get(kind, kind), name=name) if name else ""
         if calendar.kind == "group":
             return next((group.name for group in self.groups if group.id == calendar.owner), "")
-        return self.name_of(calendar.owner) if calendar.kind == "user" else "company"
+        return self.name_of(calendar.owner) if calendar.kind == "user" else say_as("calendar", "company")
 
     def knows(self, calendar: Place) -> bool:
         """Return True if the sections of `calendar` have been read."""
@@ -201,8 +220,14 @@ class Directory:
         if label.isdecimal():
             found = [section for section in known if section.id == int(label)]
             if not found:
-                listed = ", ".join(f"{s.id} {s.name}" for s in known) or "none"
-                raise EntryError(f"calendar {calendar} has no section with id {label}; it has: {listed}")
+                raise EntryError(
+                    say(
+                        "calendar {calendar} has no section with id {id}; it has: {sections}",
+                        calendar=str(calendar),
+                        id=label,
+                        sections=tuple(f"{one.id} {one.name}" for one in known) or say("none"),
+                    )
+                )
         else:
             named = [section for section in known if _folded(section.name) == _folded(label)]
             # The filter may have changed the name for good. Without this the section would be created again in every
@@ -215,16 +240,25 @@ class Directory:
             found = sorted(named, key=lambda s: s.id)
         if not found and (bar := self.barred.get(str(calendar))):
             raise EntryError(
-                f"calendar {calendar} has no section {label!r}, and none is created, because {bar}",
-                "let syncd work as an administrator, or have the section made there and the right to edit granted",
+                say(
+                    "calendar {calendar} has no section {section}, and none is created, because {bar}",
+                    calendar=str(calendar),
+                    section=repr(label),
+                    bar=restored(bar),
+                ),
+                say("let syncd work as an administrator, or have the section made there and the right to edit granted"),
             )
         if not found:
             return None
         writable = [section for section in found if section.writable]
         if not writable:
             raise EntryError(
-                f"section {label!r} of calendar {calendar} cannot be written to by syncd's user",
-                "let syncd work as an administrator or grant the right to edit",
+                say(
+                    "section {section} of calendar {calendar} cannot be written to by syncd's user",
+                    section=repr(label),
+                    calendar=str(calendar),
+                ),
+                say("let syncd work as an administrator or grant the right to edit"),
             )
         return writable[0]
 
@@ -300,10 +334,10 @@ def _compact(text: str) -> str:
     return "".join(html.unescape(text).replace("*", "").split()).casefold()
 
 
-def _nearest(wanted: str, words: Mapping[str, str]) -> str:
+def _nearest(wanted: str, words: Mapping[str, str]) -> tuple[str, ...]:
     """Return what looks like `wanted`, of `words` as they are compared and as they are shown."""
     close = difflib.get_close_matches(wanted, [word for word in words if not word.isdecimal()], n=_CANDIDATES)
-    return f"; nearest: {', '.join(dict.fromkeys(words[one] for one in close))}" if close else ""
+    return tuple(dict.fromkeys(words[one] for one in close))
 
 
 class _UserRow(msgspec.Struct, rename="upper"):
@@ -410,7 +444,9 @@ async def _read_caller(portal: PageReader) -> Caller:
     caller, zone, admin = 0, "", False
     for reply in replies:
         if isinstance(reply, Unknown):
-            raise PortalUnreachableError(f"syncd's user could not be read: {reply.reason}", "try again later")
+            raise PortalUnreachableError(
+                say("syncd's user could not be read: {reason}", reason=reply.reason), say("try again later")
+            )
         if isinstance(reply, Done) and isinstance(reply.result, Mapping):
             row = reply.result
             caller = _int(row.get("ID")) or caller

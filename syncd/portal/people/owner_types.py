@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from syncd.lang.saying import say, say_as
+
 OwnerType = str
 
 OWNER_TYPES: Final[Mapping[OwnerType, tuple[int, str]]] = {
@@ -21,7 +23,30 @@ OWNER_TYPES: Final[Mapping[OwnerType, tuple[int, str]]] = {
 FIRST_DYNAMIC: Final = 128
 CODE: Final = re.compile(r"(?P<letters>CO|SI|[LDCQ]|T[0-9a-f]{2,8})_(?P<id>[1-9]\d{0,17})\Z", re.IGNORECASE)
 """A link such as C_5 or Tb1_5."""
-_PLURALS: Final[Mapping[OwnerType, str]] = {"company": "companies"}
+_CALLED: Final[Mapping[OwnerType, str]] = {
+    "lead": say_as("CRM", "lead"),
+    "deal": say_as("CRM", "deal"),
+    "contact": say_as("CRM", "contact"),
+    "company": say_as("CRM", "company"),
+    "quote": say_as("CRM", "quote"),
+    "invoice": say_as("CRM", "invoice"),
+}
+_PLURALS: Final[Mapping[OwnerType, str]] = {
+    "lead": say_as("CRM", "leads"),
+    "deal": say_as("CRM", "deals"),
+    "contact": say_as("CRM", "contacts"),
+    "company": say_as("CRM", "companies"),
+    "quote": say_as("CRM", "quotes"),
+    "invoice": say_as("CRM", "invoices"),
+}
+_ONES: Final[Mapping[OwnerType, str]] = {
+    "lead": say("a lead"),
+    "deal": say("a deal"),
+    "contact": say("a contact"),
+    "company": say("a company"),
+    "quote": say("a quote"),
+    "invoice": say("an invoice"),
+}
 _NAMES: Final[Mapping[int, OwnerType]] = {number: name for name, (number, _) in OWNER_TYPES.items()}
 
 
@@ -61,6 +86,13 @@ def code_of(owner_type: OwnerType, number: int) -> str:
 
 def called(owner_type: OwnerType, *, several: bool = False) -> str:
     """Return what people call an element of a type, or several of them."""
-    if owner_type not in OWNER_TYPES:
-        return f"item{'s' if several else ''} of type {owner_type}"
-    return _PLURALS.get(owner_type, f"{owner_type}s") if several else owner_type
+    if owner_type in OWNER_TYPES:
+        return (_PLURALS if several else _CALLED)[owner_type]
+    if several:
+        return say("items of type {type}", type=owner_type)
+    return say("item of type {type}", type=owner_type)
+
+
+def one_called(owner_type: OwnerType) -> str:
+    """Return what people call some element of a type."""
+    return _ONES[owner_type] if owner_type in _ONES else say("an item of type {type}", type=owner_type)

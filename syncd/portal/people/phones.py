@@ -21,6 +21,8 @@ from phonenumbers import (
     ValidationResult,
 )
 
+from syncd.lang.saying import say
+
 _FEWEST_DIGITS, _FEWEST_LOCAL = 3, 5
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{7,14}")
 _BRACKETED = re.compile(r"\(\s*((?:доб|вн|ext|x)[^()\d]{0,12}\d{1,8})\s*\)", re.IGNORECASE)
@@ -204,9 +206,9 @@ def doubt(phones: Collection[Phone]) -> str:
     """Return why numbers that nobody has may be read wrongly, "" if they are whole and valid."""
     wrong = [phone for phone in phones if not phone.is_international or not _is_possible(phone.number)]
     if wrong:
-        return f"{wrong[0].number} is no whole number of any country that is known here"
+        return say("{number} is no whole number of any country that is known here", number=wrong[0].number)
     ends = {phone.number[3:] for phone in phones if phone.number.startswith(tuple(map(str, _ABROAD.values())))}
-    return "it may be a number of Belarus or of Ukraine" if len(phones) > len(ends) == 1 else ""
+    return say("it may be a number of Belarus or of Ukraine") if len(phones) > len(ends) == 1 else ""
 
 
 def _is_possible(digits: str) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from syncd.lang.saying import say, stored
 from syncd.model.item import Place
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.crm_cards import Reader
@@ -26,7 +27,7 @@ async def with_calendars(portal: PageReader, directory: Directory, calendars: Se
     """
     read = await read_sections(portal, calendars)
     closed = await _closed_groups(portal, calendars)
-    bars = {str(calendar): bar for calendar in calendars if (bar := _bar(calendar, directory.caller, closed))}
+    bars = {str(calendar): stored(bar) for calendar in calendars if (bar := _bar(calendar, directory.caller, closed))}
     names = {str(calendar) for calendar in calendars}
     kept: Mapping[str, str] = {name: bar for name, bar in directory.barred.items() if name not in names}
     return replace(directory.with_sections(read), barred={**kept, **bars})
@@ -46,10 +47,10 @@ async def _closed_groups(portal: Reader, calendars: Iterable[Place]) -> frozense
 def _bar(calendar: Place, caller: Caller, closed: frozenset[int]) -> str:
     """Return why a new section would be of no use, "" if nothing speaks against it."""
     if calendar.kind == "group":
-        closed_to_us = "the group has its calendar switched off, or does not let syncd's user write"
+        closed_to_us = say("the group has its calendar switched off, or does not let syncd's user write")
         return closed_to_us if calendar.owner in closed else ""
     if caller.admin or (calendar.kind == "user" and calendar.owner == caller.id):
         return ""
     if calendar.kind == "user":
-        return "syncd's user is no administrator and could not write into it"
-    return "syncd's user is no administrator, and only they are sure to be allowed it in the company's calendar"
+        return say("syncd's user is no administrator and could not write into it")
+    return say("syncd's user is no administrator, and only they are sure to be allowed it in the company's calendar")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from syncd.lang.saying import say
 from syncd.portal.exchange.session import Question
 from syncd.portal.line.wire import Command, Done, encode_command
 from syncd.portal.probe.bench import MARK, Bench, Row, UnaskedError, text
 from syncd.portal.probe.experiment import Experiment
 from syncd.portal.probe.facts import Fact
 
-_LOST = "the event could not be made or read back"
+_LOST = say("the event could not be made or read back")
 
 
 async def _run(bench: Bench) -> Iterable[Fact]:
@@ -29,7 +30,7 @@ async def _run(bench: Bench) -> Iterable[Fact]:
 
 BATCHES = Experiment(
     facts=("macros", "macro_prefixes", "batch_plus", "batch_hash", "batch_newline", "batch_broken_escape"),
-    sends="two events in a batch with characters and macros that syncd itself never puts into one",
+    sends=say("two events in a batch with characters and macros that syncd itself never puts into one"),
     run=_run,
     events=2,
 )

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from syncd.clock import Clock
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.portal.exchange.session import Question
@@ -50,7 +51,7 @@ class Scene:
     def require(self, *scopes: str) -> None:
         """Raise UnaskedError unless the webhook has one of these scopes."""
         if not self.scopes & set(scopes):
-            raise UnaskedError(f"syncd lacks the scope {scopes[0]}")
+            raise UnaskedError(say("syncd lacks the scope {scope}", scope=scopes[0]))
 
     @property
     def event(self) -> dict[str, Json]:
@@ -124,16 +125,18 @@ class Bench:
         if self.free:
             return
         if self.stop.is_set():
-            raise UnaskedError("the probe was stopped")
+            raise UnaskedError(say("the probe was stopped"))
         if self.clock.monotonic() - self.began > LONGEST_S:
-            raise UnaskedError("the probe's two minutes were over")
+            raise UnaskedError(say("the probe's two minutes were over"))
         counts = Counter(command.budget_key for command in question.commands)
         for method, count in counts.items():
             if method in self.blocked:
-                raise UnaskedError(f"{method} is blocked: {self.blocked[method]}")
+                raise UnaskedError(say("{method} is blocked: {reason}", method=method, reason=self.blocked[method]))
             cost = self.portal.cost_s(method) or 0.0
             if self.spent_s.get(method, 0.0) + count * cost > self.limit_s * SHARE:
-                raise UnaskedError(f"more calls of {method} would pass one per cent of its operating time")
+                raise UnaskedError(
+                    say("more calls of {method} would pass one per cent of its operating time", method=method)
+                )
 
     def _note(self, question: Question, answer: Answer) -> None:
         for command, reply in zip(question.commands, answer.replies, strict=True):
@@ -206,9 +209,9 @@ def done(reply: Reply) -> Done:
         case Done():
             return reply
         case Refused():
-            raise UnaskedError(f"refused: {said_of(reply.code, reply.description)}")
+            raise UnaskedError(say("refused: {reason}", reason=said_of(reply.code, reply.description)))
         case _:
-            raise UnaskedError(f"no usable answer: {reply.reason}")
+            raise UnaskedError(say("no usable answer: {reason}", reason=reply.reason))
 
 
 def text(row: Row, name: str) -> str:

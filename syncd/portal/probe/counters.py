@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from syncd.lang.saying import say
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.probe.bench import Bench, done
 from syncd.portal.probe.experiment import Experiment
@@ -35,7 +36,7 @@ async def _run(bench: Bench) -> Iterable[Fact]:
 
 COUNTERS = Experiment(
     facts=("operating", "operating_window_s", "batch_counter"),
-    sends="a list of sections, a dozen times in a batch, and by itself before and after",
+    sends=say("a list of sections, a dozen times in a batch, and by itself before and after"),
     run=_run,
 )
 
@@ -80,11 +81,11 @@ def _window(reply: Reply) -> Fact:
     """Return how long after a first call its seconds drop, rounded to a minute: the stamps may be whole seconds."""
     time = reply.time if isinstance(reply, Done) else None
     if time is None or time.operating_reset_at is None or time.start is None:
-        return Fact(name="operating_window_s", why="the portal counts no operating time")
+        return Fact(name="operating_window_s", why=say("the portal counts no operating time"))
     left = time.operating_reset_at - time.start
     # With earlier calls of the last ten minutes the oldest of them drops first.
     if time.operating or left < 540:
-        return Fact(name="operating_window_s", why="calls of this method in the last ten minutes hide it")
+        return Fact(name="operating_window_s", why=say("calls of this method in the last ten minutes hide it"))
     return Fact(name="operating_window_s", value=round(left / 60) * 60)
 
 
@@ -92,10 +93,10 @@ def _counter(found: _Readings, spent_s: float) -> Fact:
     """Tell whose counter a batch moves. What it moves by is nearly what the batch took, but for the first command."""
     name = "batch_counter"
     if found.single is None or found.nested is None or found.other is None:
-        return Fact(name=name, why="the portal counts no operating time")
+        return Fact(name=name, why=say("the portal counts no operating time"))
     least = max(_NOTICED_S, spent_s / 2)
     if spent_s <= _NOTICED_S or found.nested < least:
-        return Fact(name=name, why="the calls were too quick to be counted")
+        return Fact(name=name, why=say("the calls were too quick to be counted"))
     if found.other >= least:
         return Fact(name=name, value="batch")
     return Fact(name=name, value="own" if found.single >= least else "shared")

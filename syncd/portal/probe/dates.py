@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.model.recurrence.wall import clock_of
 from syncd.model.zones import canonical, keeping
@@ -27,7 +28,7 @@ async def _run(bench: Bench) -> Iterable[Fact]:
     """Make timed events at known instants and days with and without a time, and read them back."""
     rows = await bench.rows(await bench.add(_events(bench.scene.year)))
     if not rows:
-        raise UnaskedError("no event could be made and read back")
+        raise UnaskedError(say("no event could be made and read back"))
     facts = [_culture(rows), _naive(rows, bench.scene.year), _end(rows), _zone(rows, bench)]
     facts += [_unknown_zone(rows, facts[-1]), _offset_date(rows, bench), *_days(rows, bench)]
     return facts
@@ -45,7 +46,7 @@ DATES = Experiment(
         "whole_day_noon",
         "whole_day_bare",
     ),
-    sends="events at known instants on both sides of summer time, and whole days",
+    sends=say("events at known instants on both sides of summer time, and whole days"),
     run=_run,
     events=9,
 )
@@ -91,7 +92,7 @@ def _written(row: Row, form: str) -> bool:
     return shown is not None and shown.strftime(form).lower() == text(row, "DATE_FROM").lower()
 
 
-_LOST = "the event could not be made or read back"
+_LOST = say("the event could not be made or read back")
 
 
 def _naive(rows: Mapping[str, Row], year: int) -> Fact:
@@ -126,14 +127,14 @@ def _zone(rows: Mapping[str, Row], bench: Bench) -> Fact:
     offsets = _offsets(rows, bench.scene.year)
     named = text(rows.get("nowhere", {}), "TZ_FROM")
     if not offsets:
-        return Fact(name="server_zone", why="no event told the offset of the server")
+        return Fact(name="server_zone", why=say("no event told the offset of the server"))
     for zone in (named, *LIKELY_ZONES):
         if zone and zone != _NOWHERE and _agrees(zone, offsets):
             return Fact(name="server_zone", value=canonical(zone))
     if len(set(offsets.values())) == 1:
         kept = keeping(timedelta(seconds=next(iter(offsets.values()))), bench.scene.year)
-        return Fact(name="server_zone", value=kept, why="" if kept else "no zone keeps the offset of the server")
-    return Fact(name="server_zone", why="no likely zone has the offsets of the server")
+        return Fact(name="server_zone", value=kept, why="" if kept else say("no zone keeps the offset of the server"))
+    return Fact(name="server_zone", why=say("no likely zone has the offsets of the server"))
 
 
 def _agrees(zone: str, offsets: Mapping[datetime, int]) -> bool:
@@ -160,7 +161,7 @@ def _offset_date(rows: Mapping[str, Row], bench: Bench) -> Fact:
     shown = shown_at(rows.get("offset", {}), "DATE_FROM")
     summer = next((o for wall, o in _offsets(rows, scene.year).items() if wall.month == 7), None)
     if shown is None or summer is None or scene.now_offset_s is None:
-        return Fact(name=name, why="the zones of the server and of syncd's user are not both known")
+        return Fact(name=name, why=say("the zones of the server and of syncd's user are not both known"))
     moved = round((shown - datetime(scene.year, 7, 12, 10)).total_seconds())
     expected = "moved by today's difference"
     if moved == summer + scene.now_offset_s:

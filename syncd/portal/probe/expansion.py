@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from syncd.errors import message_of
+from syncd.lang.saying import say, say_count
 from syncd.model.json_values import Json
 from syncd.model.recurrence import portal_arithmetic as portal_own
 from syncd.model.recurrence.rfc import starts
@@ -82,7 +84,9 @@ async def _run(bench: Bench) -> Iterable[Fact]:
     asked = _SERIES[: bench.room("calendar.event.add")]
     ids = await bench.add({series.name: _event(series, bench.scene.year) for series in asked})
     if not ids:
-        raise UnaskedError("no series could be made" if asked else "more events would pass one per cent of the budget")
+        raise UnaskedError(
+            say("no series could be made") if asked else say("more events would pass one per cent of the budget")
+        )
     verdicts: dict[str, Json] = {}
     for series in asked:
         if series.name not in ids:
@@ -92,26 +96,34 @@ async def _run(bench: Bench) -> Iterable[Fact]:
         try:
             rows = await bench.listed(first, last)
         except UnaskedError as error:
-            return _facts(verdicts, str(error))
+            return _facts(verdicts, message_of(error))
         seen = _days_of(rows, ids[series.name], first, last)
         verdicts[series.name] = _verdict(series, bench, seen)
     left = len(_SERIES) - len(asked)
-    return _facts(verdicts, f"{left} more series would pass one per cent of the budget" if left else "")
+    return _facts(verdicts, _too_dear(left) if left else "")
 
 
 EXPANSION = Experiment(
     facts=("exact_expansion", "series"),
-    sends="a dozen series whose days differ from one reading of PORTAL.md to the other",
+    sends=say("a dozen series whose days differ from one reading of PORTAL.md to the other"),
     run=_run,
     events=len(_SERIES),
 )
+
+
+def _too_dear(left: int) -> str:
+    return say_count(
+        "{count} more series would pass one per cent of the budget",
+        "{count} more series would pass one per cent of the budget",
+        left,
+    )
 
 
 def _facts(verdicts: Mapping[str, Json], why: str) -> tuple[Fact, Fact]:
     """Return the verdicts, and the reading that all agree with whose days tell the two apart."""
     telling = {one for one in verdicts.values() if one not in ("both", "refused")}
     exact = {"portal": False, "exact": True}.get(str(next(iter(telling)))) if len(telling) == 1 else None
-    said = why or ("" if exact is not None else "the series follow different readings")
+    said = why or ("" if exact is not None else say("the series follow different readings"))
     expected: Json = {name: one if one in ("both", "refused") else "portal" for name, one in verdicts.items()}
     return (
         Fact(name="exact_expansion", value=exact, why=said),

@@ -5,9 +5,10 @@ A fact holds no name, no text of a person and no address, so that a list of them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from syncd.lang.saying import restored, say, stored
 from syncd.model.json_values import Json
 from syncd.portal.probe.statements import STATEMENTS, Statement
 
@@ -68,17 +69,24 @@ class Facts:
         return tuple(fact for fact in self.facts if fact.contradicts)
 
     def document(self) -> dict[str, Json]:
-        """Return the facts as JSON, in the form that `facts_from` reads."""
+        """Return the facts as JSON for people, whose texts are messages."""
+        return self._document(lambda text: text)
+
+    def kept(self) -> dict[str, Json]:
+        """Return the facts as JSON for the ledger, in the form that `facts_from` reads."""
+        return self._document(stored)
+
+    def _document(self, written: Callable[[str], str]) -> dict[str, Json]:
         rows: list[Json] = [
             {
                 "fact": fact.name,
                 "section": fact.statement.section,
-                "documented": fact.statement.says,
+                "documented": written(fact.statement.says),
                 "found": fact.value,
                 "expected": fact.expected,
                 "contradicts": fact.contradicts,
-                "use": fact.statement.use,
-                "reason": fact.why or None,
+                "use": written(fact.statement.use),
+                "reason": written(fact.why) or None,
             }
             for fact in self.facts
         ]
@@ -105,8 +113,10 @@ def facts_from(document: Json) -> Facts | None:
     if not isinstance(rows, list) or isinstance(at, bool) or not isinstance(at, int | float):
         return None
     facts = [
-        Fact(name=name, value=row.get("found"), why=str(row.get("reason") or ""), expected=row.get("expected"))
+        Fact(
+            name=name, value=row.get("found"), why=restored(str(row.get("reason") or "")), expected=row.get("expected")
+        )
         for row in rows
         if isinstance(row, Mapping) and isinstance(name := row.get("fact"), str) and name in STATEMENTS
     ]
-    return Facts(probed_at=float(at), facts=ordered(facts, "not asked by the version of syncd that probed"))
+    return Facts(probed_at=float(at), facts=ordered(facts, say("not asked by the version of syncd that probed")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.probe.bench import MARK, Bench, Row, UnaskedError, text
 from syncd.portal.probe.experiment import Experiment
@@ -45,7 +47,7 @@ async def _run(bench: Bench) -> Iterable[Fact]:
     """Make events whose fields would be filtered, cut or replaced, and read them back."""
     ids = await bench.add(_events())
     if not ids:
-        raise UnaskedError("no event could be made")
+        raise UnaskedError(say("no event could be made"))
     rows = await bench.rows(ids)
     return (*_filter(rows), _name_length(rows), *_colors(rows), _room(rows), await _description(bench))
 
@@ -60,7 +62,7 @@ TEXTS = Experiment(
         "room_text",
         "description_length",
     ),
-    sends="events with texts that a filter would change, long ones, and odd colours and places",
+    sends=say("events with texts that a filter would change, long ones, and odd colours and places"),
     run=_run,
     events=7,
 )
@@ -80,7 +82,7 @@ def _filter(rows: Mapping[str, Row]) -> tuple[Fact, Fact]:
     """Tell which baits came back changed, apart from what a field loses anyway."""
     read = [bait for bait in _BAITS if bait.event in rows]
     if not read:
-        lost = "no event with such texts could be made and read back"
+        lost = say("no event with such texts could be made and read back")
         return Fact(name="waf", why=lost), Fact(name="waf_families", why=lost)
     caught = [bait.family for bait in read if bait.text not in text(rows[bait.event], bait.field.upper())]
     families: list[Json] = list(caught)
@@ -100,7 +102,7 @@ def _name_length(rows: Mapping[str, Row]) -> Fact:
 def _colors(rows: Mapping[str, Row]) -> tuple[Fact, Fact]:
     empty, long = (text(rows.get(key, {}), "COLOR").lower() for key in "ab")
     cut = {"#9cbe1c": "cut to six", "#9cbe1c77": "kept", "#9dcf00": "replaced"}.get(long, "another colour")
-    lost = "the event could not be made or read back"
+    lost = say("the event could not be made or read back")
     return (
         Fact(name="color_empty", value=empty or "none") if "a" in rows else Fact(name="color_empty", why=lost),
         Fact(name="color_long", value=cut) if "b" in rows else Fact(name="color_long", why=lost),
@@ -126,6 +128,6 @@ async def _description(bench: Bench) -> Fact:
             return Fact(name=name, value="refused")
         rows = await bench.rows(ids)
     except UnaskedError as error:
-        return Fact(name=name, why=str(error))
+        return Fact(name=name, why=message_of(error))
     kept = len(text(rows.get("long", {}), "DESCRIPTION"))
     return Fact(name=name, value=kept if kept < _LONG_TEXT else f"{_LONG_TEXT} or more")

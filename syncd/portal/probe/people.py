@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.exchange.session import Question
 from syncd.portal.line.answers import rows_of
@@ -32,15 +33,15 @@ async def _webhook(bench: Bench) -> Iterable[Fact]:
     facts = [Fact(name="scopes", value=scopes), Fact(name="admin", value=bench.scene.admin)]
     told = await bench.call("app.info")
     licence = told.result.get("LICENSE") if isinstance(told, Done) and isinstance(told.result, Mapping) else None
-    why = "the portal does not tell it"
+    why = say("the portal does not tell it")
     facts.append(Fact(name="plan", value=licence if isinstance(licence, str) else None, why="" if licence else why))
-    stamps = "no answer had a time" if bench.integer is None else ""
+    stamps = say("no answer had a time") if bench.integer is None else ""
     return (*facts, Fact(name="integer_stamps", value=bench.integer, why=stamps), await _statuses(bench))
 
 
 WEBHOOK = Experiment(
     facts=("scopes", "admin", "plan", "integer_stamps", "docs_statuses"),
-    sends="questions about what syncd may do",
+    sends=say("questions about what syncd may do"),
     run=_webhook,
 )
 
@@ -57,7 +58,7 @@ async def _statuses(bench: Bench) -> Fact:
         bench.blocked.pop(method, None)
         if isinstance(reply, Refused) and reply.code.lower() == "insufficient_scope" and answer.status in (401, 403):
             return Fact(name=name, value=answer.status == 403)
-    return Fact(name=name, why="syncd has all permissions, so that nothing was refused for want of one")
+    return Fact(name=name, why=say("syncd has all permissions, so that nothing was refused for want of one"))
 
 
 def _single(method: str) -> Question:
@@ -69,18 +70,20 @@ async def _people(bench: Bench) -> Iterable[Fact]:
     bench.scene.require(*_USER_SCOPES)
     (reply,) = await bench.ask([Command(method="user.get", params={"FILTER": {"ACTIVE": True}})], single=True)
     users = done(reply)
-    size = Fact(name="page_size", value=users.next, why="" if users.next else "there are too few people for two pages")
+    size = Fact(
+        name="page_size", value=users.next, why="" if users.next else say("there are too few people for two pages")
+    )
     ids = [number for row in rows_of(users.result) if (number := _id(row)) and number != bench.scene.caller]
     some = ids[:_COLLEAGUES]
     if not some:
-        none = "there is nobody else"
+        none = say("there is nobody else")
         return size, Fact(name="writable_calendars", why=none), Fact(name="private_hidden", why=none)
     return size, await _writable(bench, some), await _private(bench, some)
 
 
 PEOPLE = Experiment(
     facts=("page_size", "writable_calendars", "private_hidden"),
-    sends="questions about the calendars of ten colleagues, of which only rights and flags are looked at",
+    sends=say("questions about the calendars of ten colleagues, of which only rights and flags are looked at"),
     run=_people,
 )
 
@@ -99,7 +102,7 @@ async def _writable(bench: Bench, users: Sequence[int]) -> Fact:
     read = [rows_of(reply.result) for reply in replies if isinstance(reply, Done)]
     own = [sections for sections in read if sections]
     if not own:
-        return Fact(name="writable_calendars", why="no colleague has a section that may be seen")
+        return Fact(name="writable_calendars", why=say("no colleague has a section that may be seen"))
     may = sum(any(_may_edit(section) for section in sections) for sections in own)
     said = {0: "none", len(own): "all"}.get(may, "some")
     return Fact(name="writable_calendars", value=said, expected="all" if bench.scene.admin else None)
@@ -114,7 +117,7 @@ async def _private(bench: Bench, users: Sequence[int]) -> Fact:
     """Tell whether a private event of a colleague is masked for an administrator, if there is one this month."""
     name = "private_hidden"
     if not bench.scene.admin:
-        return Fact(name=name, why="it makes a difference for administrators only")
+        return Fact(name=name, why=say("it makes a difference for administrators only"))
     today = datetime.fromtimestamp(bench.clock.now()).date()  # noqa: DTZ006 - a day more or less does not matter
     window = _window(today)
     replies = await bench.ask(
@@ -123,7 +126,7 @@ async def _private(bench: Bench, users: Sequence[int]) -> Fact:
     rows = [row for reply in replies for row in _events_of(reply)]
     foreign = [row for row in rows if row.get("PRIVATE_EVENT") == "1" and not _ours(row, bench.scene.caller)]
     if not foreign:
-        return Fact(name=name, why="none of ten colleagues has a private event these weeks")
+        return Fact(name=name, why=say("none of ten colleagues has a private event these weeks"))
     return Fact(name=name, value=any(row.get("IS_ACCESSIBLE_TO_USER") is False for row in foreign))
 
 
@@ -146,7 +149,7 @@ async def _groups(bench: Bench) -> Iterable[Fact]:
     """Tell whether an administrator has to ask for secret groups; for that there has to be one."""
     bench.scene.require("sonet_group", "sonet")
     if not bench.scene.admin:
-        raise UnaskedError("it makes a difference for administrators only")
+        raise UnaskedError(say("it makes a difference for administrators only"))
     usual, asked = await bench.ask(
         [Command(method="sonet_group.get"), Command(method="sonet_group.get", params={"IS_ADMIN": "Y"})]
     )
@@ -155,12 +158,12 @@ async def _groups(bench: Bench) -> Iterable[Fact]:
         return (Fact(name="admin_groups", value="asked"),)
     foreign = {group for group, owner in all_of_them if owner != bench.scene.caller}
     if not foreign:
-        raise UnaskedError("no secret group is seen that belongs to somebody else")
+        raise UnaskedError(say("no secret group is seen that belongs to somebody else"))
     return (Fact(name="admin_groups", value="always"),)
 
 
 GROUPS = Experiment(
-    facts=("admin_groups",), sends="two lists of groups, of which only flags are looked at", run=_groups
+    facts=("admin_groups",), sends=say("two lists of groups, of which only flags are looked at"), run=_groups
 )
 
 
@@ -182,7 +185,7 @@ async def _pages(bench: Bench) -> Iterable[Fact]:
     )
     page, past = ([_id(row) for row in rows_of(done(reply).result)] for reply in (first, beyond))
     if not page:
-        raise UnaskedError("there are no contacts to list")
+        raise UnaskedError(say("there are no contacts to list"))
     return (
         Fact(name="page_past_end", value="first page" if past == page else "empty" if not past else "another page"),
     )
@@ -200,10 +203,12 @@ async def _items(bench: Bench) -> Iterable[Fact]:
     rows = [row for row in rows_of(done(reply).result) if isinstance(row, Mapping)]
     reached = [row for row in rows if row.get("fm") or "Y" in (row.get("hasPhone"), row.get("hasEmail"))]
     if not reached:
-        raise UnaskedError("there are no contacts with phones or e-mails to list")
+        raise UnaskedError(say("there are no contacts with phones or e-mails to list"))
     return (Fact(name=name, value="full" if any(row.get("fm") for row in reached) else "bare"),)
 
 
-ITEMS = Experiment(facts=("crm_items",), sends="a page of contacts, of which only flags are looked at", run=_items)
+ITEMS = Experiment(facts=("crm_items",), sends=say("a page of contacts, of which only flags are looked at"), run=_items)
 
-PAGES = Experiment(facts=("page_past_end",), sends="two pages of contacts, of which only ids are looked at", run=_pages)
+PAGES = Experiment(
+    facts=("page_past_end",), sends=say("two pages of contacts, of which only ids are looked at"), run=_pages
+)

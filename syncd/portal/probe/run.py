@@ -18,7 +18,8 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import PortalUnreachableError, SyncdError
+from syncd.errors import PortalUnreachableError, SyncdError, message_of
+from syncd.lang.saying import say
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
@@ -41,7 +42,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS})
 _USUAL_LIMIT_S = 420.0
 """The operating limit that is reckoned with where the portal has none: what may be spent is bounded all the same."""
-_UNTRIED = "it cannot be tried without touching other people's calendars"
+_UNTRIED = say("it cannot be tried without touching other people's calendars")
 _MEASURED = (
     "calendar.event.add",
     "calendar.event.update",
@@ -85,7 +86,7 @@ async def probe(portal: Portal, *, clock: Clock, stop: asyncio.Event, token: str
             found += await _made(bench, experiment, "" if experiment in READS_ONLY else trouble)
     found += [Fact(name="sections_for", why=_UNTRIED), _costs(bench)]
     return Probed(
-        facts=Facts(probed_at=clock.now(), facts=ordered(found, "no experiment told it")),
+        facts=Facts(probed_at=clock.now(), facts=ordered(found, say("no experiment told it"))),
         requests=bench.requests,
         seconds=clock.monotonic() - bench.began,
         operating_s={method: round(spent_s, 3) for method, spent_s in sorted(bench.spent_s.items())},
@@ -101,7 +102,9 @@ async def sweep(portal: Portal, *, clock: Clock, stop: asyncio.Event) -> scratch
     try:
         return await scratch.clean(bench)
     except UnaskedError as error:
-        raise PortalUnreachableError(f"what a probe left cannot be looked for: {error}", "try again later") from error
+        raise PortalUnreachableError(
+            say("what a probe left cannot be looked for: {error}", error=message_of(error)), say("try again later")
+        ) from error
 
 
 async def read_scene(portal: Portal, clock: Clock) -> Scene:
@@ -115,7 +118,9 @@ async def read_scene(portal: Portal, clock: Clock) -> Scene:
     profile, scope = (reply.result for reply in replies if isinstance(reply, Done))
     own = profile if isinstance(profile, Mapping) else {}
     if not str(own.get("ID", "")).isdecimal():
-        raise PortalUnreachableError(f"{portal.origin}: profile does not tell syncd's user", "try again later")
+        raise PortalUnreachableError(
+            say("{origin}: profile does not tell syncd's user", origin=portal.origin), say("try again later")
+        )
     server = portal.server_offset_s
     here = _offset_s(str(own.get("TIME_ZONE") or ""), clock.now())
     return Scene(
@@ -154,7 +159,7 @@ async def _section(bench: Bench, name: str) -> str:
         await scratch.clean(bench)
         number = await scratch.make(bench, name)
     except UnaskedError as error:
-        return f"there is no scratch section: {error}"
+        return say("there is no scratch section: {error}", error=message_of(error))
     bench.scene = replace(bench.scene, section=number)
     return ""
 
@@ -166,7 +171,7 @@ async def _made(bench: Bench, experiment: Experiment, trouble: str) -> list[Fact
     try:
         found = list(await experiment.run(bench))
     except (UnaskedError, SyncdError) as error:
-        return [Fact(name=name, why=str(error)) for name in experiment.facts]
+        return [Fact(name=name, why=message_of(error)) for name in experiment.facts]
     bench.zone = next((str(one.value) for one in found if one.name == "server_zone" and one.value), bench.zone)
     log.debug(events.PROBE_ASKED, portal=bench.portal.name, facts=len(found), requests=bench.requests)
     return found
@@ -184,10 +189,10 @@ async def _cleaning(bench: Bench, *, keep: bool) -> AsyncIterator[Callable[[], s
             try:
                 outcome = await scratch.clean(bench, bench.scene.section)
             except (UnaskedError, SyncdError) as error:
-                outcome = scratch.Cleaned(removed=0, left=(str(error),))
+                outcome = scratch.Cleaned(removed=0, left=(message_of(error),))
 
 
 def _costs(bench: Bench) -> Fact:
     known = {method: bench.portal.cost_s(method) for method in _MEASURED if method in bench.spent_s}
     costs = {method: round(cost, 3) for method, cost in known.items() if cost is not None}
-    return Fact(name="costs_s", value=costs or None, why="" if costs else "nothing could be measured")
+    return Fact(name="costs_s", value=costs or None, why="" if costs else say("nothing could be measured"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.probe.bench import Bench, UnaskedError, done, text
@@ -25,12 +26,14 @@ async def _host(bench: Bench) -> Iterable[Fact]:
     done(reply)
     host = text((await bench.rows(bench.ids({"meeting": reply}))).get("meeting", {}), "MEETING_HOST")
     named = {str(caller): "docs", str(_NOBODY): "anybody"}
-    return (Fact(name="host_rule", value=named.get(host), why="" if host in named else "the organiser is not shown"),)
+    return (
+        Fact(name="host_rule", value=named.get(host), why="" if host in named else say("the organiser is not shown")),
+    )
 
 
 HOST = Experiment(
     facts=("host_rule",),
-    sends="a meeting of syncd's user alone, whose organiser does not exist",
+    sends=say("a meeting of syncd's user alone, whose organiser does not exist"),
     run=_host,
     events=1,
 )
@@ -45,7 +48,7 @@ async def _links(bench: Bench) -> Iterable[Fact]:
 
 
 LINKS = Experiment(
-    facts=("crm_fields",), sends="an event with a link to a contact that does not exist", run=_links, events=1
+    facts=("crm_fields",), sends=say("an event with a link to a contact that does not exist"), run=_links, events=1
 )
 
 
@@ -53,7 +56,7 @@ async def _life(bench: Bench) -> Iterable[Fact]:
     """Make an event, list it, change it, delete it, and ask for it afterwards."""
     ids = await bench.add({"one": {}})
     if not ids:
-        raise UnaskedError("no event could be made")
+        raise UnaskedError(say("no event could be made"))
     facts = [await _columns(bench), *await _changes(bench, ids)]
     await bench.ask([_delete(ids["one"])])
     read, again, changed = await bench.ask(
@@ -75,7 +78,7 @@ LIFE = Experiment(
         "deleted_delete",
         "deleted_update",
     ),
-    sends="an event that is listed, changed and deleted",
+    sends=say("an event that is listed, changed and deleted"),
     run=_life,
     events=1,
 )
@@ -93,7 +96,7 @@ async def _columns(bench: Bench) -> Fact:
     year = bench.scene.year
     rows = await bench.listed(date(year, 1, 10), date(year, 1, 14))
     if not rows:
-        return Fact(name="listing_columns", why="the listing does not show the event")
+        return Fact(name="listing_columns", why=say("the listing does not show the event"))
     return Fact(name="listing_columns", value="DT_FROM" in rows[0])
 
 
@@ -108,10 +111,10 @@ async def _changes(bench: Bench, ids: Mapping[str, int]) -> tuple[Fact, Fact]:
     step: Json = int(versions[1]) - int(versions[0]) if steps else None
     known = isinstance(mode, Refused)
     return (
-        Fact(name="version_step", value=step, why="" if steps else "the event could not be changed and read"),
+        Fact(name="version_step", value=step, why="" if steps else say("the event could not be changed and read")),
         Fact(name="recurrence_mode", value=known)
         if known or isinstance(mode, Done)
-        else Fact(name="recurrence_mode", why="no usable answer to the update"),
+        else Fact(name="recurrence_mode", why=say("no usable answer to the update")),
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from syncd.errors import message_of
+from syncd.lang.saying import say, say_count
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, created_id
@@ -56,7 +58,7 @@ async def make(bench: Bench, name: str) -> int:
     if found:
         return found[0]
     done(reply)
-    raise UnaskedError("the portal made no section")
+    raise UnaskedError(say("the portal made no section"))
 
 
 async def clean(bench: Bench, own: int = 0) -> Cleaned:
@@ -71,9 +73,9 @@ async def clean(bench: Bench, own: int = 0) -> Cleaned:
         if not trouble:
             reply = await bench.call("calendar.section.delete", {"id": number, "type": "user"})
             gone = isinstance(reply, Done) and reply.result is True
-            trouble = "" if gone else "the portal did not delete it"
+            trouble = "" if gone else say("the portal did not delete it")
         removed += not trouble
-        left += [f"section {number}: {trouble}"] if trouble else []
+        left += [say("section {number}: {trouble}", number=number, trouble=trouble)] if trouble else []
     return Cleaned(removed=removed, left=tuple(left))
 
 
@@ -103,14 +105,18 @@ async def _emptied(bench: Bench, number: int, *, known: bool) -> str:
         rows = await bench.listed(*_ALWAYS, section=number)
     except UnaskedError as error:
         # What was made a minute ago holds nothing else; of an older one that has to be seen.
-        return "" if known else f"its events cannot be listed ({error})"
+        return "" if known else say("its events cannot be listed ({error})", error=message_of(error))
     foreign = {text(row, "ID") for row in rows if not _is_ours(row)}
     if not foreign:
         return ""
     ours = sorted({int(text(row, "ID")) for row in rows if _is_ours(row) and text(row, "ID").isdecimal()})
     for some in _chunks(ours):
         await bench.ask([Command(method="calendar.event.delete", params={"id": one}) for one in some])
-    return f"{len(foreign)} events in it are not the probe's and stay"
+    return say_count(
+        "{count} event in it is not the probe's and stays",
+        "{count} events in it are not the probe's and stay",
+        len(foreign),
+    )
 
 
 def _is_ours(row: Mapping[str, Json]) -> bool:

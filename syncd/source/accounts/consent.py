@@ -9,6 +9,7 @@ from typing import Protocol
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 Show = Callable[[str], None]
 """Shows a line to the person."""
@@ -45,7 +46,10 @@ def open_consent(options: Mapping[str, object], base: Path, *, where: str, clock
     """Return the consent that a source needs; raises ConfigError, beginning with `where`, if it needs none."""
     kind = str(options.get("type"))
     if kind not in _KINDS:
-        raise ConfigError(f"{where}: a source of type {kind!r} is not authorized so", f"it is for: {', '.join(_KINDS)}")
+        raise ConfigError(
+            say("{where}: a source of type {kind!r} is not authorized so", where=where, kind=kind),
+            say("it is for: {kinds}", kinds=tuple(_KINDS)),
+        )
     module, _, name = _KINDS[kind].partition(":")
     make: OpenConsent = getattr(import_module(module), name)
     return make(options, base, where=where, clock=clock)

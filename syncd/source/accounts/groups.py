@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from syncd import collector
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.source.accounts.choice import Choice, choose
@@ -22,6 +23,7 @@ from syncd.source.files import Part, join
 from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.vevent import CalendarFacts
 from syncd.source.ical.vtimezone import FeedZones
+from syncd.source.reasons import reason_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ def _group(series: Series, calendar: ReadCalendar, choice: Choice, facts: Calend
         result = read_group(series.uid, members, (1,) * len(members)) if members else GroupResult(lines=(), entry=None)
         result = replace(result, problems=(*result.problems, *_noted(whole, series, calendar))) if members else result
     except (ValueError, OverflowError) as error:
-        result = _rejected(series.uid, where, str(error))
+        result = _rejected(series.uid, where, reason_of(error))
     except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
         result = _rejected(series.uid, where, entry_crashed(where, error))
     return _Read(result=_owned(result, calendar.owner), left_out=left_out)
@@ -180,11 +182,28 @@ def _take(part: Part, calendar: ReadCalendar, series: Series, result: GroupResul
     part.rejected.update(result.rejected)
     part.entries.extend(result.entries)
     if result.unusual is not None and result.unusual.incomplete:
-        part.incomplete = part.incomplete or f"{calendar.name}/{series.id}: {result.unusual.incomplete}"
+        name = f"{calendar.name}/{series.id}"
+        part.incomplete = part.incomplete or say("{name}: {reason}", name=name, reason=result.unusual.incomplete)
 
 
 def _said(left_out: Counter[str]) -> tuple[str, ...]:
     """Return how many events are left out by the config, and why, for `check`."""
     if not left_out:
         return ()
-    return (f"left out: {', '.join(f'{count} {reason}' for reason, count in sorted(left_out.items()))}",)
+    counts = tuple(_counted(reason, count) for reason, count in sorted(left_out.items()))
+    return (say("left out: {counts}", counts=counts),)
+
+
+def _counted(reason: str, count: int) -> str:
+    match reason:
+        case "declined":
+            return say("{number} declined", number=count)
+        case "tentative":
+            return say("{number} tentative", number=count)
+        case "unanswered":
+            return say("{number} unanswered", number=count)
+        case "copy":
+            return say("{number} copy", number=count)
+        case "free":
+            return say("{number} free", number=count)
+    return say("{number} {kind}", number=count, kind=reason)  # a type of events, as Google or Microsoft calls it

@@ -14,8 +14,9 @@ from io import StringIO
 from pathlib import Path
 
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.saying import say
 from syncd.source.encodings import decode
-from syncd.source.files import read_file
+from syncd.source.files import CHECK_PATH, read_file
 
 MOST_CALENDARS = 20_000
 """Each takes a request in every pass."""
@@ -58,8 +59,13 @@ class CalendarList:
         for one in (*map(_of_address, self.names), *self._of_files(), *map(_of_address, found)):
             calendars.setdefault(one.id, one)
         if len(calendars) > MOST_CALENDARS:
-            remedy = "name those that are meant with calendars in [sync.source]"
-            raise SourceError(f"there are {len(calendars)} calendars to read, more than {MOST_CALENDARS}", remedy)
+            remedy = say("name those that are meant with calendars in [sync.source]")
+            raise SourceError(
+                say(
+                    "there are {number} calendars to read, more than {most}", number=len(calendars), most=MOST_CALENDARS
+                ),
+                remedy,
+            )
         return tuple(calendars.values())
 
     def _of_files(self) -> Iterator[Calendar]:
@@ -68,11 +74,12 @@ class CalendarList:
                 content = read_file(name, self.base).content
             except SourceError as error:
                 # The reader knows of a source whose files `path` names.
-                raise SourceError(error.message, error.remedy.replace("path in", "calendars in")) from None
-            text, _ = decode(content, "auto", name=name, kind="a CSV file")
+                remedy = say("check calendars in [sync.source]") if error.remedy == CHECK_PATH else error.remedy
+                raise SourceError(error.message, remedy) from None
+            text, _ = decode(content, "auto", name=name, kind=say("a CSV file"))
             found = tuple(_of_rows(name, text))
             if not found:
-                raise SourceError(f"{name} names no calendar", "write one address a line")
+                raise SourceError(say("{name} names no calendar", name=name), say("write one address a line"))
             yield from found
 
 
@@ -83,7 +90,10 @@ def read_list(given: str | Sequence[str], base: Path, *, where: str) -> Calendar
     domains: list[str] = []
     for text in map(str.strip, (given,) if isinstance(given, str) else given):
         if not text.isprintable() or (any(char.isspace() for char in text) and not text.lower().endswith(_FILES)):
-            raise ConfigError(f"{where}: calendars: {text!r} is no calendar", 'e.g. "anna@example.com"')
+            raise ConfigError(
+                say("{where}: calendars: {text!r} is no calendar", where=where, text=text),
+                say('e.g. "anna@example.com"'),
+            )
         if text.lower().endswith(_FILES):
             files.append(text)
         elif text.lstrip("*").startswith("@"):
@@ -91,14 +101,18 @@ def read_list(given: str | Sequence[str], base: Path, *, where: str) -> Calendar
         elif text:
             names.append(text)
         else:
-            raise ConfigError(f"{where}: calendars: an empty name", "name a calendar, a CSV file or a domain")
+            raise ConfigError(
+                say("{where}: calendars: an empty name", where=where), say("name a calendar, a CSV file or a domain")
+            )
     return CalendarList(names=tuple(names), files=tuple(files), domains=tuple(domains), base=base)
 
 
 def _domain(text: str, where: str) -> str:
     domain = text.lstrip("*").removeprefix("@").lower()
     if "." not in domain or "@" in domain:
-        raise ConfigError(f"{where}: calendars: {text!r} is no domain", 'e.g. "@example.com"')
+        raise ConfigError(
+            say("{where}: calendars: {text!r} is no domain", where=where, text=text), say('e.g. "@example.com"')
+        )
     return domain
 
 
@@ -128,7 +142,11 @@ def _of_rows(name: str, text: str) -> Iterator[Calendar]:
             titled = True
             yield _of_cells(cells, columns, f"{name}:{rows.line_num}")
     except csv.Error as error:
-        raise SourceError(f"{name}:{rows.line_num}: {error}", "save it as CSV again") from None
+        where = f"{name}:{rows.line_num}"
+        raise SourceError(
+            say("{where}: {reason}", where=where, reason=str(error)),
+            say("save it as CSV again"),
+        ) from None
 
 
 def _columns(titles: Sequence[str], where: str) -> tuple[int, int]:
@@ -136,13 +154,19 @@ def _columns(titles: Sequence[str], where: str) -> tuple[int, int]:
     folded = [title.casefold() for title in titles]
     calendar = next((at for at, title in enumerate(folded) if title in _CALENDAR_TITLES), None)
     if calendar is None:
-        raise SourceError(f"{where}: no column of addresses", 'call it "calendar", and that of the owners "owner"')
+        raise SourceError(
+            say("{where}: no column of addresses", where=where),
+            say('call it "calendar", and that of the owners "owner"'),
+        )
     return calendar, next((at for at, title in enumerate(folded) if title in _OWNER_TITLES), len(titles))
 
 
 def _of_cells(cells: Sequence[str], columns: tuple[int, int], where: str) -> Calendar:
     text, owner = (cells[at] if at < len(cells) else "" for at in columns)
     if not text or any(char.isspace() for char in text):
-        raise SourceError(f"{where}: {text!r} is no calendar", "write its address, such as anna@example.com")
+        raise SourceError(
+            say("{where}: {text!r} is no calendar", where=where, text=text),
+            say("write its address, such as anna@example.com"),
+        )
     calendar = _of_address(text)
     return Calendar(id=calendar.id, owner=(owner.lower() if "@" in owner else owner) or calendar.owner)

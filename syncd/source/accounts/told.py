@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from syncd.lang.saying import say
 from syncd.source.field_values import CONTROLS
 
 Answer = Literal["", "accepted", "tentative", "declined", "unanswered"]
@@ -83,7 +84,7 @@ def _times(told: Told) -> Iterator[str]:
     for line in told.recurrence:
         # The line goes into a text of lines, so that nothing else may come in with it.
         if not _RECURRENCE.fullmatch(line):
-            raise ValueError(f"{line[:60]!r} in its recurrence is no RRULE, RDATE or EXDATE")
+            raise ValueError(say("{line!r} in its recurrence is no RRULE, RDATE or EXDATE", line=line[:60]))
         yield line
 
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from dateutil.rrule import rrulestr
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
 from syncd.model.json_values import Json
@@ -100,7 +101,7 @@ class Culture:
         """Return the day of a date in the portal's order; raises ValueError if it is not one."""
         numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
         if len(numbers) < 3:
-            raise ValueError(f"{text!r} is not a date")
+            raise ValueError(say("{text!r} is not a date", text=text))
         parts = dict(zip(self.order, numbers, strict=True))
         return date(parts["y"], parts["m"], parts["d"])
 
@@ -141,7 +142,7 @@ def read_formatted(text: str) -> datetime:
     """
     parts = text.split()
     if len(parts) < 4 or parts[1] not in _MONTHS:
-        raise ValueError(f"the portal gave no date ({text[:40]!r})")
+        raise ValueError(say("the portal gave no date ({text!r})", text=text[:40]))
     hour, minute, second = (int(part) for part in (parts[4] if len(parts) > 4 else "00:00:00").split(":"))
     return datetime(int(parts[3]), _MONTHS.index(parts[1]) + 1, int(parts[2]), hour, minute, second)
 
@@ -154,18 +155,20 @@ def _span(row: EventRow, zone: str | None) -> Span:
         return all_day_span(start.date(), end.date() + _DAY, first_year=first_year)
     begins = zones.resolve(row.tz_from or "") or zone
     if begins is None:
-        raise ValueError('the event has no time zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
+        raise ValueError(say('the event has no time zone (set timezone = "Europe/Moscow" or the like in [[sync]])'))
     return timed_span(start, end, begins, zones.resolve(row.tz_to or "") or begins, first_year=first_year)
 
 
 def _recurrence(row: EventRow, main: Span, around: Surroundings) -> tuple[Span, Recurrence]:
     """Return the series' first occurrence, and the rule whose days are those that the portal shows."""
     if not isinstance(row.rrule, Mapping):
-        raise ValueError("the series' rule cannot be read")  # noqa: TRY004 - bad input, as every other reason here
+        raise ValueError(say("the series' rule cannot be read"))  # noqa: TRY004 - bad input, as every other reason here
     rule = dict(row.rrule)
     freq = str(rule.get("FREQ", "")).upper()
     if freq not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
-        raise ValueError(f"the series repeats {freq or 'in no known way'}")
+        raise ValueError(
+            say("the series repeats {freq}", freq=freq) if freq else say("the series repeats in no known way")
+        )
     interval, count = max(1, _number(rule.get("INTERVAL"))), _number(rule.get("COUNT"))
     until = None if count else _until(rule)
     days = [day for day in _WEEKDAYS if day in _days(rule.get("BYDAY"))] or ["MO"]  # PORTAL.md 4.7: absent is Monday
@@ -231,7 +234,7 @@ def _excluded(value: Json, main: Span, culture: Culture) -> Iterator[Moment]:
         try:
             day = culture.read(text)
         except ValueError:
-            raise ValueError(f"the series leaves out {text[:40]!r}, which is not a date") from None
+            raise ValueError(say("the series leaves out {text!r}, which is not a date", text=text[:40])) from None
         start = main.start.time() if isinstance(main, Timed) else time()
         yield Moment(wall=datetime.combine(day, start), zone=main.zone if isinstance(main, Timed) else None)
 

@@ -23,6 +23,7 @@ from syncd.errors import (
     SourceError,
     SourceRefusedError,
 )
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Place
@@ -35,9 +36,10 @@ from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, 
 from syncd.source.field_values import clean
 from syncd.source.files import Part, join
 from syncd.source.options import read_options
+from syncd.source.reasons import one_after_other, reason_of
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
-_REMEDY = "see that its webhook or application works: syncd check"
+_REMEDY = say("see that its webhook or application works: syncd check")
 _NEAR = timedelta(days=550)
 """Within this distance of today a listing covers a month, beyond it a year: far away there are few events, and a
 window without bounds would take hundreds of listings."""
@@ -62,7 +64,7 @@ def open_bitrix24(options: Mapping[str, object], base: Path, *, where: str) -> S
     del base  # no paths here
     chosen = read_options(Bitrix24Options, options, where=where)
     if chosen.calendar == "company" and chosen.owner:
-        raise ConfigError(f"{where}: owner has no meaning for the company calendar", "remove it")
+        raise ConfigError(say("{where}: owner has no meaning for the company calendar", where=where), say("remove it"))
     return Bitrix24Source(chosen, where=where)
 
 
@@ -108,12 +110,16 @@ class Bitrix24Source:
             places, more = self._places(directory, calendars, found, written)
             rows, unread = await self._rows(self._portal, places, context)
         except (PortalRefusedError, CommandRefusedError) as error:
-            raise SourceRefusedError(f"{self.describe()}: {error.message}", error.remedy or _REMEDY) from error
+            raise SourceRefusedError(
+                say("{name}: {reason}", name=self.describe(), reason=error.message), error.remedy or _REMEDY
+            ) from error
         except PortalUnreachableError as error:
-            raise SourceError(f"{self.describe()}: {error.message}", error.remedy or _REMEDY) from error
+            raise SourceError(
+                say("{name}: {reason}", name=self.describe(), reason=error.message), error.remedy or _REMEDY
+            ) from error
         part = Part(problems=[*problems, *more])
         # All reasons together, as an operator fixes them in one go.
-        part.incomplete = "; ".join([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
+        part.incomplete = one_after_other([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
         await asyncio.to_thread(self._fill, part, rows, directory, written, context)
         snapshot = join([part], {}, blake2b(repr((part, context.zone)).encode(), digest_size=16).hexdigest())
         if self._last is None or self._last.changed_marker != snapshot.changed_marker:
@@ -155,7 +161,10 @@ class Bitrix24Source:
         problems: list[Problem] = []
         for calendar in calendars:
             if str(calendar) not in found:
-                reason = f"the sections of {calendar} cannot be read (an administrator may read them all)"
+                reason = say(
+                    "the sections of {calendar} cannot be read (an administrator may read them all)",
+                    calendar=str(calendar),
+                )
                 problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))
             for section in found.get(str(calendar), ()):
                 labels = {section.name.strip().casefold(), str(section.id)}
@@ -169,13 +178,18 @@ class Bitrix24Source:
                 # out.
                 if ours and wanted:
                     raise SourceError(
-                        f"{self.describe()}: syncd itself writes to section {section.name!r} of {calendar}",
-                        "read other sections, or write to another one",
+                        say(
+                            "{name}: syncd itself writes to section {section!r} of {calendar}",
+                            name=self.describe(),
+                            section=section.name,
+                            calendar=str(calendar),
+                        ),
+                        say("read other sections, or write to another one"),
                     )
                 if not ours:
                     places.append((calendar, section, _owner(directory, calendar)))
         for label in sorted(wanted - met):
-            reason = f"no calendar that is read has a section {label!r}"
+            reason = say("no calendar that is read has a section {label!r}", label=label)
             problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))
         return places, problems
 
@@ -193,7 +207,8 @@ class Bitrix24Source:
         seen: dict[int, tuple[Json, tuple[Place, Section, str]]] = {}
         for (place, _), outcome in zip(asked, outcomes, strict=True):
             if not isinstance(outcome, Done):
-                failed[unread(f"section {place[1].name!r} of {place[0]}", outcome).message] = None
+                what = say("section {name!r} of {calendar}", name=place[1].name, calendar=str(place[0]))
+                failed[unread(what, outcome).message] = None
                 continue
             for row in rows_of(outcome.result):
                 if isinstance(row, Mapping) and str(row.get("ID", "")).isdecimal():
@@ -209,7 +224,7 @@ class Bitrix24Source:
             if isinstance(master, Mapping) and master.get("DELETED") != "Y":
                 seen[one] = (master, seen[one][1])
             else:  # null too: deleted since it was listed, or not told, and the next reading knows which
-                failed[unread(f"series {one}", outcome).message] = None
+                failed[unread(say("series {id}", id=str(one)), outcome).message] = None
                 del seen[one]
         return [(_row(row), *place) for _, (row, place) in sorted(seen.items())], list(failed)
 
@@ -235,7 +250,7 @@ class Bitrix24Source:
             try:
                 part.entries.append(read_row(row, around))
             except ValueError as error:
-                part.reject(where, f"bitrix24-{row.id}", str(error), clean(row.name or ""))
+                part.reject(where, f"bitrix24-{row.id}", reason_of(error), clean(row.name or ""))
             except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
                 part.reject(where, f"bitrix24-{row.id}", entry_crashed(where, error))
 

@@ -19,6 +19,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_CALENDARS = 1_000
 """Each takes at least one request; a home with more is that of a whole organisation, or of a server gone mad."""
-_BROKE_XML = "it holds characters that XML forbids, so it was fetched by itself; correct or remove them"
-_FOREIGN = "it is no calendar, by its type and by what it holds, so it is passed over"
+_BROKE_XML = say("it holds characters that XML forbids, so it was fetched by itself; correct or remove them")
+_FOREIGN = say("it is no calendar, by its type and by what it holds, so it is passed over")
 _MARGIN = timedelta(days=2)
 _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
 
@@ -61,7 +62,9 @@ def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock:
     try:
         import lxml.etree  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
     except ImportError:
-        raise ConfigError(f"{where}: CalDAV needs lxml", "pip install lxml, into the same environment") from None
+        raise ConfigError(
+            say("{where}: CalDAV needs lxml", where=where), say("pip install lxml, into the same environment")
+        ) from None
     no_end = default_length(chosen.default_duration, where=where)
     # XML is always read into UTF-8, but what is fetched by itself comes in the bytes that a program stored.
     file_format = IcsFormat("auto", read_meanings(chosen.zones, where=where), no_end, attachments=chosen.attachments)
@@ -123,10 +126,18 @@ class CaldavSource:
         else:
             chosen, unmatched = list(found.calendars), []
             if not chosen:
-                raise SourceError(f"{self._access.shown} has no calendar for this account", "check url and username")
+                raise SourceError(
+                    say("{name} has no calendar for this account", name=self._access.shown),
+                    say("check url and username"),
+                )
         if len(chosen) > _MOST_CALENDARS:
-            text = f"{self._access.shown} has {len(chosen)} calendars to read, more than {_MOST_CALENDARS}"
-            raise SourceError(text, "name those that are meant with calendars in [sync.source]")
+            text = say(
+                "{name} has {number} calendars to read, more than {most}",
+                name=self._access.shown,
+                number=len(chosen),
+                most=_MOST_CALENDARS,
+            )
+            raise SourceError(text, say("name those that are meant with calendars in [sync.source]"))
         return chosen, unmatched
 
     def _matching(self, calendars: tuple[Collection, ...]) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
@@ -138,8 +149,10 @@ class CaldavSource:
             hits = [one for one, *called in names if any(_matches(pattern, name) for name in called)]
             chosen.update((one.url, one) for one in hits)
             if not hits:
-                remedy = nearest(pattern, [name for _, name, _ in names]) or "there is none"
-                unmatched.append((pattern, SourceError(f"there is no calendar {pattern!r}", remedy)))
+                remedy = nearest(pattern, [name for _, name, _ in names]) or say("there is none")
+                unmatched.append(
+                    (pattern, SourceError(say("there is no calendar {pattern!r}", pattern=pattern), remedy))
+                )
         if not chosen:
             raise unmatched[0][1]
         return [one for one in calendars if one.url in chosen], unmatched
@@ -156,10 +169,7 @@ class CaldavSource:
         if self._patterns and all(pattern.casefold() in names for pattern in self._patterns):
             return [], []
         kept = [calendar for calendar, _ in found.unread if calendar.url in known]
-        failures = [
-            (one.name, SourceError(f"calendar {one.name!r}: {error.message}", error.remedy))
-            for one, error in found.unread
-        ]
+        failures = [(one.name, _of_calendar(one, error)) for one, error in found.unread]
         return kept, failures
 
     async def _up_to_date(
@@ -176,9 +186,7 @@ class CaldavSource:
             try:
                 update = await _updated(server, calendar, before, start=start, end=end)
             except SourceError as error:
-                unread.append(
-                    (calendar.name, SourceError(f"calendar {calendar.name!r}: {error.message}", error.remedy))
-                )
+                unread.append((calendar.name, _of_calendar(calendar, error)))
                 # Its old content stays in force; an empty one would delete its events.
                 now[calendar.url] = before
                 failed += 1
@@ -229,7 +237,12 @@ async def _updated(server: Server, calendar: Collection, known: Known, *, start:
     except SyncdError:
         raise
     except Exception as error:
-        raise SourceError(f"it cannot be read: {entry_crashed(calendar.name, error)}") from error
+        raise SourceError(say("it cannot be read: {reason}", reason=entry_crashed(calendar.name, error))) from error
+
+
+def _of_calendar(calendar: Collection, error: SourceError) -> SourceError:
+    """Return an error with the name of the calendar that it is about."""
+    return SourceError(say("calendar {name!r}: {message}", name=calendar.name, message=error.message), error.remedy)
 
 
 def _slug(calendar: Collection) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.caldav import dav
 from syncd.source.caldav.dav_server import Collection, RefusedError, Server
 from syncd.source.web.error import UnusableError, WebError
@@ -112,7 +113,8 @@ async def _changes(server: Server, calendar: Collection, known: Known, *, with_d
                 cut_short = cut_short or response.status == 507 or dav.TOO_MANY in response.errors
         if not found.token:
             raise WebError(
-                f"calendar {calendar.name!r}: the server reports changes without a sync-token", "tell its makers"
+                say("calendar {name!r}: the server reports changes without a sync-token", name=calendar.name),
+                say("tell its makers"),
             )
         # A truncated answer with the same token would be truncated in the same way forever.
         if not cut_short or found.token == token:
@@ -285,8 +287,8 @@ class _Reading:
         return bool(kind) and self._foreign.get(name) == kind and not is_named
 
     def _unreadable(self, name: str, status: int) -> None:
-        text = f"{_short(name)}: the server answers {status} for it"
-        self._keep_old(name, SourceError(text, "let this account read it, or ask whoever runs the server"))
+        text = say("{name}: the server answers {status} for it", name=_short(name), status=status)
+        self._keep_old(name, SourceError(text, say("let this account read it, or ask whoever runs the server")))
 
     def _keep_old(self, name: str, error: SourceError) -> None:
         if name in self._known.resources:

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree
 
+from syncd.lang.saying import say
+
 DAV, CAL, CS = "DAV:", "urn:ietf:params:xml:ns:caldav", "http://calendarserver.org/ns/"
 _PREFIXES = {"D": DAV, "C": CAL, "S": CS}
 _HEAD_CHARS = 65_536
@@ -90,7 +92,7 @@ def read_multistatus(body: bytes) -> Multistatus:
     except ValueError:
         root, mended = _root(mend(body), huge=True), True
     if root.tag != f"{{{DAV}}}multistatus":
-        raise ValueError("the answer is not a multistatus")
+        raise ValueError(say("the answer is not a multistatus"))
     responses = tuple(_response(one, mended) for one in root.findall(f"{{{DAV}}}response"))
     return Multistatus(responses=responses, token=(root.findtext(SYNC_TOKEN) or "").strip())
 
@@ -104,9 +106,9 @@ def mend(body: bytes) -> bytes:
     text = body.decode("utf-16" if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8", "replace")
     root = _ROOT.search(text, 0, _HEAD_CHARS)
     if root is None:
-        raise ValueError("the answer is not XML")
+        raise ValueError(say("the answer is not XML"))
     if "<!DOCTYPE" in text[: root.start()].upper():
-        raise ValueError("the answer has a document type, which WebDAV knows none of")
+        raise ValueError(say("the answer has a document type, which WebDAV knows none of"))
     end = text.rfind("multistatus>") + len("multistatus>")
     text = _FORBIDDEN.sub("\ufffd", text[root.start() : end if end > root.start() else None])
     return _REFERENCE.sub(_referred, text).encode()
@@ -170,9 +172,9 @@ def _root(body: bytes, *, huge: bool = False) -> etree._Element:
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
-        raise ValueError("the answer is not XML") from None
+        raise ValueError(say("the answer is not XML")) from None
     if getattr(root.getroottree().docinfo, "doctype", ""):
-        raise ValueError("the answer has a document type, which WebDAV knows none of")
+        raise ValueError(say("the answer has a document type, which WebDAV knows none of"))
     return root
 
 

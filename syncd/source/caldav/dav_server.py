@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+from syncd.lang.saying import say
 from syncd.source.caldav import dav
+from syncd.source.reasons import reason_of
 from syncd.source.web.access import Access, shown
 from syncd.source.web.error import UnusableError, WebError
 from syncd.source.web.web_client import WebAnswer, WebClient, refusal
@@ -17,7 +19,7 @@ _ABOUT_CALENDARS = (
     dav.RESOURCE_TYPE, dav.DISPLAY_NAME, dav.CTAG, dav.SYNC_TOKEN, dav.COMPONENTS, dav.REPORTS,
 )  # fmt: skip
 _SHOWN_CHARS = 60
-_ASK = "ask whoever runs the server"
+_ASK = say("ask whoever runs the server")
 _LARGE_BYTES = 100_000
 _WELL_KNOWN = "/.well-known/caldav"
 
@@ -111,7 +113,7 @@ class Server:
                     unread.append((_unknown(url), _no_answer(status)))
                 elif response.status not in (404, 410) and dav.RESOURCE_TYPE not in response.properties:
                     # Every resource has a type (RFC 4918, 15.9): one without may be a calendar that was read before.
-                    unread.append((_unknown(url), WebError("the server does not say what it is", _ASK)))
+                    unread.append((_unknown(url), WebError(say("the server does not say what it is"), _ASK)))
                 elif (calendar := _calendar(url, response)) is not None:
                     calendars.setdefault(dav.name_of(calendar.url, ""), calendar)
         return FoundCalendars(calendars=tuple(calendars.values()), unread=tuple(unread), places=tuple(places))
@@ -125,15 +127,19 @@ class Server:
             own, parts = urlsplit(base), urlsplit(urljoin(base, href))
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise WebError(f"{shown(base)} names an address that is none", _ASK) from None
+            raise WebError(say("{name} names an address that is none", name=shown(base)), _ASK) from None
         if parts.scheme not in ("http", "https") or not host:
-            raise WebError(f"{shown(base)} names an address that is none", _ASK)
+            raise WebError(say("{name} names an address that is none", name=shown(base)), _ASK)
         if host == own.hostname:
             return urlunsplit((own.scheme, own.netloc, parts.path or "/", parts.query, ""))
         url = urlunsplit(parts)
         if parts.username is not None or not self._client.trusts(url):
-            text = f"{shown(base)} names an address on another server, {host[:_SHOWN_CHARS]!a}, which is not asked"
-            raise WebError(text, "give that server's own address as url if it is right")
+            text = say(
+                "{name} names an address on another server, {host}, which is not asked",
+                name=shown(base),
+                host=ascii(host[:_SHOWN_CHARS]),
+            )
+            raise WebError(text, say("give that server's own address as url if it is right"))
         return url
 
     def is_address(self, base: str, href: str) -> bool:
@@ -197,7 +203,9 @@ class Server:
         if answer.status != 207:
             # A web server without WebDAV may answer a PROPFIND with a page.
             if 200 <= answer.status < 300:
-                raise WebError(f"{name} answers, but not as a CalDAV server", "check url", status=answer.status)
+                raise WebError(
+                    say("{name} answers, but not as a CalDAV server", name=name), say("check url"), status=answer.status
+                )
             raise RefusedError(refusal(answer, name), dav.read_errors(answer.body))
         try:
             # A large answer takes seconds, in which the rest of the daemon would stand still.
@@ -205,7 +213,10 @@ class Server:
                 return answer, await asyncio.to_thread(dav.read_multistatus, answer.body)
             return answer, dav.read_multistatus(answer.body)
         except ValueError as error:
-            raise UnusableError(f"{name}: {error}", "check url, or ask whoever runs the server") from None
+            raise UnusableError(
+                say("{name}: {reason}", name=name, reason=reason_of(error)),
+                say("check url, or ask whoever runs the server"),
+            ) from None
 
 
 @dataclass(slots=True)
@@ -255,9 +266,11 @@ def _unknown(url: str) -> Collection:
 
 def _no_answer(status: int) -> WebError:
     remedy = (
-        "let this account read it, or name those to be read with calendars" if status < 500 else "it may work again"
+        say("let this account read it, or name those to be read with calendars")
+        if status < 500
+        else say("it may work again")
     )
-    return WebError(f"the server answers {status} for it", remedy, status=status)
+    return WebError(say("the server answers {status} for it", status=status), remedy, status=status)
 
 
 def _with_slash(url: str) -> str:

@@ -18,6 +18,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.saying import say
 from syncd.net import keeps_secrets
 from syncd.source.web.web_client import WebAnswer, WebClient
 
@@ -65,37 +66,48 @@ class _ClientFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_key(text: str, *, where: str) -> KeyFile:
     """Return a service account's key; raises ConfigError, without any of it, for anything else."""
-    key = _decoded(text, KeyFile, f"{where}: key", "download it: IAM & Admin, Service accounts, Keys, JSON")
+    key = _decoded(text, KeyFile, f"{where}: key", say("download it: IAM & Admin, Service accounts, Keys, JSON"))
     if key.type != "service_account" or not key.private_key or not key.client_email:
-        what = f"of type {key.type!r}" if key.type in ("authorized_user", "external_account") else "of no known type"
         raise ConfigError(
-            f"{where}: key is {what}, not that of a service account", "a person's token is given as token"
+            say("{where}: key is of type {kind!r}, not that of a service account", where=where, kind=key.type)
+            if key.type in ("authorized_user", "external_account")
+            else say("{where}: key is of no known type, not that of a service account", where=where),
+            say("a person's token is given as token"),
         )
     return _safe(key, f"{where}: key")
 
 
 def read_client(text: str, *, where: str) -> KeyFile:
     """Return the client of an installed application; raises ConfigError, without any of it, for anything else."""
-    remedy = 'download it: Google Auth Platform, Clients, of type "Desktop app"'
+    remedy = say('download it: Google Auth Platform, Clients, of type "Desktop app"')
     file = _decoded(text, _ClientFile, f"{where}: client_secret", remedy)
     if file.installed is None:
-        said = "that of a web application" if file.web is not None else "no client of an application"
-        raise ConfigError(f"{where}: client_secret is {said}", remedy)
+        raise ConfigError(
+            say("{where}: client_secret is that of a web application", where=where)
+            if file.web is not None
+            else say("{where}: client_secret is no client of an application", where=where),
+            remedy,
+        )
     return _safe(file.installed, f"{where}: client_secret")
 
 
 def read_token(text: str, client: KeyFile | None, *, where: str) -> KeyFile:
     """Return what a person's token and the application's client give; raises ConfigError, without any of it."""
     if text.lstrip().startswith("{"):
-        key = _decoded(text, KeyFile, f"{where}: token", "make it anew: syncd source authorize")
+        key = _decoded(text, KeyFile, f"{where}: token", say("make it anew: syncd source authorize"))
     else:
         key = KeyFile(type="authorized_user", refresh_token=text.strip())
     if client is not None:
         key = msgspec.structs.replace(client, type="authorized_user", refresh_token=key.refresh_token)
     if not key.refresh_token:
-        raise ConfigError(f"{where}: token holds no refresh_token", "make it anew: syncd source authorize")
+        raise ConfigError(
+            say("{where}: token holds no refresh_token", where=where), say("make it anew: syncd source authorize")
+        )
     if not key.client_id:
-        raise ConfigError(f"{where}: a bare token goes with the client that it was made for", "give client_secret_file")
+        raise ConfigError(
+            say("{where}: a bare token goes with the client that it was made for", where=where),
+            say("give client_secret_file"),
+        )
     return _safe(key, f"{where}: token")
 
 
@@ -103,12 +115,14 @@ def _decoded(text: str, kind: type[Decoded], name: str, remedy: str) -> Decoded:
     try:
         return msgspec.json.decode(text.encode("utf-8", "replace"), type=kind)
     except msgspec.DecodeError:  # what it says may quote the secret
-        raise ConfigError(f"{name} is not the JSON that Google gives", remedy) from None
+        raise ConfigError(say("{name} is not the JSON that Google gives", name=name), remedy) from None
 
 
 def _safe(key: KeyFile, name: str) -> KeyFile:
     if not keeps_secrets(key.token_uri):
-        raise ConfigError(f"{name} names an address for tokens without encryption", "download the file anew")
+        raise ConfigError(
+            say("{name} names an address for tokens without encryption", name=name), say("download the file anew")
+        )
     return key
 
 
@@ -187,8 +201,8 @@ class Tokens:
             raise self._refused(answer, said, subject, scope)
         granted = said.get("scope")
         if isinstance(granted, str) and granted and not _is_enough(granted, scope):
-            text = "the account has not agreed that its calendars are read (scope calendar.readonly)"
-            raise LoginError(text, "syncd source authorize, and tick the calendar on Google's page", for_all=True)
+            text = say("the account has not agreed that its calendars are read (scope calendar.readonly)")
+            raise LoginError(text, say("syncd source authorize, and tick the calendar on Google's page"), for_all=True)
         lasts = said.get("expires_in")
         return _Kept(token, self._clock.now() + (lasts if isinstance(lasts, int) else _LASTS_S))
 
@@ -209,23 +223,27 @@ class Tokens:
     def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str, scope: str) -> LoginError:
         code, why = (str(said.get(name, "")) for name in ("error", "error_description"))
         if code == "invalid_grant" and self._key.private_key and ("short-lived" in why or "timeframe" in why):
-            text = f"Google refuses the key: this machine's clock is {self._off(answer)}"
-            return LoginError(text, "set the clock, best by NTP", for_all=True)
+            return LoginError(self._off(answer), say("set the clock, best by NTP"), for_all=True)
         if not self._key.private_key:
             text, remedy = _persons_refusal(code, why)
-            return LoginError(f"{text} ({code or answer.status})", remedy, for_all=True)
+            message = say("{message} ({code})", message=text, code=code or str(answer.status))
+            return LoginError(message, remedy, for_all=True)
         text, remedy, for_all = _robots_refusal(code, why, subject, scope)
-        return LoginError(f"{text} ({code or answer.status})", remedy, for_all=for_all)
+        message = say("{message} ({code})", message=text, code=code or str(answer.status))
+        return LoginError(message, remedy, for_all=for_all)
 
     def _off(self, answer: WebAnswer) -> str:
-        """Return how far this machine's clock is from the server's, "wrong" if that is not known."""
+        """Return that this machine's clock is wrong, and how far it is from the server's if that is known."""
+        wrong = say("Google refuses the key: this machine's clock is wrong")
         try:
             skew_s = self._clock.now() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         except ValueError:
-            return "wrong"
+            return wrong
         if abs(skew_s) < _LARGEST_SKEW_S:
-            return "wrong"
-        return f"{abs(skew_s):.0f} s {'fast' if skew_s > 0 else 'slow'}"
+            return wrong
+        if skew_s > 0:
+            return say("Google refuses the key: this machine's clock is {seconds:.0f} s fast", seconds=skew_s)
+        return say("Google refuses the key: this machine's clock is {seconds:.0f} s slow", seconds=-skew_s)
 
 
 Sign = Callable[[Mapping[str, object]], str]
@@ -239,7 +257,9 @@ def _signer(key: KeyFile) -> Sign:
     try:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key
-        raise LoginError("the private key in key cannot be read", "download the key anew", for_all=True) from None
+        raise LoginError(
+            say("the private key in key cannot be read"), say("download the key anew"), for_all=True
+        ) from None
 
     def sign(claims: Mapping[str, object]) -> str:
         signed: bytes = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
@@ -267,17 +287,23 @@ def _robots_refusal(code: str, why: str, subject: str, scope: str) -> tuple[str,
         case "unauthorized_client":
             # Also for an address of somebody else's domain, where the others may well be read.
             return (
-                f"the service account may not read in the name of {subject or 'anybody'}",
-                "let it: Admin console, Security, API controls, Domain-wide delegation, its client id with the scope "
-                f"{scope}; an address of another domain has to be shared instead",
+                say("the service account may not read in the name of {person}", person=subject or say("anybody")),
+                say(
+                    "let it: Admin console, Security, API controls, Domain-wide delegation, its client id with the"
+                    " scope {scope}; an address of another domain has to be shared instead",
+                    scope=scope,
+                ),
                 False,
             )
         case "invalid_grant" if "Invalid email" in why or "User ID" in why:
-            return f"there is nobody called {subject} in the domain", "correct the address", False
+            nobody = say("there is nobody called {person} in the domain", person=subject)
+            return nobody, say("correct the address"), False
         case "invalid_grant":
-            return "Google knows no such key: it was deleted, or its service account was", "make a new key", True
+            deleted = say("Google knows no such key: it was deleted, or its service account was")
+            return deleted, say("make a new key"), True
         case _:
-            return f"Google does not let the service account in{': ' if why else ''}{why[:200]}", "check key", True
+            refused = say("Google does not let the service account in")
+            return _with_words(refused, why), say("check key"), True
 
 
 def _persons_refusal(code: str, why: str) -> tuple[str, str]:
@@ -285,13 +311,20 @@ def _persons_refusal(code: str, why: str) -> tuple[str, str]:
     match code:
         case "invalid_grant":
             return (
-                "the token has expired or was revoked",
-                "make it anew: syncd source authorize; where it ends after seven days, the application is still in "
-                'testing: publish it (Google Auth Platform, Audience, "In production")',
+                say("the token has expired or was revoked"),
+                say(
+                    "make it anew: syncd source authorize; where it ends after seven days, the application is still in "
+                    'testing: publish it (Google Auth Platform, Audience, "In production")'
+                ),
             )
         case "invalid_client" | "unauthorized_client" | "deleted_client":
-            return "Google knows no such application, or its secret is another one", "check client_secret and token"
+            unknown = say("Google knows no such application, or its secret is another one")
+            return unknown, say("check client_secret and token")
         case "admin_policy_enforced":
-            return "an administrator does not let this application read calendars", "ask him to trust it"
+            return say("an administrator does not let this application read calendars"), say("ask him to trust it")
         case _:
-            return f"Google does not let this account in{': ' if why else ''}{why[:200]}", "syncd source authorize"
+            return _with_words(say("Google does not let this account in"), why), say("syncd source authorize")
+
+
+def _with_words(message: str, why: str) -> str:
+    return say("{message}: {said}", message=message, said=why[:200]) if why else message

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.source.accounts.people import is_shared
 from syncd.source.accounts.told import Answer, At, Told, Wall
@@ -160,12 +161,12 @@ class Surroundings:
 def read_item(item: Item, around: Surroundings) -> Told:
     """Return what an event tells; raises ValueError with the reason if it cannot be used."""
     if item.broken is not None:
-        raise ValueError(f"it is no event as Google's API gives them: {item.broken}")
+        raise ValueError(say("it is no event as Google's API gives them: {error}", error=item.broken))
     at = _occurrence(item, around) if item.recurring_event_id else None
     if item.is_gone:
         return Told(id=item.id, at=at, status="CANCELLED")
     if item.start is None:
-        raise ValueError("it has no start")
+        raise ValueError(say("it has no start"))
     own = next((one for one in item.attendees if one.is_self), None)
     answer = _ANSWERS.get(own.response_status or "", "") if own is not None else ""
     return Told(
@@ -206,7 +207,7 @@ def _occurrence(item: Item, around: Surroundings) -> At:
         return _at(item.original_start_time, around, "originalStartTime")
     found = _INSTANCE.search(item.id)
     if found is None:
-        raise ValueError("it changes an occurrence, and does not say which (no originalStartTime)")
+        raise ValueError(say("it changes an occurrence, and does not say which (no originalStartTime)"))
     text = f"{found[1]}T{found[2]}Z" if found[2] else found[1]
     wall, has_time, _ = read_stamp(text)
     return Wall(wall=wall, zone="UTC") if has_time else wall.date()
@@ -215,7 +216,7 @@ def _occurrence(item: Item, around: Surroundings) -> At:
 def _at(stamp: Stamp, around: Surroundings, name: str) -> At:
     text = stamp.date or stamp.date_time
     if not text:
-        raise ValueError(f"its {name} has neither date nor dateTime")
+        raise ValueError(say("its {name} has neither date nor dateTime", name=name))
     wall, has_time, offset = read_stamp(text)
     if stamp.date or not has_time:
         return _day(wall)

@@ -19,6 +19,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, LoginError, Tokens
 from syncd.source.google.event_item import Alarm
 from syncd.source.web.error import WebError
@@ -122,17 +123,20 @@ class GoogleApi:
         asked |= {name: value for name, value in (("syncToken", token), ("pageToken", page)) if value}
         answer = await self._get(f"{self.url}/calendars/{quote(calendar, safe='')}/events?{urlencode(asked)}", subject)
         if answer.status == 410 or (answer.status == 400 and (token or page)):
-            raise GoneError(f"{calendar}: Google does not know the token of the last reading any more", status=410)
+            raise GoneError(
+                say("{calendar}: Google does not know the token of the last reading any more", calendar=calendar),
+                status=410,
+            )
         if answer.status != 200:
-            raise self._refused(answer, f"calendar {calendar}", subject)
-        return _decoded(answer, Page, f"calendar {calendar}")
+            raise self._refused(answer, say("calendar {calendar}", calendar=calendar), subject)
+        return _decoded(answer, Page, say("calendar {calendar}", calendar=calendar))
 
     async def primary(self, subject: str) -> str:
         """Return the address of somebody's own calendar; raises SourceError."""
         answer = await self._get(f"{self.url}/calendars/primary", subject)
         if answer.status != 200:
-            raise self._refused(answer, "calendar primary", subject)
-        return _decoded(answer, _CalendarId, "calendar primary").id
+            raise self._refused(answer, say("calendar {calendar}", calendar="primary"), subject)
+        return _decoded(answer, _CalendarId, say("calendar {calendar}", calendar="primary")).id
 
     async def people(self, domain: str, admin: str) -> tuple[str, ...]:
         """Return the addresses of a domain's active users; raises SourceError, also for a list that is cut short."""
@@ -142,17 +146,21 @@ class GoogleApi:
             asked = {"domain": domain, "maxResults": _USERS_A_PAGE, **({"pageToken": page} if page else {})}
             answer = await self._get(f"{directory_of(self.url)}/users?{urlencode(asked)}", admin, DIRECTORY_SCOPE)
             if answer.status != 200:
-                raise self._refused(answer, f"the people of {domain}", admin, _NO_ADMIN)
-            users = _decoded(answer, _Users, f"the people of {domain}")
+                raise self._refused(answer, say("the people of {domain}", domain=domain), admin, _NO_ADMIN)
+            users = _decoded(answer, _Users, say("the people of {domain}", domain=domain))
             found += [one.primary_email.lower() for one in users.users if not (one.suspended or one.archived)]
             if not users.next_page_token:
                 break
             page = users.next_page_token
         else:
-            raise SourceError(f"the list of the people of {domain} has no end", "name them in a CSV file")
+            raise SourceError(
+                say("the list of the people of {domain} has no end", domain=domain), say("name them in a CSV file")
+            )
         # An empty list would take everybody's events off the portal.
         if not found:
-            raise SourceError(f"@{domain} has nobody who is active", "check the domain in calendars")
+            raise SourceError(
+                say("@{domain} has nobody who is active", domain=domain), say("check the domain in calendars")
+            )
         return tuple(dict.fromkeys(found))
 
     async def _get(self, url: str, subject: str, scope: str = CALENDAR_SCOPE) -> WebAnswer:
@@ -205,49 +213,64 @@ class GoogleApi:
     def _refused(self, answer: WebAnswer, name: str, subject: str, remedy: str = "") -> SourceError:
         """Return what a refusal means; one that holds for all calendars ends the reading."""
         reasons, said = _reasons(answer)
-        reader = subject or self.tokens.reader or "the account that has agreed"
+        reader = subject or self.tokens.reader or say("the account that has agreed")
         for known, *said_of_all in _FOR_ALL:
             if known & reasons:
                 self.stopped = StopError(*said_of_all, status=answer.status)
                 return self.stopped
         if "notACalendarUser" in reasons:
-            return NoCalendarError(f"{name}: that account has no Google Calendar", "leave it out", status=answer.status)
+            return NoCalendarError(
+                say("{name}: that account has no Google Calendar", name=name), say("leave it out"), status=answer.status
+            )
         if answer.status in (403, 404):
             why = ", ".join((str(answer.status), *sorted(reasons)))
-            missing = "there is no such calendar, or " if answer.status == 404 else ""
             return WebError(
-                f"{missing}{reader} may not read {name} ({why})",
-                remedy or f"share it with {reader}, or check its name",
+                say(
+                    "there is no such calendar, or {reader} may not read {name} ({why})",
+                    reader=reader,
+                    name=name,
+                    why=why,
+                )
+                if answer.status == 404
+                else say("{reader} may not read {name} ({why})", reader=reader, name=name, why=why),
+                remedy or say("share it with {reader}, or check its name", reader=reader),
                 status=answer.status,
             )
         if answer.status == 401:
-            text = f"Google does not accept the token of {reader} (401)"
-            return WebError(text, "see that the account is active, and that this machine's clock is right", status=401)
-        error = refusal(answer, f"Google, asked for {name},")
-        return WebError(f"{error.message}{': ' if said else ''}{said[:200]}", error.remedy, status=answer.status)
+            text = say("Google does not accept the token of {reader} (401)", reader=reader)
+            return WebError(
+                text, say("see that the account is active, and that this machine's clock is right"), status=401
+            )
+        error = refusal(answer, say("Google, asked for {name},", name=name))
+        message = say("{message}: {said}", message=error.message, said=said[:200]) if said else error.message
+        return WebError(message, error.remedy, status=answer.status)
 
 
-_NO_ADMIN = "admin in [sync.source] has to be an administrator who may list users, or name the calendars in a CSV file"
+_NO_ADMIN = say(
+    "admin in [sync.source] has to be an administrator who may list users, or name the calendars in a CSV file"
+)
 _BE_QUIET = (
-    "Google asks to be left alone for a while (rateLimitExceeded)",
-    "calendars that were not read follow in the next pass; let the sync run less often (every), or raise the quota",
+    say("Google asks to be left alone for a while (rateLimitExceeded)"),
+    say(
+        "calendars that were not read follow in the next pass; let the sync run less often (every), or raise the quota"
+    ),
 )
 _FOR_ALL: tuple[tuple[frozenset[str], str, str], ...] = (
     (_THROTTLED, *_BE_QUIET),
     (
         _USED_UP,
-        "the quota of the Google project is used up (403)",
-        "wait until tomorrow, let the sync run less often (every), or raise the quota: APIs & Services, Quotas",
+        say("the quota of the Google project is used up (403)"),
+        say("wait until tomorrow, let the sync run less often (every), or raise the quota: APIs & Services, Quotas"),
     ),
     (
         _SWITCHED_OFF,
-        "the Google Calendar API is not switched on in the project (403)",
-        "switch it on: APIs & Services, Library (for a domain also the Admin SDK)",
+        say("the Google Calendar API is not switched on in the project (403)"),
+        say("switch it on: APIs & Services, Library (for a domain also the Admin SDK)"),
     ),
     (
         _NO_SCOPE,
-        "the token may not read calendars (403, scope missing)",
-        "syncd source authorize, or add calendar.readonly to the delegation of the service account",
+        say("the token may not read calendars (403, scope missing)"),
+        say("syncd source authorize, or add calendar.readonly to the delegation of the service account"),
     ),
 )
 
@@ -265,8 +288,10 @@ def _decoded(answer: WebAnswer, kind: type[Shape], name: str) -> Shape:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.DecodeError as error:
-        text = f"{name}: the answer was cut short, or is not what Google's API gives ({error})"
-        raise WebError(text, "it may work again by itself; check url if one is given", transient=True) from None
+        text = say(
+            "{name}: the answer was cut short, or is not what Google's API gives ({error})", name=name, error=str(error)
+        )
+        raise WebError(text, say("it may work again by itself; check url if one is given"), transient=True) from None
 
 
 def directory_of(url: str) -> str:

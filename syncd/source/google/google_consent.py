@@ -21,6 +21,8 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.source.accounts.consent import Show, Typed
 from syncd.source.google.credentials import CALENDAR_SCOPE, KeyFile, read_client
 from syncd.source.google.google_options import GoogleOptions, read_web, secret_of
@@ -40,8 +42,8 @@ def open_consent(options: Mapping[str, object], base: Path, *, where: str, clock
     chosen = read_options(GoogleOptions, options, where=where)
     text = secret_of(chosen, "client_secret", base, where=where)
     if text is None:
-        remedy = "give client_secret_file; a service account (key) needs no consent"
-        raise ConfigError(f"{where}: a person's consent needs the client of an application", remedy)
+        remedy = say("give client_secret_file; a service account (key) needs no consent")
+        raise ConfigError(say("{where}: a person's consent needs the client of an application", where=where), remedy)
     return GoogleConsent(read_client(text, where=where), read_web(chosen, base, where=where), clock)
 
 
@@ -57,9 +59,11 @@ class GoogleConsent:
         """Return the JSON of Google's "authorized_user": the refresh token with the application's client."""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(64)
         async with _listening() as (back, answers):
-            show("Open this address in a browser, and agree that your calendars are read:")
+            show(say("Open this address in a browser, and agree that your calendars are read:"))
             show(self._address(back, state, verifier))
-            show("Where the browser is on another machine, it ends on a page it cannot show: type its address here.")
+            show(
+                say("Where the browser is on another machine, it ends on a page it cannot show: type its address here.")
+            )
             code = _code(await _first(answers, typed), state)
         return await self._exchanged(code, verifier, back)
 
@@ -92,9 +96,11 @@ class GoogleConsent:
         token = said.get("refresh_token")
         if answer.status != 200 or not isinstance(token, str):
             why = said.get("error_description") or said.get("error") or answer.status
-            raise SourceError(f"Google gives no token for this consent ({why})", "start again; a code counts once")
+            raise SourceError(
+                say("Google gives no token for this consent ({why})", why=why), say("start again; a code counts once")
+            )
         if CALENDAR_SCOPE not in str(said.get("scope", CALENDAR_SCOPE)).split():
-            raise SourceError("the calendar was not ticked on Google's page", "start again, and tick it")
+            raise SourceError(say("the calendar was not ticked on Google's page"), say("start again, and tick it"))
         kept = {
             "type": "authorized_user", "client_id": self._client.client_id, "refresh_token": token,
             "client_secret": self._client.client_secret, "token_uri": self._client.token_uri,
@@ -113,8 +119,8 @@ async def _listening() -> AsyncIterator[tuple[str, asyncio.Queue[str]]]:
         asked = parse_qs(urlsplit(path).query)
         if "code" in asked or "error" in asked:  # browsers ask for an icon as well
             answers.put_nowait(path)
-        said = "Done: this page can be closed." if "code" in asked else "Nothing was agreed to."
-        writer.write(_PAGE.format(said).encode())
+        said = say("Done: this page can be closed.") if "code" in asked else say("Nothing was agreed to.")
+        writer.write(_PAGE.format(told(said)).encode())
         await writer.drain()
         writer.close()
 
@@ -144,13 +150,13 @@ def _code(path: str, state: str) -> str:
     """Return the code in the address at which the browser ended; raises SourceError for any other."""
     asked = parse_qs(urlsplit(path.strip()).query)
     if "error" in asked:
-        raise SourceError(f"it was not agreed to ({asked['error'][0][:80]})", "start again")
+        raise SourceError(say("it was not agreed to ({error})", error=asked["error"][0][:80]), say("start again"))
     if "code" not in asked:
         raise SourceError(
-            "that is not the address of the last page", "it begins with http://127.0.0.1 and has a code in it"
+            say("that is not the address of the last page"), say("it begins with http://127.0.0.1 and has a code in it")
         )
     if asked.get("state") != [state]:
         raise SourceError(
-            "that address belongs to another attempt", "take the one of the page that this call has opened"
+            say("that address belongs to another attempt"), say("take the one of the page that this call has opened")
         )
     return asked["code"][0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import CalendarList
@@ -52,13 +53,19 @@ def refuse_unlistable(options: GoogleOptions, key: KeyFile, calendars: CalendarL
     """Raise ConfigError for calendars that this account cannot find."""
     if calendars.domains and not key.private_key:
         raise ConfigError(
-            f"{where}: calendars: a domain goes with key", "name addresses, or give a service account's key"
+            say("{where}: calendars: a domain goes with key", where=where),
+            say("name addresses, or give a service account's key"),
         )
     if calendars.domains and "@" not in (options.admin or options.subject):
-        text = "listing the people of a domain takes an administrator's name"
-        raise ConfigError(f"{where}: {text}", 'admin = "boss@example.com"')
+        raise ConfigError(
+            say("{where}: listing the people of a domain takes an administrator's name", where=where),
+            say('admin = "boss@example.com"'),
+        )
     if "primary" in calendars.names and key.private_key and "@" not in options.subject:
-        raise ConfigError(f"{where}: calendars: a service account has no primary calendar", "name people's addresses")
+        raise ConfigError(
+            say("{where}: calendars: a service account has no primary calendar", where=where),
+            say("name people's addresses"),
+        )
 
 
 def read_web(options: GoogleOptions, base: Path, *, where: str) -> Access:
@@ -72,7 +79,9 @@ def read_web(options: GoogleOptions, base: Path, *, where: str) -> Access:
     )
     access = read_access(web, base, where=where)
     if not keeps_secrets(access.url):
-        raise ConfigError(f"{where}: url is no address that a token may be sent to", "it begins with https://")
+        raise ConfigError(
+            say("{where}: url is no address that a token may be sent to", where=where), say("it begins with https://")
+        )
     return access
 
 
@@ -80,22 +89,28 @@ def read_login(options: GoogleOptions, base: Path, *, where: str) -> KeyFile:
     """Return who reads; raises ConfigError, beginning with `where` and without secrets, unless exactly one does."""
     key, token, client = (secret_of(options, name, base, where=where) for name in ("key", "token", "client_secret"))
     if key is not None and token is not None:
-        raise ConfigError(f"{where}: key and token exclude each other", "keep one of them")
+        raise ConfigError(say("{where}: key and token exclude each other", where=where), say("keep one of them"))
     if key is not None:
         if not can_sign():
-            raise ConfigError(f"{where}: a service account's key needs google-auth", "pip install 'syncd[google]'")
+            raise ConfigError(
+                say("{where}: a service account's key needs google-auth", where=where),
+                say("pip install 'syncd[google]'"),
+            )
         return read_key(key, where=where)
     if token is None:
         raise ConfigError(
-            f"{where}: nothing says who reads: give key_file (a service account) or token_file (a person)",
-            "README, Google Calendar; a token is made by: syncd source authorize",
+            say(
+                "{where}: nothing says who reads: give key_file (a service account) or token_file (a person)",
+                where=where,
+            ),
+            say("README, Google Calendar; a token is made by: syncd source authorize"),
         )
     return read_token(token, read_client(client, where=where) if client is not None else None, where=where)
 
 
 def secret_of(options: GoogleOptions, name: str, base: Path, *, where: str) -> str | None:
     """Return a secret in whatever form it is given, None if it is in none; raises ConfigError."""
-    if_missing = "make it: syncd source authorize" if name == "token" else ""
+    if_missing = say("make it: syncd source authorize") if name == "token" else ""
     found = source_secret(options, name, base, where, os.environ, if_missing=if_missing)
     return found.reveal() if found is not None else None
 
@@ -104,11 +119,20 @@ def refuse_odd(options: GoogleOptions, key: KeyFile, where: str) -> None:
     """Raise ConfigError for values that mean nothing, or nothing for this account."""
     for kind in options.event_types:
         if kind not in KINDS:
-            raise ConfigError(f"{where}: event_types: {kind!r} is no type of event", nearest(kind, KINDS))
+            raise ConfigError(
+                say("{where}: event_types: {kind!r} is no type of event", where=where, kind=kind), nearest(kind, KINDS)
+            )
     for name in ("subject", "admin"):
         value = getattr(options, name)
         if value and not key.private_key:
-            raise ConfigError(f"{where}: {name} goes with key: a person reads in their own name", f"remove {name}")
+            raise ConfigError(
+                say("{where}: {name} goes with key: a person reads in their own name", where=where, name=name),
+                say("remove {name}", name=name),
+            )
         if value and "@" not in value and not (name == "subject" and value == "owner"):
-            allowed = ', or "owner"' if name == "subject" else ""
-            raise ConfigError(f"{where}: {name} = {value!r} is no e-mail address{allowed}", 'e.g. "anna@example.com"')
+            raise ConfigError(
+                say('{where}: {name} = {value!r} is no e-mail address, or "owner"', where=where, name=name, value=value)
+                if name == "subject"
+                else say("{where}: {name} = {value!r} is no e-mail address", where=where, name=name, value=value),
+                say('e.g. "anna@example.com"'),
+            )

@@ -18,9 +18,9 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
 from syncd.model.entry import Snapshot
-from syncd.model.names import counted
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar
 from syncd.source.accounts.people import Calendar, CalendarList, is_shared, read_list
@@ -32,6 +32,7 @@ from syncd.source.google.google_options import GoogleOptions, read_login, read_w
 from syncd.source.google.listing import Keep, Known, series_of, updated
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
+from syncd.source.reasons import some_of
 from syncd.source.web.access import Access, shown
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebClient, in_time
@@ -53,7 +54,10 @@ def open_google(options: Mapping[str, object], base: Path, *, where: str, clock:
     refuse_odd(chosen, key, where)
     calendars = chosen.calendars or (("primary",) if not key.private_key or "@" in chosen.subject else ())
     if not calendars:
-        raise ConfigError(f"{where}: missing key 'calendars'", 'a list, a CSV file, or a domain such as "@example.com"')
+        raise ConfigError(
+            say("{where}: missing key 'calendars'", where=where),
+            say('a list, a CSV file, or a domain such as "@example.com"'),
+        )
     found = read_list(calendars, base, where=where)
     refuse_unlistable(chosen, key, found, where)
     kind = ListedGoogleSource if found.files else GoogleSource
@@ -134,8 +138,7 @@ class GoogleSource:
     def describe(self) -> str:
         """Return the kind of source and whose calendars it reads."""
         given = (*self._calendars.names, *self._calendars.files, *(f"@{one}" for one in self._calendars.domains))
-        more = f" and {len(given) - _SHOWN} more" if len(given) > _SHOWN else ""
-        return f"google {', '.join(given[:_SHOWN])}{more}"
+        return say("google {calendars}", calendars=some_of(given[:_SHOWN], len(given) - _SHOWN))
 
     async def read(self, context: ReadContext) -> Snapshot:
         """Bring all calendars up to date and return their entries.
@@ -316,10 +319,14 @@ def _told(store: Store, chosen: Sequence[Calendar], errors: Mapping[str, SourceE
     """Yield what `check` tells of the calendars, beside the events."""
     nothing = sum(one.id not in store.calendars and one.id not in errors for one in chosen)
     if nothing:
-        yield f"{counted(nothing, 'person has', 'people have')} no Google Calendar"
+        yield say_count("{count:,} person has no Google Calendar", "{count:,} people have no Google Calendar", nothing)
     hidden = sum(known.role == _BUSY for known in store.calendars.values())
     if hidden:
-        yield f"{counted(hidden, 'calendar shows', 'calendars show')} only when people are busy"
+        yield say_count(
+            "{count:,} calendar shows only when people are busy",
+            "{count:,} calendars show only when people are busy",
+            hidden,
+        )
 
 
 async def _now(api: GoogleApi, calendar: str, reader: str, before: Known, keep: Keep) -> Known:
@@ -329,7 +336,13 @@ async def _now(api: GoogleApi, calendar: str, reader: str, before: Known, keep: 
     except SyncdError:
         raise
     except Exception as error:
-        raise SourceError(f"calendar {calendar} cannot be read: {entry_crashed(calendar, error)}") from error
+        raise SourceError(
+            say(
+                "calendar {calendar} cannot be read: {reason}",
+                calendar=calendar,
+                reason=entry_crashed(calendar, error),
+            )
+        ) from error
 
 
 def is_same(one: Known, other: Known) -> bool:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.source.accounts.groups import Series
 from syncd.source.accounts.told import Told
 from syncd.source.google.event_item import Item, Surroundings, read_item
@@ -76,11 +77,14 @@ async def _read(api: GoogleApi, calendar: str, subject: str, known: Known, keep:
             return _known(found, found.next_sync_token, items if items != known.items else known.items)
         if not found.next_page_token or found.next_page_token in asked:
             raise WebError(
-                f"calendar {calendar}: the list was cut short, it ends without a token", "it may work again by itself"
+                say("calendar {calendar}: the list was cut short, it ends without a token", calendar=calendar),
+                say("it may work again by itself"),
             )
         page = found.next_page_token
         asked.add(page)
-    raise WebError(f"calendar {calendar}: the list has no end", "it may work again by itself")
+    raise WebError(
+        say("calendar {calendar}: the list has no end", calendar=calendar), say("it may work again by itself")
+    )
 
 
 def _known(last: Page, token: str, items: dict[str, bytes]) -> Known:
@@ -121,8 +125,10 @@ def _item(raw: msgspec.Raw, calendar: str) -> Item:
     try:
         one = msgspec.json.decode(raw, type=_Odd)
     except msgspec.DecodeError:
-        text = f"calendar {calendar}: the list holds an event without an id, so nobody knows which it is"
-        raise WebError(text, "it may work again by itself") from None
+        text = say(
+            "calendar {calendar}: the list holds an event without an id, so nobody knows which it is", calendar=calendar
+        )
+        raise WebError(text, say("it may work again by itself")) from None
     series, status = (value if isinstance(value, str) else None for value in (one.recurring_event_id, one.status))
     return Item(id=one.id, recurring_event_id=series, status=status, broken=why)
 

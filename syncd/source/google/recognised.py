@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 
 Keys = tuple[tuple[str, str, str], ...]
 """Keys of `[sync.source]` with their values and comments."""
@@ -29,20 +30,26 @@ def first_keys(content: bytes, place: str) -> Keys | None:
     except msgspec.DecodeError:
         return None
     if file.web is not None:
-        remedy = 'make one of type "Desktop app": Google Auth Platform, Clients'
-        raise SourceError(f"{place} is the client of a web application, which cannot lead back to this machine", remedy)
+        remedy = say('make one of type "Desktop app": Google Auth Platform, Clients')
+        raise SourceError(
+            say("{place} is the client of a web application, which cannot lead back to this machine", place=place),
+            remedy,
+        )
     if file.type == "service_account":
-        said = f"share them with {file.client_email}, or see subject"
+        stand_in = say(
+            "a stand-in: addresses, one a line; share them with {account}, or see subject", account=file.client_email
+        )
         return (
-            ("key_file", place, "the key of a service account: keep it to yourself"),
-            ("calendars", "users.csv", f"a stand-in: addresses, one a line; {said}"),
+            ("key_file", place, say("the key of a service account: keep it to yourself")),
+            ("calendars", "users.csv", stand_in),
         )
     if file.installed is not None:
         return (
-            ("client_secret_file", place, "the client of an application"),
-            ("token_file", "google.json", "made by: syncd source authorize meetings"),
-            ("calendars", "primary", "your own; or addresses of calendars shared with you, in a list or a CSV"),
+            ("client_secret_file", place, say("the client of an application")),
+            ("token_file", "google.json", say("made by: syncd source authorize meetings")),
+            ("calendars", "primary", say("your own; or addresses of calendars shared with you, in a list or a CSV")),
         )
     if file.type == "authorized_user":
-        return ("token_file", place, "what a person has agreed to"), ("calendars", "primary", "their own")
+        agreed = say("what a person has agreed to")
+        return ("token_file", place, agreed), ("calendars", "primary", say("their own"))
     return None

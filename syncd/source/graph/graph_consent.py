@@ -12,6 +12,7 @@ from pathlib import Path
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.accounts.consent import Show, Typed
 from syncd.source.graph.graph_login import GraphLogin, needs_msal
 from syncd.source.graph.graph_options import GraphOptions, read_login
@@ -23,8 +24,8 @@ def open_consent(options: Mapping[str, object], base: Path, *, where: str, clock
     needs_msal(where)
     login, _ = read_login(read_options(GraphOptions, options, where=where), base, where=where)
     if not login.as_person:
-        remedy = "remove client_secret or private_key if a person shall log in"
-        raise ConfigError(f"{where}: the application logs in by itself and needs no consent", remedy)
+        remedy = say("remove client_secret or private_key if a person shall log in")
+        raise ConfigError(say("{where}: the application logs in by itself and needs no consent", where=where), remedy)
     return GraphConsent(GraphLogin(login))
 
 
@@ -37,7 +38,9 @@ class GraphConsent:
     async def ask(self, show: Show, typed: Typed) -> str:
         """Return the refresh token with its account, once the person has entered the code that is shown."""
         flow = await asyncio.to_thread(self._login.begin_device)
-        show(str(flow.get("message") or f"open {flow['verification_uri']} and enter {flow['user_code']}"))
+        # Microsoft's own message is in the language of the tenant, or in English, whatever the person reads.
+        address, code = flow.get("verification_uri"), flow.get("user_code")
+        show(say("open {address} and enter {code}", address=str(address), code=str(code)))
         try:
             return await asyncio.to_thread(self._login.finish_device, flow)
         finally:

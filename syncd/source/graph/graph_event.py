@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.markup import is_html
 from syncd.source.accounts.told import Answer, At, Told, Wall
@@ -213,7 +214,7 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
     `id` is for people: they find an event by its day and title, and not by Graph's ids.
     """
     if event.broken is not UNSET:
-        raise ValueError(f"it is no event as Graph gives them: {event.broken}")
+        raise ValueError(say("it is no event as Graph gives them: {error}", error=event.broken))
     start, end = _times(event, zone or clocks.of(event), clocks)
     show_as = given(event.show_as, "")
     guests = tuple(_guests(event))
@@ -300,11 +301,11 @@ def _time(text: str, zone: str) -> datetime:
     try:
         wall = datetime.fromisoformat(text.removesuffix("Z")[:19])
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a time (correct it in Outlook)") from None
+        raise ValueError(say("{text!r} is not a time (correct it in Outlook)", text=text[:40])) from None
     if zone in ("UTC", "tzone://Microsoft/Utc", ""):
         return wall
     # Graph was asked for UTC; what it gives in another zone all the same is that zone's clock.
     known = zones.resolve(zone)
     if known is None:
-        raise ValueError(f"it has times in the zone {zone[:60]!r}, which is not known")
+        raise ValueError(say("it has times in the zone {zone!r}, which is not known", zone=zone[:60]))
     return instant(wall, known).replace(tzinfo=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 
 
 def first_keys(content: bytes, place: str) -> tuple[tuple[str, str, str], ...] | None:
@@ -13,11 +14,14 @@ def first_keys(content: bytes, place: str) -> tuple[tuple[str, str, str], ...] |
     if b"PRIVATE KEY-----" not in content:
         return None
     if b"-----BEGIN CERTIFICATE-----" not in content:
-        raise SourceError(f"{place} holds a private key and no certificate", "put both into one file, see README")
+        raise SourceError(
+            say("{place} holds a private key and no certificate", place=place),
+            say("put both into one file, see README"),
+        )
     return (
         ("type", "graph", ""),
-        ("tenant", "example.com", "a stand-in: the tenant's id or one of its domains"),
-        ("client_id", "00000000-0000-0000-0000-000000000000", "a stand-in: the application's id"),
-        ("private_key_file", place, "its key and certificate: keep it to yourself"),
-        ("calendars", "users.csv", "a stand-in: addresses, one a line; or a domain, such as @example.com"),
+        ("tenant", "example.com", say("a stand-in: the tenant's id or one of its domains")),
+        ("client_id", "00000000-0000-0000-0000-000000000000", say("a stand-in: the application's id")),
+        ("private_key_file", place, say("its key and certificate: keep it to yourself")),
+        ("calendars", "users.csv", say("a stand-in: addresses, one a line; or a domain, such as @example.com")),
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.saying import Saying, say
 from syncd.source.web.error import WebError
 
 if TYPE_CHECKING:
@@ -32,29 +33,31 @@ PUBLIC_CLOUD = "https://login.microsoftonline.com"
 _CODE = re.compile(r"AADSTS(\d+)")
 _SCHEDULE_SCOPES = ("Calendars.Read", "Calendars.Read.Shared")
 _REMEDIES: Mapping[int, str] = {
-    7000215: "give the secret's value, not its id, as client_secret; if it is lost, make a new one",
-    7000222: "the client secret has expired: make a new one in the application's registration",
-    700016: "check client_id and tenant: the tenant has no such application",
-    700024: "the certificate's proof is from another time: set this machine's clock, and check the certificate's dates",
-    700027: "upload the certificate to the application's registration, or give the one that stands there",
-    700030: "the certificate has expired: make a new one and upload it",
-    90002: "check tenant: it is the tenant's id or one of its domains",
-    900023: "check tenant: it is the tenant's id or one of its domains",
-    50034: "the account is not in this tenant",
-    50057: "the account is disabled: let another one log in, with syncd source authorize",
-    50076: "the account has to prove itself again: syncd source authorize",
-    50079: "the account has to prove itself again: syncd source authorize",
-    50173: "the login was revoked, as by a new password: syncd source authorize",
-    53003: "a rule of conditional access forbids it: let it allow this application or this machine's address",
-    65001: "nobody has consented: let an administrator grant the application Calendars.Read",
-    70000: "the login does not hold any more: syncd source authorize",
-    700082: "the login has expired, as nothing used it for long: syncd source authorize",
-    70008: "the login has expired, as nothing used it for long: syncd source authorize",
-    70043: "the login has expired by a rule of the tenant: syncd source authorize",
-    7000112: "the application is disabled: let an administrator enable it",
+    7000215: say("give the secret's value, not its id, as client_secret; if it is lost, make a new one"),
+    7000222: say("the client secret has expired: make a new one in the application's registration"),
+    700016: say("check client_id and tenant: the tenant has no such application"),
+    700024: say(
+        "the certificate's proof is from another time: set this machine's clock, and check the certificate's dates"
+    ),
+    700027: say("upload the certificate to the application's registration, or give the one that stands there"),
+    700030: say("the certificate has expired: make a new one and upload it"),
+    90002: say("check tenant: it is the tenant's id or one of its domains"),
+    900023: say("check tenant: it is the tenant's id or one of its domains"),
+    50034: say("the account is not in this tenant"),
+    50057: say("the account is disabled: let another one log in, with syncd source authorize"),
+    50076: say("the account has to prove itself again: syncd source authorize"),
+    50079: say("the account has to prove itself again: syncd source authorize"),
+    50173: say("the login was revoked, as by a new password: syncd source authorize"),
+    53003: say("a rule of conditional access forbids it: let it allow this application or this machine's address"),
+    65001: say("nobody has consented: let an administrator grant the application Calendars.Read"),
+    70000: say("the login does not hold any more: syncd source authorize"),
+    700082: say("the login has expired, as nothing used it for long: syncd source authorize"),
+    70008: say("the login has expired, as nothing used it for long: syncd source authorize"),
+    70043: say("the login has expired by a rule of the tenant: syncd source authorize"),
+    7000112: say("the application is disabled: let an administrator enable it"),
 }
 """What to do about the errors of Entra ID (reference "Authentication and authorization error codes")."""
-_RELOGIN = "syncd source authorize"
+_RELOGIN = say("syncd source authorize")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +139,9 @@ class GraphLogin:
         accounts = app.get_accounts()
         if accounts:
             answer = _called(app.acquire_token_silent_with_error, scopes, account=accounts[0], force_refresh=renewed)
-            return answer or {"error": "no_token", "error_description": "the login is not kept any more"}
+            return answer or {"error": "no_token", "error_description": say("the login is not kept any more")}
         if not self._kept:
-            raise LoginError("nobody has logged in to Microsoft 365 for this sync", _RELOGIN)
+            raise LoginError(say("nobody has logged in to Microsoft 365 for this sync"), _RELOGIN)
         answer = _called(app.acquire_token_by_refresh_token, self._kept, scopes)
         return answer or {"error": "no_token"}
 
@@ -193,7 +196,7 @@ class GraphLogin:
                     self._save(kept_token(newest, _account(self._app)))
             except OSError as error:
                 # The one that is kept holds for some weeks yet, so this is no reason to read nothing.
-                self.unkept = error.strerror or "it cannot be written"
+                self.unkept = error.strerror or say("it cannot be written")
 
     def _newest(self) -> str:
         import msal  # noqa: PLC0415 - an extra, and slow
@@ -270,33 +273,48 @@ def needs_msal(where: str) -> None:
     from importlib.util import find_spec  # noqa: PLC0415 - asked once, when the config is checked
 
     if find_spec("msal") is None:
-        raise ConfigError(f"{where}: Microsoft Graph needs msal", "pip install msal, into the same environment")
+        raise ConfigError(
+            say("{where}: Microsoft Graph needs msal", where=where), say("pip install msal, into the same environment")
+        )
 
 
 def checked_certificate(text: str, where: str) -> str:
     """Return a private key and its certificate in PEM; raises ConfigError beginning with `where` for anything else."""
-    wants = "give both in one file in PEM, the key without a passphrase"
+    wants = say("give both in one file in PEM, the key without a passphrase")
     if "PRIVATE KEY-----" not in text or "-----BEGIN CERTIFICATE-----" not in text:
-        missing = "a private key" if "PRIVATE KEY-----" not in text else "a certificate"
-        raise ConfigError(f"{where}: private_key holds not {missing}", wants)
+        raise ConfigError(
+            say("{where}: private_key holds not a private key", where=where)
+            if "PRIVATE KEY-----" not in text
+            else say("{where}: private_key holds not a certificate", where=where),
+            wants,
+        )
     if "ENCRYPTED" in text:
-        raise ConfigError(f"{where}: private_key has a passphrase", wants)
+        raise ConfigError(say("{where}: private_key has a passphrase", where=where), wants)
     return text
 
 
 def login_error(result: Mapping[str, Any]) -> LoginError:
     """Return the error that stands for an answer of Entra ID without a token."""
-    said = str(result.get("error_description") or result.get("error") or "no reason given")
+    said = str(result.get("error_description") or result.get("error") or say("no reason given"))
     codes = [int(code) for code in _CODE.findall(said)]
     codes += [code for code in result.get("error_codes") or () if isinstance(code, int)]
     remedy = next((_REMEDIES[code] for code in codes if code in _REMEDIES), "")
     # What follows the sentence are ids of the request and a time, which change with each try.
-    sentence = re.split(r"\s*(?:Trace ID|Correlation ID|Timestamp):|[\r\n]", said, maxsplit=1)[0].strip()[:300]
+    sentence = said  # a message of ours, or what Microsoft says
+    if not isinstance(said, Saying):
+        sentence = re.split(r"\s*(?:Trace ID|Correlation ID|Timestamp):|[\r\n]", said, maxsplit=1)[0].strip()[:300]
     if not remedy and result.get("error") in ("invalid_grant", "interaction_required", "no_token"):
         remedy = _RELOGIN
     if result.get("error") == "temporarily_unavailable":
-        return LoginError(f"Microsoft refuses the login: {sentence}", "it may work again by itself", transient=True)
-    return LoginError(f"Microsoft refuses the login: {sentence}", remedy or "check tenant, client_id and the secret")
+        return LoginError(
+            say("Microsoft refuses the login: {sentence}", sentence=sentence),
+            say("it may work again by itself"),
+            transient=True,
+        )
+    return LoginError(
+        say("Microsoft refuses the login: {sentence}", sentence=sentence),
+        remedy or say("check tenant, client_id and the secret"),
+    )
 
 
 def _called(function: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
@@ -314,13 +332,21 @@ def _failure(error: Exception) -> LoginError:
     if name in ("requests", "urllib3") or isinstance(error, OSError):
         kind = type(error).__name__
         if "SSL" in kind:
-            remedy = "give the certificate of its authority as ca_file, if you trust it"
-            return LoginError("no secure connection to the login server", remedy)
-        text = "the login server cannot be reached" if "Connection" in kind else "the login server does not answer"
-        return LoginError(text, "check the network, and authority if it is given", transient=True)
+            remedy = say("give the certificate of its authority as ca_file, if you trust it")
+            return LoginError(say("no secure connection to the login server"), remedy)
+        text = (
+            say("the login server cannot be reached")
+            if "Connection" in kind
+            else say("the login server does not answer")
+        )
+        return LoginError(text, say("check the network, and authority if it is given"), transient=True)
     if type(error).__name__ == "MsalServiceError":
         # What msal raises in place of an answer is a failure of Entra ID itself; that of requests never gets out.
-        return LoginError("the login server has failed", "it may work again by itself", transient=True)
+        return LoginError(say("the login server has failed"), say("it may work again by itself"), transient=True)
     if "authority" in str(error).lower() or "discovery" in str(error).lower():
-        return LoginError("the login server knows no such tenant", "check tenant, and authority if it is given")
-    return LoginError("the certificate cannot be used", "give private key and certificate in PEM, without a passphrase")
+        return LoginError(
+            say("the login server knows no such tenant"), say("check tenant, and authority if it is given")
+        )
+    return LoginError(
+        say("the certificate cannot be used"), say("give private key and certificate in PEM, without a passphrase")
+    )

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from syncd.clock import Clock
 from syncd.config.secrets import secret_forms, write_secret
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import read_list
@@ -20,6 +21,7 @@ from syncd.source.graph.graph_login import PUBLIC_CLOUD, GraphLogin, LoginOption
 from syncd.source.graph.graph_source import GraphSource, ListedGraphSource
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
+from syncd.source.reasons import with_and
 from syncd.source.web.access import Access, WebOptions, read_access, source_secret
 
 _PUBLIC_GRAPH = "https://graph.microsoft.com/v1.0"
@@ -63,7 +65,10 @@ def open_graph(options: Mapping[str, object], base: Path, *, where: str, clock: 
     needs_msal(where)
     calendars = read_list(chosen.calendars or ("me",), base, where=where)
     if not chosen.calendars and not login.as_person:
-        raise ConfigError(f"{where}: missing key 'calendars'", 'whose are read, e.g. calendars = ["anna@example.com"]')
+        raise ConfigError(
+            say("{where}: missing key 'calendars'", where=where),
+            say('whose are read, e.g. calendars = ["anna@example.com"]'),
+        )
     access = _access(chosen, base, where)
     kind = ListedGraphSource if calendars.files else GraphSource
     return kind(
@@ -84,15 +89,23 @@ def read_login(
     environ = os.environ if environ is None else environ
     found = {name: text for name in _SECRETS if (text := _secret(options, name, base, where, environ))}
     if len(found) > 1:
-        raise ConfigError(f"{where}: {' and '.join(found)} exclude each other", "keep one of them")
+        raise ConfigError(
+            say("{where}: {ways} exclude each other", where=where, ways=with_and(found)), say("keep one of them")
+        )
     for name in ("tenant", "client_id"):
         value = getattr(options, name)
         if not value.strip() or not value.isprintable() or any(char in "/ ?#" for char in value):
-            raise ConfigError(f"{where}: {name} = {value!r} is none", "it stands in the application's registration")
+            raise ConfigError(
+                say("{where}: {name} = {value!r} is none", where=where, name=name, value=value),
+                say("it stands in the application's registration"),
+            )
     graph = _encrypted(options.url, "url", where)
     authority = _encrypted(options.authority, "authority", where)
     if authority.scheme != "https":
-        raise ConfigError(f"{where}: authority does not begin with https://", f'e.g. "{PUBLIC_CLOUD}"')
+        raise ConfigError(
+            say("{where}: authority does not begin with https://", where=where),
+            say('e.g. "{address}"', address=PUBLIC_CLOUD),
+        )
     kept = base / Path(options.token_file).expanduser() if options.token_file is not None else None
     login = LoginOptions(
         tenant=options.tenant,
@@ -119,7 +132,10 @@ def _secret(options: GraphOptions, name: str, base: Path, where: str, environ: M
 def _encrypted(text: str, key: str, where: str) -> SplitResult:
     if keeps_secrets(text) and (parts := urlsplit(text)).username is None and not parts.query:
         return parts
-    raise ConfigError(f"{where}: {key} is no address that a token may be sent to", "it begins with https://")
+    raise ConfigError(
+        say("{where}: {key} is no address that a token may be sent to", where=where, key=key),
+        say("it begins with https://"),
+    )
 
 
 def _access(options: GraphOptions, base: Path, where: str) -> Access:

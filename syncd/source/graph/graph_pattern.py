@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from syncd.lang.saying import say
+
 _CODES = {
     "monday": "MO", "tuesday": "TU", "wednesday": "WE", "thursday": "TH", "friday": "FR", "saturday": "SA",
     "sunday": "SU",
@@ -78,7 +80,7 @@ def first_day(found: Range) -> date:
 
 def _rules(pattern: Pattern) -> tuple[str, ...]:
     if not 1 <= pattern.interval <= _MOST:
-        raise UnknownPatternError(f"it repeats at an interval of {pattern.interval}")
+        raise UnknownPatternError(say("it repeats at an interval of {interval}", interval=pattern.interval))
     interval = f";INTERVAL={pattern.interval}" if pattern.interval > 1 else ""
     match pattern.type:
         case "daily":
@@ -97,13 +99,13 @@ def _rules(pattern: Pattern) -> tuple[str, ...]:
         case "relativeYearly":
             return (f"FREQ=YEARLY{interval};BYMONTH={_month(pattern)}{_relative(pattern)}",)
         case other:
-            raise UnknownPatternError(f"it repeats in a way that syncd does not know ({other[:40]!r})")
+            raise UnknownPatternError(say("it repeats in a way that syncd does not know ({kind!r})", kind=other[:40]))
 
 
 def _month_days(day: int) -> tuple[str, ...]:
     """Return what picks a day of the month; Exchange takes the last day where a month has fewer."""
     if not 1 <= day <= 31:
-        raise UnknownPatternError(f"it repeats on day {day} of the month")
+        raise UnknownPatternError(say("it repeats on day {day} of the month", day=day))
     if day <= _IN_EVERY_MONTH:
         return (f";BYMONTHDAY={day}",)
     last = "-1" if day == 31 else ",".join(map(str, range(_IN_EVERY_MONTH, day + 1)))
@@ -114,7 +116,9 @@ def _relative(pattern: Pattern) -> str:
     days = _days(pattern)
     index = pattern.index or "first"
     if index not in _POSITIONS:
-        raise UnknownPatternError(f"it repeats on an instance that syncd does not know ({index[:40]!r})")
+        raise UnknownPatternError(
+            say("it repeats on an instance that syncd does not know ({index!r})", index=index[:40])
+        )
     position = _POSITIONS[index]
     if len(days) == len(_CODES):  # "the second day", "the last day"
         return f";BYMONTHDAY={position}"
@@ -127,7 +131,7 @@ def _relative(pattern: Pattern) -> str:
 def _days(pattern: Pattern) -> tuple[str, ...]:
     found = {_code(day) for day in pattern.days_of_week}
     if not found:
-        raise UnknownPatternError("it repeats on weekdays and names none")
+        raise UnknownPatternError(say("it repeats on weekdays and names none"))
     return tuple(code for code in _CODES.values() if code in found)
 
 
@@ -135,12 +139,12 @@ def _code(day: str) -> str:
     try:
         return _CODES[day.lower()]
     except KeyError:
-        raise UnknownPatternError(f"it repeats on a day that syncd does not know ({day[:40]!r})") from None
+        raise UnknownPatternError(say("it repeats on a day that syncd does not know ({day!r})", day=day[:40])) from None
 
 
 def _month(pattern: Pattern) -> int:
     if not 1 <= pattern.month <= 12:
-        raise UnknownPatternError(f"it repeats in month {pattern.month}")
+        raise UnknownPatternError(say("it repeats in month {month}", month=pattern.month))
     return pattern.month
 
 
@@ -150,17 +154,17 @@ def _ending(found: Range, zone: str | None) -> str:
             return ""
         case "numbered":
             if not 1 <= found.number_of_occurrences <= _MOST:
-                raise UnknownPatternError(f"it has {found.number_of_occurrences} occurrences")
+                raise UnknownPatternError(say("it has {number} occurrences", number=found.number_of_occurrences))
             return f";COUNT={found.number_of_occurrences}"
         case "endDate":
             return _until(_day(found.end_date or "", "endDate"), zone)
         case other:
-            raise UnknownPatternError(f"it ends in a way that syncd does not know ({other[:40]!r})")
+            raise UnknownPatternError(say("it ends in a way that syncd does not know ({kind!r})", kind=other[:40]))
 
 
 def _until(last: date, zone: str | None) -> str:
     if last == _NO_END:
-        raise UnknownPatternError("it ends on a date and names none")
+        raise UnknownPatternError(say("it ends on a date and names none"))
     if zone is None:
         return f";UNTIL={last:%Y%m%d}"
     # RFC 5545, 3.3.10: of a series with times it is in UTC; Graph's is a day in the zone of the series.
@@ -172,4 +176,4 @@ def _day(text: str, name: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError:
-        raise UnknownPatternError(f"its {name} is no date ({text[:20]!r})") from None
+        raise UnknownPatternError(say("its {name} is no date ({text!r})", name=name, text=text[:20])) from None

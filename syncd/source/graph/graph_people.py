@@ -15,6 +15,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.accounts.people import Calendar, CalendarList
 from syncd.source.base import FeedCache
 from syncd.source.graph.graph_server import GraphServer, place_of
@@ -92,8 +93,8 @@ class GraphPeople:
         found = await server.calendars(place_of(mailbox), mailbox)
         chosen = [f"{one.id}\t{one.name}" for one in found if fnmatchcase(one.name.casefold(), pattern.casefold())]
         if not chosen:
-            remedy = nearest(pattern, [one.name for one in found]) or "there is none"
-            raise SourceError(f"{mailbox} has no calendar {pattern!r}", remedy)
+            remedy = nearest(pattern, [one.name for one in found]) or say("there is none")
+            raise SourceError(say("{name} has no calendar {pattern!r}", name=mailbox, pattern=pattern), remedy)
         return chosen
 
     async def _known(

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebAnswer, refusal
 
@@ -19,7 +20,7 @@ _STALE = frozenset({
 })  # fmt: skip
 """Codes that say of a link that it does not hold any more, whatever their status."""
 _NO_MAILBOX = frozenset({"mailboxnotenabledforrestapi", "mailboxnotsupportedforrestapi"})
-_GRANT = (
+_GRANT = say(
     "grant the application Calendars.Read with an administrator's consent, and let its scope"
     " (RBAC for Applications, application access policy) hold this mailbox"
 )
@@ -51,14 +52,20 @@ def graph_refusal(answer: WebAnswer, mailbox: str, now: float) -> WebError:
     code = fault.code.lower()
     said = " ".join(fault.message.split())[:_MOST_SHOWN]
     if answer.status == 410 or code in _STALE:
-        return GoneError(f"{mailbox}: Graph does not know the state of the last reading any more", status=410)
+        return GoneError(
+            say("{name}: Graph does not know the state of the last reading any more", name=mailbox), status=410
+        )
     text, remedy = _meaning(answer.status, code, said, mailbox)
     if answer.status == 401 and (off := _skew_s(answer.headers, now)) is not None:
-        remedy = f"this machine's clock is {abs(off) / 60:.0f} minutes {'ahead' if off > 0 else 'behind'}: set it"
+        remedy = (
+            say("this machine's clock is {minutes:.0f} minutes ahead: set it", minutes=off / 60)
+            if off > 0
+            else say("this machine's clock is {minutes:.0f} minutes behind: set it", minutes=-off / 60)
+        )
     if not text:
         return refusal(answer, mailbox)
     kind = NoMailboxError if answer.status == 404 and code in _NO_MAILBOX else WebError
-    return kind(f"{mailbox}: {text}", remedy, status=answer.status)
+    return kind(say("{name}: {reason}", name=mailbox, reason=text), remedy, status=answer.status)
 
 
 def _meaning(status: int, code: str, said: str, mailbox: str) -> tuple[str, str]:
@@ -66,20 +73,27 @@ def _meaning(status: int, code: str, said: str, mailbox: str) -> tuple[str, str]
     text, remedy, why = "", "", said or code
     match status:
         case 401:
-            text, remedy = f"Graph refuses the login (401): {why}", "check url, tenant and client_id"
+            text = say("Graph refuses the login (401): {why}", why=why)
+            remedy = say("check url, tenant and client_id")
         case 403 if (permission := _PERMISSIONS.get(mailbox.partition(" of ")[0])) is not None:
-            text, remedy = f"they may not be listed: {why}", f"grant the application {permission}"
+            text = say("they may not be listed: {why}", why=why)
+            remedy = say("grant the application {permission}", permission=permission)
         case 403 if "quota" in code:
-            text, remedy = f"a quota is exhausted: {why}", "it may work again by itself; let the sync run less often"
+            text = say("a quota is exhausted: {why}", why=why)
+            remedy = say("it may work again by itself; let the sync run less often")
         case 403:
-            text, remedy = f"the application may not read this calendar: {why}", _GRANT
+            text, remedy = say("the application may not read this calendar: {why}", why=why), _GRANT
         case 404 if code in _NO_MAILBOX:
-            text = "it has no mailbox in Microsoft 365"
-            remedy = "it needs a licence of Exchange Online; a mailbox on premises is read through DavMail (README)"
+            text = say("it has no mailbox in Microsoft 365")
+            remedy = say(
+                "it needs a licence of Exchange Online; a mailbox on premises is read through DavMail (README)"
+            )
         case 404:
-            text, remedy = f"there is no such mailbox or calendar: {why}", "check its address in calendars"
+            text = say("there is no such mailbox or calendar: {why}", why=why)
+            remedy = say("check its address in calendars")
         case 400:
-            text, remedy = f"Graph does not take the request: {why}", "check url and calendars"
+            text = say("Graph does not take the request: {why}", why=why)
+            remedy = say("check url and calendars")
     return text, remedy
 
 

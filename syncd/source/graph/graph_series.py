@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from syncd.lang.saying import say
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import Rule, parse
 from syncd.model.recurrence.wall import DAY, as_date, as_datetime, clock_of, day_seconds, seconds
@@ -23,6 +24,7 @@ from syncd.source.accounts.told import At, Told, Wall
 from syncd.source.graph.graph_event import Clocks, GraphEvent, given, times_of, told_of
 from syncd.source.graph.graph_known import KnownSeries, View, as_of, instant_of, length_days
 from syncd.source.graph.graph_pattern import PatternedRecurrence, UnknownPatternError, first_day, rule_of
+from syncd.source.reasons import reason_of
 
 _EDGE = timedelta(days=2)
 """A view is bounded by instants and a series has days in its own zone: no zone is farther than that."""
@@ -56,16 +58,16 @@ def told_series(series: KnownSeries, views: tuple[View, ...], clocks: Clocks) ->
     """
     master = series.master
     if master is None:
-        raise ValueError("its occurrences are listed, and the series itself is not there (look at it in Outlook)")
+        raise ValueError(say("its occurrences are listed, and the series itself is not there (look at it in Outlook)"))
     recurrence = master.recurrence
     if not isinstance(recurrence, PatternedRecurrence):
-        return _as_listed(series, master, views, clocks, "it is a series without a pattern")
+        return _as_listed(series, master, views, clocks, say("it is a series without a pattern"))
     try:
         reading = _reading(series, master, recurrence, views, clocks)
     except (UnknownPatternError, rfc.TooOftenError) as error:
-        return _as_listed(series, master, views, clocks, str(error))
+        return _as_listed(series, master, views, clocks, reason_of(error))
     if reading is None:
-        return _as_listed(series, master, views, clocks, "its occurrences are not those of its pattern")
+        return _as_listed(series, master, views, clocks, say("its occurrences are not those of its pattern"))
     return _by_rule(series, master, reading, views, clocks)
 
 
@@ -202,7 +204,7 @@ def _by_rule(
     series: KnownSeries, master: GraphEvent, reading: Reading, views: tuple[View, ...], clocks: Clocks
 ) -> tuple[Told, ...]:
     if not reading.days:
-        raise ValueError("its pattern gives no day at all (give it a usual repetition)")
+        raise ValueError(say("its pattern gives no day at all (give it a usual repetition)"))
     placed = _placed(series, reading, clocks)
     listed = {reading.day_of(start) for start in series.listed.values()}
     # Where a day is listed it takes place, whatever else is said of it.
@@ -242,8 +244,13 @@ def _unplaced(events: Iterable[GraphEvent], zone: str | None) -> Iterator[str]:
     """Yield a note for each exception that says neither which day it stands for nor when it is."""
     for event in events:
         if _own_start(event, zone) is None:
-            why = f" ({event.broken})" if isinstance(event.broken, str) else ""
-            yield f"a changed occurrence cannot be read{why} and nothing says which it is, so it is left out"
+            if isinstance(event.broken, str):
+                yield say(
+                    "a changed occurrence cannot be read ({error}) and nothing says which it is, so it is left out",
+                    error=event.broken,
+                )
+            else:
+                yield say("a changed occurrence cannot be read and nothing says which it is, so it is left out")
 
 
 def _own_start(event: GraphEvent, zone: str | None) -> At | None:
@@ -272,7 +279,11 @@ def _changed(event: GraphEvent, at: At, clocks: Clocks) -> Told:
         return replace(told_of(event, clocks, own or usual), at=at)
     except ValueError as error:
         day = at.wall.date() if isinstance(at, Wall) else at
-        note = f"the occurrence of {day} was changed to what cannot be read, so it is left out: {error}"
+        note = say(
+            "the occurrence of {day} was changed to what cannot be read, so it is left out: {reason}",
+            day=day,
+            reason=reason_of(error),
+        )
         return Told(id=str(day), at=at, status="CANCELLED", notes=(note,))
 
 
@@ -288,7 +299,9 @@ def _as_listed(
         _stamp(at): at for at in (*(_start(one, zone) for one in series.listed.values()), *(a for a, _ in exceptions))
     }
     if not starts:
-        raise ValueError(f"{because}, and no occurrence of it is listed (give it a usual repetition)")
+        raise ValueError(
+            say("{reason}, and no occurrence of it is listed (give it a usual repetition)", reason=because)
+        )
     first, *others = (starts[stamp] for stamp in sorted(starts))
     last = max(view.end for view in views)
     told = _moved(told_of(master, clocks, zone), first)
@@ -296,7 +309,7 @@ def _as_listed(
         told,
         recurrence=tuple(f"RDATE{_stamp(at)}" for at in others),
         notes=(
-            f"{because}; it is shown on the days that Graph lists, until {last}",
+            say("{reason}; it is shown on the days that Graph lists, until {day}", reason=because, day=last),
             *_unplaced(series.exceptions.values(), zone),
         ),
     )

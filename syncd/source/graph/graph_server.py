@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.clock import Clock
+from syncd.lang.saying import say
 from syncd.source.graph.graph_event import SELECTED, GraphEvent, only_time
 from syncd.source.graph.graph_known import GraphRow, View
 from syncd.source.graph.graph_login import GraphLogin
@@ -143,17 +144,26 @@ class GraphServer:
         for _ in range(_MOST_PAGES):
             page = await self._page(link, _DeltaPage, mailbox)
             if bool(page.next) == bool(page.delta):
-                raise UnusableError(f"{mailbox}: Graph sent a page that leads nowhere", "it may work again by itself")
+                raise UnusableError(
+                    say("{name}: Graph sent a page that leads nowhere", name=mailbox),
+                    say("it may work again by itself"),
+                )
             # A link is checked before it is kept, or the calendar could not be read again as long as it is.
             self._check(page.next or page.delta, mailbox)
             yield DeltaPage(rows=tuple(self._event(raw, GraphRow, mailbox) for raw in page.value), delta=page.delta)
             if page.delta:
                 return
             if page.next in seen:
-                raise UnusableError(f"{mailbox}: Graph's pages lead in a circle", "it may work again by itself")
+                raise UnusableError(
+                    say("{name}: Graph's pages lead in a circle", name=mailbox),
+                    say("it may work again by itself"),
+                )
             seen.add(page.next)
             link = page.next
-        raise UnusableError(f"{mailbox}: Graph sends more than {_MOST_PAGES} pages", "let the window be shorter")
+        raise UnusableError(
+            say("{name}: Graph sends more than {most} pages", name=mailbox, most=_MOST_PAGES),
+            say("let the window be shorter"),
+        )
 
     async def details(self, place: str, ids: Sequence[str], mailbox: str) -> dict[str, SeriesDetails | None]:
         """Return what masters say of their occurrences, None for those that are gone; raises WebError."""
@@ -188,11 +198,11 @@ class GraphServer:
             "$select": "mail", "$count": "true", "$top": str(_MOST_PEOPLE),
         }  # fmt: skip
         path = f"/users?{urlencode(query)}"
-        return await self._addresses(path, f"the people of {domain}")
+        return await self._addresses(path, say("the people of {domain}", domain=domain))
 
     async def rooms(self) -> list[str]:
         """Return the addresses of the rooms of the tenant; raises WebError, also if there are none."""
-        return await self._addresses("/places/microsoft.graph.room?$top=100", "the rooms")
+        return await self._addresses("/places/microsoft.graph.room?$top=100", say("the rooms"))
 
     async def _addresses(self, path: str, name: str) -> list[str]:
         found = [one async for page in self._pages(self._root + path, PeoplePage, name) for one in page.value]
@@ -200,7 +210,9 @@ class GraphServer:
         named = sorted({address.lower() for address in addresses if "@" in address})
         # An empty list would take the events of all of them off the portal.
         if not named:
-            raise UnusableError(f"{name}: Graph lists none", "check calendars, and that they have addresses")
+            raise UnusableError(
+                say("{name}: Graph lists none", name=name), say("check calendars, and that they have addresses")
+            )
         return named
 
     async def _pages(self, link: str, kind: type[T], mailbox: str) -> AsyncIterator[T]:
@@ -210,7 +222,10 @@ class GraphServer:
             link = getattr(page, "next", "")
             if not link:
                 return
-        raise UnusableError(f"{mailbox}: Graph sends more than {_MOST_PAGES} pages", "it may work again by itself")
+        raise UnusableError(
+            say("{name}: Graph sends more than {most} pages", name=mailbox, most=_MOST_PAGES),
+            say("it may work again by itself"),
+        )
 
     async def _whole(self, details: SeriesDetails, mailbox: str) -> SeriesDetails:
         """Return details with all exceptions, which come in pages as well."""
@@ -299,7 +314,10 @@ class GraphServer:
 
     def _check(self, link: str, mailbox: str) -> None:
         if not self._client.trusts(link):
-            raise UnusableError(f"{mailbox}: Graph leads to another server", "check url, or what stands in between")
+            raise UnusableError(
+                say("{name}: Graph leads to another server", name=mailbox),
+                say("check url, or what stands in between"),
+            )
 
     async def _ask(self, method: str, link: str, body: bytes | None = None) -> WebAnswer:
         """Send a request, again with another token if this one does not count any more."""
@@ -322,9 +340,13 @@ def _decoded(body: bytes, kind: type[T], mailbox: str) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise UnusableError(f"{mailbox}: Graph's answer has another shape than documented: {error}") from None
+        raise UnusableError(
+            say("{name}: Graph's answer has another shape than documented: {error}", name=mailbox, error=str(error))
+        ) from None
     except msgspec.DecodeError:
-        raise UnusableError(f"{mailbox}: Graph sent a page cut short", "it may work again by itself") from None
+        raise UnusableError(
+            say("{name}: Graph sent a page cut short", name=mailbox), say("it may work again by itself")
+        ) from None
 
 
 def place_of(mailbox: str, calendar: str = "") -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError, SyncdError
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
@@ -34,6 +35,7 @@ from syncd.source.graph.graph_refusals import NoMailboxError
 from syncd.source.graph.graph_series import told_series
 from syncd.source.graph.graph_server import GraphServer
 from syncd.source.graph.graph_update import update_calendar
+from syncd.source.reasons import some_of
 from syncd.source.web.access import Access
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebClient, in_time
@@ -77,8 +79,9 @@ class GraphSource:
         """Return the kind of source, its tenant and whose calendars it reads."""
         given = self._options.calendars
         names = (given,) if isinstance(given, str) else given
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return f"graph {self._tenant}" + (f" ({shown})" if shown else "")
+        if not any(names):
+            return f"graph {self._tenant}"
+        return say("graph {tenant} ({calendars})", tenant=self._tenant, calendars=some_of(names[:3], len(names) - 3))
 
     async def read(self, context: ReadContext) -> Snapshot:
         """Bring all calendars up to date and return their entries.
@@ -125,7 +128,9 @@ class GraphSource:
         snapshot = await asyncio.to_thread(self._composer.snapshot, read, errors, choice, context)
         if not self._login.unkept:
             return snapshot
-        reason = f"the login was renewed and cannot be kept: {self._login.unkept} (let syncd write token_file)"
+        reason = say(
+            "the login was renewed and cannot be kept: {reason} (let syncd write token_file)", reason=self._login.unkept
+        )
         problem = Problem(where=f"graph {self._tenant}", kind="warning", reason=reason)
         return replace(snapshot, problems=(*snapshot.problems, problem))
 
@@ -195,7 +200,9 @@ class GraphSource:
             raise
         except Exception as error:
             name = target.place.name
-            raise SourceError(f"{name} cannot be read: {entry_crashed(name, error)}") from error
+            raise SourceError(
+                say("{name} cannot be read: {reason}", name=name, reason=entry_crashed(name, error))
+            ) from error
         if not updated.changed and known.stamp:
             return Kept(updated.calendar, known.stamp)
         self.fetched += 1

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.source.graph.graph_event import Clocks, GraphEvent, given, merged
 from syncd.source.graph.graph_known import KnownCalendar, KnownSeries, Round, View, as_of, digest_of, plain, start_of
@@ -87,7 +88,7 @@ async def update_calendar(
         except GoneError as error:
             # A link that goes in the middle of a reading: the server has moved, and begins anew once.
             if last_try:
-                raise WebError(error.message, "it may work again by itself", status=error.status) from None
+                raise WebError(error.message, say("it may work again by itself"), status=error.status) from None
     raise AssertionError("unreachable: the last try returns or raises")
 
 

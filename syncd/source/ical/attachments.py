@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from syncd.lang.saying import say
 from syncd.model.entry import Attachment
 from syncd.source.ical.lines import Component, Property
+from syncd.source.reasons import reason_of
 
 _NAMES = ("FILENAME", "X-FILENAME", "X-APPLE-FILENAME", "X-ORACLE-FILENAME")
 _LONGEST_NAME = 100
@@ -26,7 +28,7 @@ def attachments_of(component: Component) -> tuple[tuple[Attachment, ...], tuple[
         try:
             found.append(_attachment(prop, number))
         except ValueError as error:
-            warnings.append(f"ATTACH {error}; it is left out")
+            warnings.append(say("ATTACH {reason}; it is left out", reason=reason_of(error)))
     return tuple(_told_apart(found)), tuple(warnings)
 
 
@@ -36,7 +38,7 @@ def _attachment(prop: Property, number: int) -> Attachment:
         try:
             content = base64.b64decode("".join(prop.value.split()), validate=True)
         except (binascii.Error, ValueError):
-            raise ValueError("is marked as BASE64 and is not") from None
+            raise ValueError(say("is marked as BASE64 and is not")) from None
         return Attachment(name=_name(name, prop, number), content=content)
     url = prop.value.strip()
     path = urlsplit(url).path  # raises ValueError for what is no address

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem
-from syncd.model.names import counted
 from syncd.source.files import Part
 from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
 from syncd.source.ical.split import Calendar, Feed, RawComponent, split
 from syncd.source.ical.vevent import CalendarFacts, stand_in_uid
 from syncd.source.ical.vtimezone import NO_LENGTH, FeedZones
+from syncd.source.reasons import with_and
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _INVITES = frozenset({"REQUEST", "CANCEL"})
-_MISSED = {"VTODO": ("task (VTODO)", "tasks (VTODO)"), "VJOURNAL": ("note (VJOURNAL)", "notes (VJOURNAL)")}
+_MISSED: Mapping[str, Callable[[int], str]] = {
+    "VTODO": lambda number: say_count("{count:,} task (VTODO)", "{count:,} tasks (VTODO)", number),
+    "VJOURNAL": lambda number: say_count("{count:,} note (VJOURNAL)", "{count:,} notes (VJOURNAL)", number),
+}
 _ANSWERS = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 """What participants send to an organizer (RFC 5546, 1.4); an event in it stands in nobody's calendar because of it."""
 
@@ -77,25 +81,36 @@ class FeedReader:
         part = Part()
         feed = split(content)
         if not feed.calendars:
-            raise SourceError(f"{name} is not iCalendar: there is no BEGIN:VCALENDAR in it", "export it again")
+            raise SourceError(
+                say("{name} is not iCalendar: there is no BEGIN:VCALENDAR in it", name=name), say("export it again")
+            )
         groups: dict[str, list[_Member]] = {}
         for calendar in feed.calendars:
             facts, context, unknown = self._facts(calendar, encoding, floating, year)
             if unknown:
-                part.warn(name, f"X-WR-TIMEZONE {unknown!r} is not known, so times without a zone are in timezone's")
+                part.warn(
+                    name,
+                    say("X-WR-TIMEZONE {zone!r} is not known, so times without a zone are in timezone's", zone=unknown),
+                )
             # The name too: problems and places quote it.
             context = blake2b(repr((name, encoding, floating, year)).encode() + context).digest()
             if facts.answers:
-                count = counted(len(calendar.events), "event in it is", "events in it are")
-                part.warn(
-                    name, f"METHOD:{facts.answers} is an answer to an invitation and no schedule: {count} not used"
+                reason = say_count(
+                    "METHOD:{method} is an answer to an invitation and no schedule: {count:,} event in it is not used",
+                    "METHOD:{method} is an answer to an invitation and no schedule: {count:,} events in it are not"
+                    " used",
+                    len(calendar.events),
+                    method=facts.answers,
                 )
+                part.warn(name, reason)
                 calendar.events.clear()
                 continue
             for piece in calendar.events:
                 uid = _uid(piece, encoding)
                 if not uid:
-                    part.reject(f"{name}:{piece.line}", "", "the event has neither a UID nor a DTSTART to name it by")
+                    part.reject(
+                        f"{name}:{piece.line}", "", say("the event has neither a UID nor a DTSTART to name it by")
+                    )
                     continue
                 groups.setdefault(uid, []).append(_Member(piece=piece, facts=facts, context=context))
             for broken in calendar.broken:
@@ -104,14 +119,18 @@ class FeedReader:
                     member = _Member(piece=broken.piece, facts=facts, context=context, broken=broken.reason)
                     groups.setdefault(uid, []).append(member)
                 else:  # a UID may be cut too, and the part is incomplete in any case
-                    part.reject(f"{name}:{broken.piece.line}", "", f"the event cannot be read: {broken.reason}")
+                    part.reject(
+                        f"{name}:{broken.piece.line}",
+                        "",
+                        say("the event cannot be read: {reason}", reason=broken.reason),
+                    )
             calendar.events.clear()  # large feeds must fit in little memory
         if said := _left_out(feed):
             part.warn(name, said)
         for uid in list(groups):
             self._add(part, name, uid, groups.pop(uid), encoding)
         if feed.unfinished:
-            part.incomplete = f"{name}: {feed.unfinished}"
+            part.incomplete = say("{name}: {reason}", name=name, reason=feed.unfinished)
         return part
 
     def _facts(
@@ -178,14 +197,18 @@ class FeedReader:
             if result.unusual.loose:
                 part.loose[uid] = result.unusual.loose
             if result.unusual.incomplete:
-                part.incomplete = part.incomplete or f"{name}: {result.unusual.incomplete}"
+                part.incomplete = part.incomplete or say(
+                    "{name}: {reason}", name=name, reason=result.unusual.incomplete
+                )
 
 
 def _left_out(feed: Feed) -> str:
     """Return what the calendars hold besides events, "" if there is nothing that a person would miss."""
     counts: Counter[str] = sum((calendar.others for calendar in feed.calendars), Counter())
-    missed = [counted(counts[kind], *said) for kind, said in _MISSED.items() if counts[kind]]
-    return f"{' and '.join(missed)} left out: only events are read" if missed else ""
+    missed = tuple(said(counts[kind]) for kind, said in _MISSED.items() if counts[kind])
+    if not missed:
+        return ""
+    return say("{things} left out: only events are read", things=with_and(missed))
 
 
 def _read_group(uid: str, members: list[Member], lines: tuple[int, ...]) -> GroupResult:

@@ -21,17 +21,18 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
-from syncd.model.names import counted
 from syncd.source.ical.expanded import Expanded, find_expanded, says_nothing
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
 from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occurrence, removed_span, title_of
+from syncd.source.reasons import reason_of
 from syncd.source.stamps import read_stamp
 
 _CHANGE = re.compile(r"\nRECURRENCE-ID[;:]", re.IGNORECASE)
-_LATE = "a date of it, or one counted from there, lies past the year 9999 (write the real one, or leave it out)"
+_LATE = say("a date of it, or one counted from there, lies past the year 9999 (write the real one, or leave it out)")
 _START = re.compile(r"\nDTSTART(?:;[^:\n]*)?:([^\n]*)", re.IGNORECASE)
 
 
@@ -165,14 +166,20 @@ class _Group:
         """Return the occurrences of a series that lack RECURRENCE-ID, with a line; one too for what may be some."""
         at = expanded.series.where
         if found := expanded.changes:
-            count = counted(len(found), "event without RECURRENCE-ID has", "events without RECURRENCE-ID have")
-            one_of = "an occurrence" if len(found) == 1 else "occurrences"
-            reason = f"{count} the UID of the series at {at}, taken for {one_of} of it"
+            reason = say_count(
+                "{count:,} event without RECURRENCE-ID has the UID of the series at {at}, taken for an occurrence of"
+                " it",
+                "{count:,} events without RECURRENCE-ID have the UID of the series at {at}, taken for occurrences of"
+                " it",
+                len(found),
+                at=at,
+            )
             self._problems.append(Problem(where=found[0].where, kind="warning", reason=reason, key=self._uid))
         if near := expanded.doubted:
-            reason = (
-                f"it stands beside an occurrence of the series at {at} on the same day, and both are shown (give it a "
-                "RECURRENCE-ID if it replaces that one)"
+            reason = say(
+                "it stands beside an occurrence of the series at {at} on the same day, and both are shown (give it a "
+                "RECURRENCE-ID if it replaces that one)",
+                at=at,
             )
             self._problems.append(Problem(where=near[0].where, kind="warning", reason=reason, key=self._uid))
         return found
@@ -185,7 +192,11 @@ class _Group:
         left = [event for event in events if event.rank[0] > cancellation.rank[0]]
         for event in events if not left else ():
             if not event.cancels:
-                reason = f"it cancels «{event.details.title}» at {event.where}, which is taken off the calendar"
+                reason = say(
+                    "it cancels «{title}» at {where}, which is taken off the calendar",
+                    title=event.details.title,
+                    where=event.where,
+                )
                 self._problems.append(Problem(where=cancellation.where, kind="warning", reason=reason, key=self._uid))
         return left or [cancellation]
 
@@ -209,8 +220,9 @@ class _Group:
         """Return what the group has become."""
         entries = self._entries()
         if self._unused:
-            reason = (
-                f"it belongs to an event that cannot be read, and is not shown (nor are {len(self._unused)} in all)"
+            reason = say(
+                "it belongs to an event that cannot be read, and is not shown (nor are {number} in all)",
+                number=len(self._unused),
             )
             self._problems.append(Problem(where=self._unused[0], kind="warning", reason=reason, key=self._uid))
         return GroupResult(
@@ -233,7 +245,9 @@ class _Group:
         nameless = bool(entries) and not all(self._unread)
         if len(entries) < 2 and not self._loose and not nameless:
             return None
-        doubt = f"one of the events with the UID {self._uid!r} cannot be read, and it is not known which it is"
+        doubt = say(
+            "one of the events with the UID {uid!r} cannot be read, and it is not known which it is", uid=self._uid
+        )
         return Unusual(
             entries=tuple(entries[1:]),
             loose=tuple(_override(event, "") for event in self._latest(self._loose, _occurrence)),
@@ -243,14 +257,14 @@ class _Group:
     def _read(self, member: Member, series: Home | None) -> VEvent | None:
         """Return the VEVENT, or None with a problem that says what it costs."""
         if member.broken:
-            reason = f"the event cannot be read: {member.broken}{_cost(member.text, series)}"
-            self._reject(member.where, reason, title_of(member.text))
+            reason = say("the event cannot be read: {reason}", reason=member.broken)
+            self._reject(member.where, _with_cost(reason, member.text, series), title_of(member.text))
             return None
         try:
             event = read_event(member.text, member.facts, where=member.where, series=series)
         except (ValueError, OverflowError) as error:
-            said = _LATE if isinstance(error, OverflowError) else error
-            self._reject(member.where, f"{said}{_cost(member.text, series)}", title_of(member.text))
+            said = _LATE if isinstance(error, OverflowError) else reason_of(error)
+            self._reject(member.where, _with_cost(said, member.text, series), title_of(member.text))
             return None
         except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
             self._reject(member.where, entry_crashed(member.where, error), "")
@@ -271,9 +285,10 @@ class _Group:
                 kept[name(event)] = event
             # A feed may repeat an event, which is harmless; two contents of one version are a contradiction.
             elif event.rank == other.rank and not _says_the_same(event, other):
-                reason = (
-                    f"the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {other.where}, "
-                    "so this one is not used"
+                reason = say(
+                    "the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {where}, "
+                    "so this one is not used",
+                    where=other.where,
                 )
                 self._reject(event.where, reason, event.details.title)
         return list(kept.values())
@@ -295,7 +310,11 @@ class _Group:
         repeating = [one for one in self._series if one.main.recurrence is not None]
         if number > 1:
             first = self._series[0].main
-            reason = f"{number} events of different starts share the UID {self._uid!r}; each is an entry of its own"
+            reason = say(
+                "{number} events of different starts share the UID {uid!r}; each is an entry of its own",
+                number=number,
+                uid=self._uid,
+            )
             self._problems.append(Problem(where=first.where, kind="warning", reason=reason, key=self._uid))
         names: dict[str, _Series] = {}
         for one in self._series:
@@ -324,15 +343,18 @@ class _Group:
         return f"{self._uid}#{start}"
 
 
-def _cost(text: str, series: Home | None) -> str:
-    """Return what the reason of a change that cannot be read ends with: the occurrence that it costs."""
+def _with_cost(reason: str, text: str, series: Home | None) -> str:
+    """Return why an event cannot be read; that of a change ends with the occurrence that it costs."""
     if series is None:
-        return ""
+        return reason
     at = read_occurrence(text, series)
     if at is None:
-        return "; which occurrence it changes is not known, so the series is shown without this change"
-    day = f"{at.wall:%Y-%m-%d}" if at.zone is None else f"{at.wall:%Y-%m-%d %H:%M}"
-    return f"; only the occurrence of {day} is left out"
+        return say(
+            "{reason}; which occurrence it changes is not known, so the series is shown without this change",
+            reason=reason,
+        )
+    day = at.wall.date() if at.zone is None else at.wall
+    return say("{reason}; only the occurrence of {day} is left out", reason=reason, day=day)
 
 
 def _start_text(text: str) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
 from syncd.source.encodings import assumption, decode, is_wide
@@ -60,7 +61,12 @@ def read_meanings(given: Mapping[str, str], *, where: str) -> dict[str, str]:
     for name, meaning in given.items():
         zone = zones.resolve(meaning)
         if zone is None:
-            raise ConfigError(f"{where}: zones: {name!r} = {meaning!r} is not a time zone", "write e.g. Europe/Berlin")
+            raise ConfigError(
+                say(
+                    "{where}: zones: {name!r} = {meaning!r} is not a time zone", where=where, name=name, meaning=meaning
+                ),
+                say("write e.g. Europe/Berlin"),
+            )
         meanings[plain_name(name)] = zone
     return meanings
 
@@ -116,7 +122,7 @@ def parse_ics(
     """
     floating = sync_zone(zone)
     if not content.strip():
-        return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
+        return Part(incomplete=say("{name} is empty, without even a VCALENDAR", name=name))
     # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
     stream, codec, assumed, twice = _narrow(name, content, encoding)
     part = (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from syncd.lang.saying import say
 from syncd.model.entry import Recurrence, Timed
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.occurrences import instants
@@ -36,7 +37,9 @@ def in_utc(
     for rule in rules:
         for start in _starts(rule, definition, first, last):
             if len(rdates) > _MOST_STARTS:
-                raise ValueError("there are too many starts to be worked out by the VTIMEZONE (give the series an end)")
+                raise ValueError(
+                    say("there are too many starts to be worked out by the VTIMEZONE (give the series an end)")
+                )
             rdates.append(at(start))
     given = dict.fromkeys((*rdates, *recurrence.rdates))
     goes_on = any(rule.is_endless for rule in rules)

@@ -10,6 +10,7 @@ import re
 from datetime import date, datetime, time
 from itertools import islice
 
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Moment, Recurrence, Span
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import parse
@@ -80,9 +81,17 @@ def _day_of(text: str, rules: tuple[str, ...], warnings: list[str]) -> tuple[Mom
     try:
         day = datetime(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
-        warnings.append(f"EXDATE {text!r} names no day of any calendar, so it takes nothing away (correct it)")
+        warnings.append(
+            say("EXDATE {text!r} names no day of any calendar, so it takes nothing away (correct it)", text=text)
+        )
         return ()
-    warnings.append(f"EXDATE {text!r} cannot be read; what begins on {day:%Y-%m-%d} is taken to be meant (correct it)")
+    warnings.append(
+        say(
+            "EXDATE {text!r} cannot be read; what begins on {day} is taken to be meant (correct it)",
+            text=text,
+            day=day.date(),
+        )
+    )
     return (Moment(wall=day, zone=None),)
 
 
@@ -167,10 +176,14 @@ def _on_local_days(rule: str, given: date, meant: date, warnings: list[str]) -> 
     if given == meant or not _DAY_PARTS & named.keys() or not _hits(named, given):
         return rule
     if not _can_move(named):
-        raise ValueError(f"{rule} counts days in UTC that are other days for people (have the feed write VALUE=DATE)")
+        raise ValueError(
+            say("{rule} counts days in UTC that are other days for people (have the feed write VALUE=DATE)", rule=rule)
+        )
     late = max(given.day, meant.day) > _IN_EVERY_MONTH or given.month != meant.month
     if _hits(named, meant) or ("BYMONTHDAY" in named and late):
-        warnings.append(f"the days of {rule} are read as days in UTC, where the series begins on {given}")
+        warnings.append(
+            say("the days of {rule} are read as days in UTC, where the series begins on {day}", rule=rule, day=given)
+        )
     shift = (meant - given).days
     moved = {
         "BYDAY": ",".join(_weekday(text, shift) for text in named.get("BYDAY", "").split(",")),

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
+from syncd.lang.saying import say
 from syncd.source.ical.transfer import fold_soft_breaks
 
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -178,28 +179,31 @@ class _Splitter:
                 self._end(name, token.start(1), token.end())
         end = len(self._stream)
         if self._open is not None:
-            self._unfinished(f"line {self._open.line}: the file ends within the {self._open.kind.decode()} begun there")
-            self._break("the file ends within it", end, cut=True)
+            line, kind = self._open.line, self._open.kind.decode()
+            self._unfinished(say("line {line}: the file ends within the {kind} begun there", line=line, kind=kind))
+            self._break(say("the file ends within it"), end, cut=True)
         if self._calendar is not None:
-            self._unfinished("the file ends without END:VCALENDAR")
+            self._unfinished(say("the file ends without END:VCALENDAR"))
         return self._feed
 
     def _begin(self, name: bytes, start: int, end: int) -> None:
         if name == b"VCALENDAR":
             if self._calendar is not None:
                 line = self._lines.at(start)
-                self._unfinished(f"line {line}: a VCALENDAR begins before the one above has ended")
-                self._break("a VCALENDAR begins before it has ended", start)
+                self._unfinished(say("line {line}: a VCALENDAR begins before the one above has ended", line=line))
+                self._break(say("a VCALENDAR begins before it has ended"), start)
             self._calendar = Calendar()
             self._feed.calendars.append(self._calendar)
             self._gap = end
         elif self._calendar is None:
-            self._unfinished(f"line {self._lines.at(start)}: a component stands outside of VCALENDAR")
+            line = self._lines.at(start)
+            self._unfinished(say("line {line}: a component stands outside of VCALENDAR", line=line))
         # A VEVENT inside a VEVENT means that the END of the first is missing, not that it is nested.
         elif self._open is None or name in _TOP:
             if self._open is None:
                 self._calendar.head += self._stream[self._gap : start]
-            self._break(f"another {name.decode()} begins before it has ended", start)
+            if self._open is not None:
+                self._break(say("another {kind} begins before it has ended", kind=name.decode()), start)
             self._open = _Open(name, start, self._lines.at(start))
             self._nested, self._holes, self._stray = [], [], b""
         else:
@@ -210,8 +214,9 @@ class _Splitter:
             return
         if name == b"VCALENDAR":
             if self._open is not None:
-                self._unfinished(f"line {self._open.line}: the {self._open.kind.decode()} begun there never ends")
-                self._break("the calendar ends within it", start)
+                line, kind = self._open.line, self._open.kind.decode()
+                self._unfinished(say("line {line}: the {kind} begun there never ends", line=line, kind=kind))
+                self._break(say("the calendar ends within it"), start)
             else:
                 self._calendar.head += self._stream[self._gap : start]
             self._calendar = None
@@ -227,7 +232,8 @@ class _Splitter:
     def _close(self, calendar: Calendar, component: _Open, end: int) -> None:
         if self._nested or self._stray:
             name = self._nested[-1][0] if self._nested else self._stray
-            self._break(f"{'BEGIN' if self._nested else 'END'}:{name.decode()} in it has no counterpart", end)
+            mark = f"{'BEGIN' if self._nested else 'END'}:{name.decode()}"
+            self._break(say("{mark} in it has no counterpart", mark=mark), end)
         elif component.kind in _KEPT:
             pieces = calendar.events if component.kind == b"VEVENT" else calendar.zones
             pieces.append(self._piece(component, end))

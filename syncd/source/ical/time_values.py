@@ -15,6 +15,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from syncd.lang.saying import say
 from syncd.model import zones as zone_names
 from syncd.model.entry import AllDay, Moment, Reminder, Span, Timed
 from syncd.source.field_values import (
@@ -28,6 +29,7 @@ from syncd.source.field_values import (
 )
 from syncd.source.ical.lines import Component, Property
 from syncd.source.ical.vtimezone import FeedZones
+from syncd.source.reasons import reason_of
 from syncd.source.stamps import looks_like_stamp, read_stamp, utc_of
 
 _DAY = timedelta(days=1)
@@ -115,7 +117,7 @@ def read_length(text: str) -> timedelta:
     stripped = text.strip()
     length = iso_length(stripped.lstrip("+-"))
     if length is None:
-        raise ValueError(f"{text!r} is not a duration (write it like PT1H30M or P1D)")
+        raise ValueError(say("{text!r} is not a duration (write it like PT1H30M or P1D)", text=text))
     return -length if stripped.startswith("-") else length
 
 
@@ -138,7 +140,7 @@ def read_span(component: Component, start: When, home: Home, *, series: bool) ->
         else _end_after(start, start.zone, length, home)
     )
     if finish.zone is None:
-        raise ValueError("DTSTART has a time and DTEND has none (give both a time, or neither)")
+        raise ValueError(say("DTSTART has a time and DTEND has none (give both a time, or neither)"))
     timed = timed_span(start.wall, finish.wall, start.zone, finish.zone, first_year=first_year)
     if not marks_whole_days(component):
         return timed
@@ -157,7 +159,7 @@ def _end_after(start: When, zone: str, length: Property | None, home: Home) -> W
     if not size:
         return start
     if length is not None and size < timedelta(0):
-        raise ValueError(f"DURATION {length.value} is negative")
+        raise ValueError(say("DURATION {value} is negative", value=length.value))
     return When(wall=after(start.wall, size, zone), zone=zone, form=start.form, tzid=start.tzid)
 
 
@@ -169,7 +171,7 @@ def read_rdates(prop: Property, main: Span, home: Home) -> Iterator[Span]:
         if isinstance(main, AllDay) and start.zone is not None and not slash:
             day = home.midnight(start, ends=_DAY_ENDS) if start.form != "utc" else home.day(start)
             if day is None:
-                raise ValueError(f"RDATE {text} has a time, the series has none")
+                raise ValueError(say("RDATE {text} has a time, the series has none", text=text))
             start = When(wall=_midnight(day), zone=None)
         # Some programs write RDATE as bare dates in a series with times: the time is that of the series.
         if start.zone is None and isinstance(main, Timed):
@@ -205,10 +207,10 @@ def read_reminders(component: Component, main: Span, home: Home) -> tuple[tuple[
             # A reminder that cannot be read is lost with a warning; the event itself is right without it.
             before = _before(trigger, main, home)
         except ValueError as error:
-            passed.append(f"a reminder is left out: {error}")
+            passed.append(say("a reminder is left out: {reason}", reason=reason_of(error)))
             continue
         if before < timedelta(0):
-            passed.append(f"a reminder is left out: {trigger.value} comes after the start")
+            passed.append(say("a reminder is left out: {trigger} comes after the start", trigger=trigger.value))
         else:
             found.add(before)
     return tuple(Reminder(before=before) for before in sorted(found)), passed
@@ -238,7 +240,7 @@ def _date_with_time(text: str, wall: datetime, offset: timedelta | None, home: H
     else:
         day = home.midnight(When(wall=utc_of(wall, offset), zone="UTC", form="utc"))
     if day is None:
-        raise ValueError(f"{text} has a time and is marked as a date")
+        raise ValueError(say("{text} has a time and is marked as a date", text=text))
     return When(wall=_midnight(day), zone=None)
 
 
@@ -272,14 +274,14 @@ def _all_day_end(start: When, end: Property | None, length: Property | None, hom
     if end is not None:
         last = _exclusive(_when(end.value.strip(), end, home, exact=True), home)
         if last is None:
-            raise ValueError("DTSTART is a date and DTEND has a time (give both a time, or neither)")
+            raise ValueError(say("DTSTART is a date and DTEND has a time (give both a time, or neither)"))
         # RFC 5545, 3.6.1: DTEND is exclusive, so an equal one would be no day at all.
         return first + _DAY if last == first else last
     if length is None:
         return first + _DAY
     size = read_length(length.value)
     if size % _DAY or size < timedelta(0):
-        raise ValueError(f"DTSTART is a date, and DURATION {length.value} is not in whole days")
+        raise ValueError(say("DTSTART is a date, and DURATION {value} is not in whole days", value=length.value))
     return first + max(size, _DAY)
 
 
@@ -309,11 +311,11 @@ def _period(start: datetime, zone: str, text: str, prop: Property, home: Home) -
     if text.lstrip("+-").upper().startswith("P"):
         length = read_length(text)
         if length < timedelta(0):
-            raise ValueError(f"the period's length {text} is negative")
+            raise ValueError(say("the period's length {text} is negative", text=text))
         return timed_span(start, after(start, length, zone), zone, zone)
     end = _when(text, prop, home, exact=True)
     if end.zone is None:
-        raise ValueError(f"the period's end {text} has no time")
+        raise ValueError(say("the period's end {text} has no time", text=text))
     return timed_span(start, end.wall, zone, end.zone)
 
 
@@ -323,7 +325,7 @@ def _before(trigger: Property, main: Span, home: Home) -> timedelta:
     if trigger.params.get("VALUE", "").upper() == "DATE-TIME" or looks_like_stamp(trigger.value.strip()):
         at = read_when(trigger, Home(zones=home.zones))
         if zone is None or at.zone is None:
-            raise ValueError(f"{trigger.value} cannot be set against a day without a zone")
+            raise ValueError(say("{value} cannot be set against a day without a zone", value=trigger.value))
         return instant(start, zone) - instant(at.wall, at.zone)
     length = read_length(trigger.value)
     if trigger.params.get("RELATED", "").upper() == "END":
@@ -347,4 +349,4 @@ def moved_to(wall: datetime, origin: str, zone: str) -> datetime:
     try:
         return instant(wall, origin).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     except OverflowError:
-        raise ValueError(f"{wall} lies past the year 9999 elsewhere") from None
+        raise ValueError(say("{wall} lies past the year 9999 elsewhere", wall=wall)) from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from sys import intern
 
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
 from syncd.model.zones import resolve
 from syncd.source.field_values import clean, damaged, digest, dropped
@@ -89,11 +90,13 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     `series` is the home of the series that a changed occurrence belongs to, if the feed has that series.
     """
     if damaged(text):
-        raise ValueError("there are bytes that are not text in the file's encoding (set encoding, or export it again)")
+        raise ValueError(
+            say("there are bytes that are not text in the file's encoding (set encoding, or export it again)")
+        )
     component = read_component(text)
     # Ignoring it would show occurrences that the source excludes.
     if "EXRULE" in component.properties:
-        raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
+        raise ValueError(say("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)"))
     changed = component.first("RECURRENCE-ID")
     if "DTSTART" not in component.properties and _is_cancelled(component, facts):
         return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
@@ -101,7 +104,9 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     span, recurrence, home, warnings = _times(component, facts.zones, beside, is_change=changed is not None)
     reminders, unread = read_reminders(component, span, home)
     warnings += unread
-    warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
+    warnings += [
+        say("the line {line!r} is not iCalendar and is left out", line=line[:_SHOWN]) for line in component.unread
+    ]
     warnings += _controls(component)
     warnings += _contradictions(component, span)
     details = _details(component, facts, reminders)
@@ -179,7 +184,7 @@ def _times(
     """Return an event's span, how it repeats, what other times are read against, and warnings."""
     begin = component.first("DTSTART")
     if begin is None:
-        raise ValueError("there is no DTSTART")
+        raise ValueError(say("there is no DTSTART"))
     start = read_when(begin, Home(zones=zones, start=beside))
     repeats = not _REPEATS.isdisjoint(component.properties) and _repeats(component)
     rules = read_rules(component, start.wall.day) if repeats else ()
@@ -194,9 +199,16 @@ def _times(
     if recurrence is not None and definition is not None and isinstance(span, Timed):
         last = zones.last_of_own_zones
         span, recurrence, goes_on = in_utc(recurrence, span, definition, first=first, last=last)
-        warnings += [f"no known zone has the local times of {own!r}, so it is shown until {last.year}"] * goes_on
+        if goes_on:
+            warnings.append(
+                say(
+                    "no known zone has the local times of {zone!r}, so it is shown until {year}",
+                    zone=own,
+                    year=last.year,
+                )
+            )
     if isinstance(span, Timed) and marks_whole_days(component):
-        warnings.append("it is marked as whole days and begins at no midnight of the feed's zones (set timezone)")
+        warnings.append(say("it is marked as whole days and begins at no midnight of the feed's zones (set timezone)"))
     return span, recurrence, home, warnings
 
 
@@ -222,7 +234,7 @@ def _rank(component: Component, *, cancels: bool) -> tuple[int, str, str]:
 def _controls(component: Component) -> Iterator[str]:
     for name, found in component.properties.items():
         if names := dropped("".join(prop.value for prop in found)):
-            yield f"{name} holds control characters ({names}); they are left out"
+            yield say("{name} holds control characters ({names}); they are left out", name=name, names=names)
 
 
 def _contradictions(component: Component, span: Span) -> Iterator[str]:
@@ -231,15 +243,20 @@ def _contradictions(component: Component, span: Span) -> Iterator[str]:
     for name in _ONCE:
         found = properties.get(name, ())
         if len(found) > 1 and len({prop.value for prop in found}) > 1:
-            yield f"{name} stands there {len(found)} times; the first is used (keep one)"
+            number = len(found)
+            yield say("{name} stands there {number} times; the first is used (keep one)", name=name, number=number)
     length = component.first("DURATION")
     if length is not None and "DTEND" in properties and read_length(length.value) != _length(span):
-        yield "DTEND and DURATION exclude each other; DTEND is used (keep one)"
+        yield say("DTEND and DURATION exclude each other; DTEND is used (keep one)")
     for name in ("DTSTART", "DTEND"):
         prop = component.first(name)
         tzid = prop.params.get("TZID") if prop is not None else None
         if prop is not None and tzid and prop.value.rstrip()[-1:] in "Zz" and resolve(tzid) not in _UTC:
-            yield f"{name} is marked as UTC by its Z and has TZID={tzid}; it is read as UTC (keep one of the two)"
+            yield say(
+                "{name} is marked as UTC by its Z and has TZID={tzid}; it is read as UTC (keep one of the two)",
+                name=name,
+                tzid=tzid,
+            )
             return
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.source.ical.lines import Component
 from syncd.source.ical.zone_definition import ZoneDefinition
@@ -83,7 +84,7 @@ class FeedZones:
         """
         if not tzid:
             if self._floating is None:
-                raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
+                raise ValueError(say('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])'))
             return wall, self._floating
         certain = self._certainly(tzid)
         if certain is not None:
@@ -144,12 +145,12 @@ class FeedZones:
         # Unlike icalendar, which would leave the time naive: an hour off without a word is worse than a rejected event.
         definition = self.definition(tzid)
         if definition is None:
-            lacks = "its VTIMEZONE cannot be read" if tzid in self._components else "it has no VTIMEZONE"
-            meant = f" as '{tzid}' = \"{zones.guess(tzid) or 'Europe/Moscow'}\"" if "'" not in tzid else ""
-            raise ValueError(
-                f"the time zone {tzid!r} is not known, and {lacks} (name its zone in [sync.source.zones]{meant}, or "
-                "have the feed use an IANA name)"
+            unknown = (
+                say("the time zone {tzid!r} is not known, and its VTIMEZONE cannot be read", tzid=tzid)
+                if tzid in self._components
+                else say("the time zone {tzid!r} is not known, and it has no VTIMEZONE", tzid=tzid)
             )
+            raise ValueError(say("{message} ({remedy})", message=unknown, remedy=_remedy(tzid)))
         return definition
 
     def _candidates(self, tzid: str) -> Iterator[str]:
@@ -182,6 +183,16 @@ class FeedZones:
             return zone
         # A rule without years, as Outlook writes it, is wrong for the past and means the present.
         return next(_agreeing(definition, _moments(definition, years[0], end), self._candidates(tzid)), None)
+
+
+def _remedy(tzid: str) -> str:
+    if "'" in tzid:  # no example: it could not be quoted so in TOML
+        return say("name its zone in [sync.source.zones], or have the feed use an IANA name")
+    return say(
+        "name its zone in [sync.source.zones] as '{tzid}' = \"{zone}\", or have the feed use an IANA name",
+        tzid=tzid,
+        zone=zones.guess(tzid) or "Europe/Moscow",
+    )
 
 
 def plain_name(tzid: str) -> str:

@@ -11,10 +11,9 @@ from itertools import islice, takewhile
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import parse
 from syncd.model.recurrence.wall import DAY, as_datetime, seconds
-from syncd.source.field_values import LAST_YEAR
 from syncd.source.ical.lines import Component
 from syncd.source.rule_text import plain_rule
-from syncd.source.stamps import read_stamp, utc_of
+from syncd.source.stamps import LAST_YEAR, read_stamp, utc_of
 
 _FIRST_YEAR = 1970
 _DIGITS = (2, 4, 6)

@@ -8,8 +8,8 @@ from datetime import date
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from syncd.model.entry import Window
-from syncd.source.field_values import LAST_YEAR
 from syncd.source.json.paging import with_query
+from syncd.source.stamps import LAST_YEAR
 
 _UNBOUNDED = (date(1970, 1, 1), date(LAST_YEAR, 12, 31))
 _COUNTED = frozenset({"$filter", "allowedOnly"})

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.encodings import decode
 from syncd.source.field_values import clean, damaged
 
@@ -43,10 +45,16 @@ def read_document(content: bytes, *, name: str, encoding: str = "auto") -> objec
     try:
         return json.loads(text.lstrip("\ufeff"), parse_float=Decimal)
     except RecursionError:
-        raise SourceError(f"{name} is nested too deep to be a schedule", "check what it is") from None
+        raise SourceError(
+            say("{name} is nested too deep to be a schedule", name=name), say("check what it is")
+        ) from None
     except ValueError as error:
-        said = "is cut off" if ends else f"is no JSON: {error}"
-        raise SourceError(f"{name} {said}", "see whether all of it was sent") from None
+        message = (
+            say("{name} is cut off", name=name)
+            if ends
+            else say("{name} is no JSON: {error}", name=name, error=str(error))
+        )
+        raise SourceError(message, say("see whether all of it was sent")) from None
 
 
 def compiled(path: str) -> JSONPath:
@@ -56,9 +64,9 @@ def compiled(path: str) -> JSONPath:
     try:
         found = compile(path)
     except JSONPathError as error:
-        raise ValueError(f"is no JSONPath: {str(error).splitlines()[0]}") from None
+        raise ValueError(say("is no JSONPath: {error}", error=str(error).splitlines()[0])) from None
     if isinstance(found, CompoundJSONPath) or not path.startswith("$"):
-        raise ValueError("is no JSONPath: it begins with $, as $.value[*]")
+        raise ValueError(say("is no JSONPath: it begins with $, as $.value[*]"))
     return found
 
 
@@ -84,7 +92,8 @@ class Records:
         records: list[object] = []
         for one in found:
             if not isinstance(one, list | dict):
-                raise self._missing(document, name, f"{self._text} is {_kind(one)}, no list")
+                said = say("{path} is {kind}, no list", path=self._text, kind=_kind(one))
+                raise self._missing(document, name, said)
             records += one if isinstance(one, list) else [one]
         return records
 
@@ -106,7 +115,7 @@ class Records:
         for one in above:
             # Some have an object of records by their ids, and there every member is one.
             if isinstance(one, dict) and not all(isinstance(member, dict) for member in one.values()):
-                raise self._missing(document, name, f"there is no list at {self._text}")
+                raise self._missing(document, name, say("there is no list at {path}", path=self._text))
 
     def _prove(self, document: object, name: str) -> None:
         """Raise SourceError unless a list on the way is there and empty, so that there are no records."""
@@ -121,13 +130,19 @@ class Records:
                 if all(_is_none_of(one, kinds) for one in above):
                     return
                 break
-        raise self._missing(document, name, f"there is no list at {self._text}")
+        raise self._missing(document, name, say("there is no list at {path}", path=self._text))
 
     def _missing(self, document: object, name: str, said: str) -> SourceError:
         words = words_in(document)
         there = [path for path, _ in lists_in(document)][:_SHOWN]
-        remedy = f"records may be {' or '.join(there)}" if there else "check url, and records in [sync.source]"
-        return SourceError(f"{name}: {said}" + (f"; it says: {words}" if words else ""), remedy)
+        remedy = say("check url, and records in [sync.source]")
+        if there:
+            places = reduce(lambda one, other: say("{one} or {other}", one=one, other=other), there)
+            remedy = say("records may be {places}", places=places)
+        message = say("{name}: {reason}", name=name, reason=said)
+        return SourceError(
+            say("{message}; it says: {words}", message=message, words=words) if words else message, remedy
+        )
 
 
 def value_at(path: JSONPath, document: object) -> object:
@@ -219,4 +234,6 @@ def _is_none_of(value: object, kinds: Sequence[str]) -> bool:
 def _kind(value: object) -> str:
     if value is None:
         return "null"
-    return "text" if isinstance(value, str) else "a yes or no" if isinstance(value, bool) else "a number"
+    if isinstance(value, str):
+        return say("text")
+    return say("a yes or no") if isinstance(value, bool) else say("a number")

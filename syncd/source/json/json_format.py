@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from syncd.errors import SourceError
-from syncd.model.names import counted
+from syncd.lang.saying import say, say_count
 from syncd.source.base import ReadContext
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
@@ -70,14 +70,14 @@ class JsonFormat:
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the records hold; raises SourceError for a document that is no JSON or has no such list."""
         if not content.strip():
-            return Part(incomplete=f"{name} is empty, without even a list")
+            return Part(incomplete=say("{name} is empty, without even a list", name=name))
         document = read_document(content, name=name, encoding=self._encoding)
         records = self._records.of(document, name=name)
         titles, rows, strange = self._cells.rows(records)
         missing = self._cells.missing(titles, records, name=name)
         part = read_table(name, ("members", titles), rows, self._options(context))
         for at in strange:
-            part.reject(f"{name}:{at}", "", "the record is no object, so it has no members")
+            part.reject(f"{name}:{at}", "", say("the record is no object, so it has no members"))
         for reason in missing:
             part.warn(name, reason)
         if self._alone:
@@ -101,9 +101,19 @@ class JsonFormat:
         if self._total is not None:
             said = text_of(value_at(self._total, document))
             if said != str(count):
-                return f"{name} has {counted(count, 'record')}, and total says {said or 'nothing'}"
+                return say_count(
+                    "{name} has {count:,} record, and total says {total}",
+                    "{name} has {count:,} records, and total says {total}",
+                    count,
+                    name=name,
+                    total=said or say("nothing"),
+                )
         elif more := says_more(document):
-            return f"{name} says that there is another page ({more}), and next in [sync.source] does not say how to ask"
+            return say(
+                "{name} says that there is another page ({more}), and next in [sync.source] does not say how to ask",
+                name=name,
+                more=more,
+            )
         return ""
 
 
@@ -137,15 +147,16 @@ class RecordColumns:
     def missing(self, titles: Sequence[str], records: Sequence[object], *, name: str) -> list[str]:
         """Return a warning for each column that no record has; raises SourceError for one that makes an entry."""
         objects = [record for record in records if isinstance(record, dict)]
-        warnings = []
+        warnings: list[str] = []
         for at, title in enumerate(self._titles if objects else ()):
             if at in self._paths or any(_has(record, title) for record in objects):
                 continue
-            said = f"no record has {title!r}, which columns gives for {self._fields[title]}"
+            field = self._fields[title]
+            said = say("no record has {title!r}, which columns gives for {field}", title=title, field=field)
             remedy = nearest(title, [one for one in titles if one not in self._titles])
             if at in self._needed:
-                raise SourceError(f"{name}: {said}", remedy)
-            warnings.append(f"{said} ({remedy})" if remedy else said)
+                raise SourceError(say("{name}: {reason}", name=name, reason=said), remedy)
+            warnings.append(say("{message} ({remedy})", message=said, remedy=remedy) if remedy else said)
         return warnings
 
     def _row(self, record: Mapping[str, object], known: dict[str, int]) -> list[str]:

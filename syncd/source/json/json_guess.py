@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.field_values import clean
 from syncd.source.json.document import lists_in, read_document, says_more
 from syncd.source.json.json_format import RecordColumns
@@ -36,7 +37,9 @@ def guess_records(name: str, content: bytes) -> RecordsGuess:
     document = read_document(content, name=name)
     found = lists_in(document)
     if not found:
-        raise SourceError(f"{name} holds no list of records", "give a document with at least one event")
+        raise SourceError(
+            say("{name} holds no list of records", name=name), say("give a document with at least one event")
+        )
     path, records = found[0]
     titles, rows, _ = RecordColumns({}, frozenset()).rows(records[:_SAMPLE])
     table = [[clean(cell) for cell in cells] for _, cells in rows]

@@ -16,6 +16,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.base import Source
 from syncd.source.encodings import known_encoding
 from syncd.source.files import Assembly
@@ -26,6 +27,7 @@ from syncd.source.json.paged_source import PagedSource
 from syncd.source.json.paging import NextOptions, Paging, check_next, compiled_key
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
+from syncd.source.reasons import reason_of
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.row_reader import TableOptions
 from syncd.source.table.when import DateOrder
@@ -76,18 +78,26 @@ def open_json(options: Mapping[str, object], base: Path, *, where: str, clock: C
         return _open_address(chosen, way, base, where=where, clock=clock)
     for key in _OF_PAGES:
         if getattr(chosen, key):
-            raise ConfigError(f"{where}: {key} goes with url", f"remove {key}, or give url in place of path")
+            raise ConfigError(
+                say("{where}: {key} goes with url", where=where, key=key),
+                say("remove {key}, or give url in place of path", key=key),
+            )
     file_format = _format(chosen, way.records, way, alone=True)
     return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
 
 
 def _open_address(options: JsonOptions, way: _Way, base: Path, *, where: str, clock: Clock) -> Source:
     if options.path is not None:
-        raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
+        raise ConfigError(say("{where}: path and url exclude each other", where=where), say("keep one of them"))
     if options.follow_links:
-        raise ConfigError(f"{where}: follow_links goes with path, and here is a url", "remove follow_links")
+        raise ConfigError(
+            say("{where}: follow_links goes with path, and here is a url", where=where), say("remove follow_links")
+        )
     if not known_encoding(options.encoding):
-        raise ConfigError(f"{where}: unknown encoding {options.encoding!r}", 'e.g. "auto", "utf-8" or "cp1251"')
+        raise ConfigError(
+            say("{where}: unknown encoding {encoding!r}", where=where, encoding=options.encoding),
+            say('e.g. "auto", "utf-8" or "cp1251"'),
+        )
     access = read_access(options, base, where=where)
     # Pages are kept as their records alone, so that what else they say, such as the time, is no change.
     assembly = Assembly(_format(options, "$[*]", way, alone=False), settings=_settings(options))
@@ -97,7 +107,10 @@ def _open_address(options: JsonOptions, way: _Way, base: Path, *, where: str, cl
 
 def _check(options: JsonOptions, where: str) -> None:
     if not options.columns:
-        raise ConfigError(f"{where}: missing key 'columns'", 'e.g. columns = { title = "name", start = "begins" }')
+        raise ConfigError(
+            say("{where}: missing key 'columns'", where=where),
+            say('e.g. columns = {{ title = "name", start = "begins" }}'),
+        )
     check_mapping(options.columns, where=where)
     for field, path in options.columns.items():
         if path.startswith("$"):
@@ -105,11 +118,19 @@ def _check(options: JsonOptions, where: str) -> None:
     try:
         Records(options.records or "$")
     except ValueError as error:
-        raise ConfigError(f"{where}: records {options.records!r} {error}") from None
+        raise ConfigError(
+            say(
+                "{where}: {key} {path!r} {reason}",
+                where=where,
+                key="records",
+                path=options.records or "$",
+                reason=reason_of(error),
+            )
+        ) from None
     if options.total is not None:
         compiled_key(options.total, "total", where=where)
         if options.count is not None:
-            raise ConfigError(f"{where}: total and count exclude each other", "keep one of them")
+            raise ConfigError(say("{where}: total and count exclude each other", where=where), say("keep one of them"))
     if options.next is not None:
         check_next(options.next, where=where)
     default_length(options.default_duration, where=where)

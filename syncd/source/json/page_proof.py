@@ -8,8 +8,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from syncd.model.names import counted
-from syncd.source.json.paging import PRINT_BYTES, PageFacts, Paging, SoFar
+from syncd.lang.saying import say, say_count
+from syncd.source.json.paging import LINK_HEADER, PRINT_BYTES, PageFacts, Paging, SoFar
 
 DIGEST_BYTES = 16
 
@@ -89,9 +89,9 @@ class Pages:
             self._overlapping.add(address)
             del prints[0]
         elif overlaps:
-            self._doubt = self._doubt or "a page does not begin where the one before ended"
+            self._doubt = self._doubt or say("a page does not begin where the one before ended")
         elif self._paging.shifts and (self._pages or (self._paging.is_numbered and prints)):
-            self._doubt = self._doubt or "nothing shows whether its pages shifted"
+            self._doubt = self._doubt or say("nothing shows whether its pages shifted")
         self._pages[address] = page
         self._take(prints)
         if facts.total is not None and not self._counts_itself:
@@ -111,12 +111,22 @@ class Pages:
         totals = self._totals | ({count} if count is not None else set())
         doubt, short = self._doubt, ""
         if len(totals) > 1:
-            doubt = "its total changed"
+            doubt = say("its total changed")
         elif totals and totals != {self._records}:
-            doubt = short = f"{name} gave {counted(self._records, 'record')}, and says that there are {totals.pop()}"
+            doubt = short = say_count(
+                "{name} gave {count:,} record, and says that there are {total}",
+                "{name} gave {count:,} records, and says that there are {total}",
+                self._records,
+                name=name,
+                total=totals.pop(),
+            )
         more = next((page.facts.more for page in self._pages.values() if page.facts.more), "")
         if more:
-            short = f"{name} says that there is another page ({more}), and next does not say how to ask for it"
+            short = say(
+                "{name} says that there is another page ({more}), and next does not say how to ask for it",
+                name=name,
+                more=LINK_HEADER if more == LINK_HEADER else more,
+            )
         return PagesRead(
             pages=self._pages,
             overlapping=frozenset(self._overlapping),
@@ -130,7 +140,7 @@ class Pages:
     def _take(self, prints: list[bytes]) -> None:
         here = set(prints)
         if here & self._prints:
-            self._doubt = self._doubt or "a record came on two pages"
+            self._doubt = self._doubt or say("a record came on two pages")
         self._prints |= here
         self._records += len(prints)
         self._digest.update(b"".join(prints))

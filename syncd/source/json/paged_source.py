@@ -22,6 +22,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes
@@ -98,7 +99,8 @@ class PagedSource:
             if not read.doubt or (is_alike and not (read.short and before == known.proved)):
                 return read
             pages, before = read.pages, read.digest
-        return replace(read, short=f"{self._access.shown} changed while it was read ({read.doubt})")
+        reason = say("{name} changed while it was read ({doubt})", name=self._access.shown, doubt=read.doubt)
+        return replace(read, short=reason)
 
     async def _all(self, client: WebClient, url: str, known: KnownPages) -> PagesRead:
         counting = self._query.count_address(url)
@@ -145,19 +147,27 @@ class PagedSource:
         body = await self._body(await _asked(client, url, {}))
         number = number_in(body, name=self._access.shown)
         if number is None:
-            raise SourceError(f"{self._access.shown}: what count asks for is no number", "correct count")
+            raise SourceError(
+                say("{name}: what count asks for is no number", name=self._access.shown), say("correct count")
+            )
         return number
 
     def _refuse_circle(self, asked: str, page: JsonPage, pages: Pages) -> None:
         """Raise SourceError if the pages never end: an address comes again, or asking by place changes nothing."""
         name = self._access.shown
         if asked in pages:
-            raise SourceError(f"{name}: page {len(pages)} leads back to an earlier page", "correct next")
+            raise SourceError(
+                say("{name}: page {number} leads back to an earlier page", name=name, number=len(pages)),
+                say("correct next"),
+            )
         if pages.repeats_the_first(page):
-            text = f"{name}: page 2 has the same records as page 1"
-            raise SourceError(text, "correct next in [sync.source]: the server does not heed it")
+            text = say("{name}: page 2 has the same records as page 1", name=name)
+            raise SourceError(text, say("correct next in [sync.source]: the server does not heed it"))
         if len(pages) >= MOST_PAGES:
-            raise SourceError(f"{name} has more than {MOST_PAGES} pages", "ask for more records at once (size)")
+            raise SourceError(
+                say("{name} has more than {most} pages", name=name, most=MOST_PAGES),
+                say("ask for more records at once (size)"),
+            )
 
     def _at_home(self, client: WebClient, url: str) -> str:
         """Return the address of a page on the same server; raises SourceError for one on another."""
@@ -166,8 +176,13 @@ class PagedSource:
         if parts.hostname == own.hostname and (own.scheme, parts.scheme) == ("https", "http"):
             return urlunsplit(parts._replace(scheme=own.scheme, netloc=own.netloc))
         if not client.trusts(url):
-            text = f"{self._access.shown}: the next page is on another server, {parts.hostname or 'or nowhere'}"
-            raise SourceError(text, "correct next, or give the address of that server as url")
+            name, host = self._access.shown, parts.hostname
+            text = (
+                say("{name}: the next page is on another server, {host}", name=name, host=host)
+                if host
+                else say("{name}: the next page is on another server, or nowhere", name=name)
+            )
+            raise SourceError(text, say("correct next, or give the address of that server as url"))
         return url
 
     def _files(self, read: PagesRead) -> list[FileBytes]:
@@ -208,7 +223,11 @@ async def _asked(client: WebClient, url: str, headers: Mapping[str, str]) -> Web
 
 async def _in_its_words(error: WebError) -> SourceError:
     words = await asyncio.to_thread(_words, error.body) if error.body else ""
-    return SourceError(f"{error.message}; it says: {words}", error.remedy) if words else error
+    return (
+        SourceError(say("{message}; it says: {words}", message=error.message, words=words), error.remedy)
+        if words
+        else error
+    )
 
 
 def _words(body: bytes) -> str:

@@ -19,7 +19,9 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.saying import say
 from syncd.source.json.document import Records, compiled, read_document, says_more, value_at
+from syncd.source.reasons import reason_of, with_and
 from syncd.source.table.typed_values import encoded, text_of
 
 MOST_PAGES = 10_000
@@ -57,6 +59,10 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     more: str = ""
 
 
+LINK_HEADER = say("its Link header")
+"""What a page says of another one, where it says so in its headers alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoFar:
     """How far a reading is: how many pages and records have come, the last page with what of it is new, the total.
@@ -84,16 +90,26 @@ def check_next(options: NextOptions, *, where: str) -> None:
     """Raise ConfigError, beginning with `where`, for keys of `next` that do not say how to ask for a page."""
     ways = [name for name in ("link", "cursor", "skip", "page") if getattr(options, name) is not None]
     if len(ways) != 1:
-        wrong = f"{' and '.join(ways)} exclude each other" if ways else "does not say how"
-        raise ConfigError(f"{where}: next: {wrong}", "give one of link, cursor, skip and page")
+        raise ConfigError(
+            say("{where}: next: {ways} exclude each other", where=where, ways=with_and(ways))
+            if ways
+            else say("{where}: next: does not say how", where=where),
+            say("give one of link, cursor, skip and page"),
+        )
     if (options.parameter is None) == (options.cursor is not None):
-        raise ConfigError(f"{where}: next: cursor and parameter go together", 'e.g. parameter = "cursor"')
+        raise ConfigError(
+            say("{where}: next: cursor and parameter go together", where=where), say('e.g. parameter = "cursor"')
+        )
     if (options.limit is None) != (options.size is None):
-        raise ConfigError(f"{where}: next: limit and size go together", 'e.g. limit = "limit", size = 500')
+        raise ConfigError(
+            say("{where}: next: limit and size go together", where=where), say('e.g. limit = "limit", size = 500')
+        )
     if options.first is not None and options.page is None:
-        raise ConfigError(f"{where}: next: first goes with page", "remove first")
+        raise ConfigError(say("{where}: next: first goes with page", where=where), say("remove first"))
     if options.size is not None and options.size < 1:
-        raise ConfigError(f"{where}: next: size = {options.size} asks for nothing", "e.g. 500")
+        raise ConfigError(
+            say("{where}: next: size = {size} asks for nothing", where=where, size=options.size), say("e.g. 500")
+        )
     for name, path in (("link", options.link), ("cursor", options.cursor)):
         if path is not None and path != "header":
             compiled_key(path, f"next: {name}", where=where)
@@ -104,7 +120,9 @@ def compiled_key(path: str, key: str, *, where: str) -> None:
     try:
         compiled(path)
     except ValueError as error:
-        raise ConfigError(f"{where}: {key} {path!r} {error}") from None
+        raise ConfigError(
+            say("{where}: {key} {path!r} {reason}", where=where, key=key, path=path, reason=reason_of(error))
+        ) from None
 
 
 def with_query(url: str, parameters: Mapping[str, object]) -> str:
@@ -179,7 +197,8 @@ class Paging:
 
     def _more(self, document: object, headers: Mapping[str, str]) -> str:
         # Not the address itself, as addresses may hold keys.
-        return says_more(document) or ("its Link header" if _next_link(headers.get("link", "")) else "")
+        # Plain, for it is kept with the page.
+        return says_more(document) or (str(LINK_HEADER) if _next_link(headers.get("link", "")) else "")
 
     def _place(self, records: int, pages: int) -> dict[str, object]:
         options = self._options
@@ -201,7 +220,9 @@ class Paging:
         if found is None or found is False or found == "":
             return ""
         if isinstance(found, dict | list | bool):
-            raise SourceError(f"{name}: what leads to the next page is no text", "correct next in [sync.source]")
+            raise SourceError(
+                say("{name}: what leads to the next page is no text", name=name), say("correct next in [sync.source]")
+            )
         return text_of(found)
 
     def _total_in(self, document: object, name: str) -> int | None:
@@ -209,7 +230,9 @@ class Paging:
             return None
         found = text_of(value_at(self._total, document))
         if not found.isdecimal():
-            raise SourceError(f"{name}: there is no number at total", "correct total in [sync.source]")
+            raise SourceError(
+                say("{name}: there is no number at total", name=name), say("correct total in [sync.source]")
+            )
         return int(found)
 
 

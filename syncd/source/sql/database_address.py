@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.sql.query_reading import SqlDatabase
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _PACKAGES = {
     "mysqlconnector": "mysql-connector-python",
     "mariadbconnector": "mariadb",
 }
-_EXAMPLE = "postgresql://user:password@host/database, or sqlite:///file.db"
+_EXAMPLE = say("postgresql://user:password@host/database, or sqlite:///file.db")
 _PART = re.compile(r"([^;=]*)=([^;]*)")
 _HOLDS_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
@@ -64,13 +65,15 @@ def _url(address: str, where: str) -> URL:
         from sqlalchemy.engine import make_url  # noqa: PLC0415 - an extra
         from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
     except ImportError:
-        remedy = "pip install 'syncd[sql]' and the driver of your database, into the same environment"
-        raise ConfigError(f"{where}: SQL needs SQLAlchemy", remedy) from None
+        remedy = say("pip install 'syncd[sql]' and the driver of your database, into the same environment")
+        raise ConfigError(say("{where}: SQL needs SQLAlchemy", where=where), remedy) from None
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
-        remedy = f"e.g. {_EXAMPLE}; a password with signs such as @ or / may stand beside it, as password"
-        raise ConfigError(f"{where}: url is not the address of a database", remedy) from None
+        remedy = say(
+            "e.g. {example}; a password with signs such as @ or / may stand beside it, as password", example=_EXAMPLE
+        )
+        raise ConfigError(say("{where}: url is not the address of a database", where=where), remedy) from None
     # Hosting services write it so, and SQLAlchemy knows the full name only.
     return url.set(drivername=url.drivername.replace("postgres", "postgresql", 1)) if _is_short(url) else url
 
@@ -82,7 +85,9 @@ def _is_short(url: URL) -> bool:
 def _read_only(url: URL, base: Path, where: str) -> tuple[URL, Path | None]:
     """Return the address under which SQLite opens a file for reading, and never makes one, and the file if it says."""
     if not url.database or url.database == ":memory:":
-        raise ConfigError(f"{where}: url names no file of SQLite", "e.g. sqlite:///shifts.db, beside the config")
+        raise ConfigError(
+            say("{where}: url names no file of SQLite", where=where), say("e.g. sqlite:///shifts.db, beside the config")
+        )
     query = {**url.query, "mode": "ro", "uri": "true"}
     if url.database.startswith("file:"):
         return url.set(query=query), None
@@ -107,15 +112,25 @@ def _engine(url: URL, where: str) -> Engine:
             unknown = isinstance(error, NoSuchModuleError)
             continue
         except (ArgumentError, TypeError, ValueError) as error:
-            raise ConfigError(f"{where}: url cannot be used: {type(error).__name__}", f"e.g. {_EXAMPLE}") from None
+            raise ConfigError(
+                say("{where}: url cannot be used: {error}", where=where, error=type(error).__name__),
+                say("e.g. {example}", example=_EXAMPLE),
+            ) from None
         if engine.dialect.is_async:
-            raise ConfigError(f"{where}: url names {driver}, a driver for asyncio", "leave it out, or name another")
+            raise ConfigError(
+                say("{where}: url names {driver}, a driver for asyncio", where=where, driver=driver),
+                say("leave it out, or name another"),
+            )
         return engine
     if unknown:
-        raise ConfigError(f"{where}: SQLAlchemy knows no database {url.drivername!r}", "install its dialect")
+        raise ConfigError(
+            say("{where}: SQLAlchemy knows no database {kind!r}", where=where, kind=url.drivername),
+            say("install its dialect"),
+        )
     package = _PACKAGES.get(drivers[0], drivers[0])
     raise ConfigError(
-        f"{where}: the driver of {kind} is not installed", f"pip install {package}, into the same environment"
+        say("{where}: the driver of {kind} is not installed", where=where, kind=kind),
+        say("pip install {package}, into the same environment", package=package),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 
 _LONGEST = 300
 _WRITES, _TOO_LATE, _DENIED = "25006", "57014", "42501"
@@ -19,19 +20,38 @@ def failure(error: Exception, shown: str, secrets: Iterable[str], *, connected: 
     if state == _TOO_LATE:
         return broken_off(shown, "timeout", timeout_s)
     if state == _WRITES or "readonly database" in said:
-        return SourceError(f"{shown}: the query writes, and syncd only reads: {said}", "give a query that only reads")
+        return SourceError(
+            say("{name}: the query writes, and syncd only reads: {said}", name=shown, said=said),
+            say("give a query that only reads"),
+        )
     if state == _DENIED:
-        return SourceError(f"{shown}: {said}", "let this account read it (GRANT SELECT)")
+        return SourceError(
+            say("{name}: {reason}", name=shown, reason=said), say("let this account read it (GRANT SELECT)")
+        )
     if not connected:
-        return SourceError(f"{shown} cannot be reached, or refuses: {said}", "check url, and what this account may do")
-    return SourceError(f"{shown}: the query failed: {said}", "correct query in [sync.source], or what it reads")
+        return SourceError(
+            say("{name} cannot be reached, or refuses: {said}", name=shown, said=said),
+            say("check url, and what this account may do"),
+        )
+    return SourceError(
+        say("{name}: the query failed: {said}", name=shown, said=said),
+        say("correct query in [sync.source], or what it reads"),
+    )
 
 
 def broken_off(shown: str, key: str, seconds: float) -> SourceError:
     """Return the error for a reading that took longer than `key` allows."""
-    what = "did not give everything" if key == "total_timeout" else "gave nothing"
-    remedy = f"make the query faster, or raise {key} in [sync.source]"
-    return SourceError(f"{shown} {what} within {seconds:g} s, so nothing is known of it", remedy)
+    remedy = say("make the query faster, or raise {key} in [sync.source]", key=key)
+    return SourceError(
+        say(
+            "{name} did not give everything within {seconds:g} s, so nothing is known of it",
+            name=shown,
+            seconds=seconds,
+        )
+        if key == "total_timeout"
+        else say("{name} gave nothing within {seconds:g} s, so nothing is known of it", name=shown, seconds=seconds),
+        remedy,
+    )
 
 
 def _said(error: BaseException, secrets: Iterable[str]) -> str:

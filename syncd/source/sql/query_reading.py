@@ -19,8 +19,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
-from syncd.model.names import counted
 from syncd.source.field_values import clean
 from syncd.source.sql.database_failures import broken_off, failure
 from syncd.source.sql.statement import as_text
@@ -206,13 +206,16 @@ class QueryReading:
         """Raise SourceError if there is more than the limits allow, or nobody waits any more."""
         limits, shown = self._limits, self._database.shown
         if self._stopped:
-            raise SourceError(f"{shown}: the reading was broken off")
+            raise SourceError(say("{name}: the reading was broken off", name=shown))
         if len(self._rows) > limits.rows:
-            remedy = "let the query say which days are meant (:first, :last), or raise max_rows in [sync.source]"
-            raise SourceError(f"{shown} gave more than {counted(limits.rows, 'row')}", remedy)
+            remedy = say("let the query say which days are meant (:first, :last), or raise max_rows in [sync.source]")
+            message = say_count(
+                "{name} gave more than {count:,} row", "{name} gave more than {count:,} rows", limits.rows, name=shown
+            )
+            raise SourceError(message, remedy)
         if size > limits.size:
-            remedy = "let the query take fewer columns, or raise max_bytes in [sync.source] if that is right"
-            raise SourceError(f"{shown} gave more than {limits.size} bytes", remedy)
+            remedy = say("let the query take fewer columns, or raise max_bytes in [sync.source] if that is right")
+            raise SourceError(say("{name} gave more than {most} bytes", name=shown, most=limits.size), remedy)
 
 
 def prepare(connection: Connection, database: SqlDatabase, limits: ReadingLimits) -> None:
@@ -258,5 +261,11 @@ def _refuse_twins(titles: Sequence[str], shown: str) -> None:
     """Raise SourceError if two columns have one name: a template could mean either."""
     for at, title in enumerate(titles):
         if (first := titles.index(title)) != at:
-            text = f"{shown}: columns {first + 1} and {at + 1} of the query are both called {title!r}"
-            raise SourceError(text, "give one of them another name with AS")
+            text = say(
+                "{name}: columns {first} and {second} of the query are both called {title!r}",
+                name=shown,
+                first=first + 1,
+                second=at + 1,
+                title=title,
+            )
+            raise SourceError(text, say("give one of them another name with AS"))

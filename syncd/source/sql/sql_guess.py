@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.field_values import clean
 from syncd.source.sql.database_address import open_database
 from syncd.source.sql.database_failures import failure
@@ -89,7 +90,10 @@ def guess_table_of(source: str) -> TableGuess:
         )
         raise told from None
     if not found:
-        raise SourceError(f"{database.shown} holds no table that this account may see", "name a database with one")
+        raise SourceError(
+            say("{name} holds no table that this account may see", name=database.shown),
+            say("name a database with one"),
+        )
     return max(found, key=_merit)
 
 

@@ -18,14 +18,17 @@ import msgspec
 
 from syncd import collector
 from syncd.errors import ConfigError, SourceError
+from syncd.lang.saying import say
 from syncd.model.entry import Snapshot
 from syncd.source.base import Fetched, ReadContext, Source
-from syncd.source.field_values import LAST_YEAR, clean, sync_zone
+from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import join
 from syncd.source.options import default_length, read_options, unit_length
+from syncd.source.reasons import reason_of
 from syncd.source.sql.database_address import open_database
 from syncd.source.sql.query_reading import QueryReading, QueryResult, ReadingLimits, SqlDatabase
 from syncd.source.sql.statement import check_query, parameters_in
+from syncd.source.stamps import LAST_YEAR
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.row_reader import Row, TableOptions, find_columns, read_table
 from syncd.source.table.when import DateOrder
@@ -65,7 +68,10 @@ def open_sql(options: Mapping[str, object], base: Path, *, where: str) -> Source
     """Return a source of a query; raises ConfigError beginning with `where`, also without SQLAlchemy or the driver."""
     chosen = read_options(SqlOptions, options, where=where)
     if not chosen.columns:
-        raise ConfigError(f"{where}: missing key 'columns'", 'e.g. columns = { title = "name", start = "starts" }')
+        raise ConfigError(
+            say("{where}: missing key 'columns'", where=where),
+            say('e.g. columns = {{ title = "name", start = "starts" }}'),
+        )
     check_mapping(chosen.columns, where=where)
     default_length(chosen.default_duration, where=where)
     unit_length(chosen.duration_unit, where=where)
@@ -77,20 +83,27 @@ def open_sql(options: Mapping[str, object], base: Path, *, where: str) -> Source
 
 def _query(options: SqlOptions, base: Path, where: str) -> str:
     if (options.query is None) == (options.query_file is None):
-        wrong = "query and query_file exclude each other" if options.query is not None else "missing key 'query'"
-        raise ConfigError(f"{where}: {wrong}", "give the SELECT as query, or its file as query_file")
+        raise ConfigError(
+            say("{where}: query and query_file exclude each other", where=where)
+            if options.query is not None
+            else say("{where}: missing key 'query'", where=where),
+            say("give the SELECT as query, or its file as query_file"),
+        )
     key, text = "query", options.query or ""
     if options.query_file is not None:
         key = f"query_file {options.query_file}"
         try:
             text = (base / options.query_file).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text in UTF-8"
-            raise ConfigError(f"{where}: {key} cannot be read: {reason}", "check the path") from None
+            reason = getattr(error, "strerror", None) or say("it is not a text in UTF-8")
+            raise ConfigError(
+                say("{where}: {key} cannot be read: {reason}", where=where, key=key, reason=reason),
+                say("check the path"),
+            ) from None
     try:
         check_query(text)
     except ValueError as error:
-        raise ConfigError(f"{where}: {key} {error}") from None
+        raise ConfigError(say("{where}: {key} {reason}", where=where, key=key, reason=reason_of(error))) from None
     return text
 
 
@@ -100,14 +113,19 @@ def _database(options: SqlOptions, base: Path, where: str) -> SqlDatabase:
         for name in ("url", "username", "password")
     )
     if address is None:
-        raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
+        raise ConfigError(
+            say("{where}: missing key 'url'", where=where), say("give url, url_file, url_env or url_credential")
+        )
     return open_database(address, username, password, base=base, isolation=options.isolation, where=where)
 
 
 def _limits(options: SqlOptions, where: str) -> ReadingLimits:
     for key in ("max_rows", "max_bytes"):
         if getattr(options, key) < 1:
-            raise ConfigError(f"{where}: {key} = {getattr(options, key)} lets nothing through", "e.g. 2_000_000")
+            raise ConfigError(
+                say("{where}: {key} = {value} lets nothing through", where=where, key=key, value=getattr(options, key)),
+                say("e.g. 2_000_000"),
+            )
     timeout_s = read_timeout("timeout", options.timeout, 3600, where)
     return ReadingLimits(
         timeout_s=timeout_s,
@@ -141,8 +159,12 @@ class SqlSource:
     async def fetch(self, context: ReadContext) -> Fetched:
         """Return the rows unread; their marker is the same in whatever order the database gives them."""
         if self._reading is not None and not await self._reading.over():
-            text = f"{self._database.shown}: the driver has not ended an earlier reading that was broken off"
-            raise SourceError(text, "see whether the database answers; a restart of syncd leaves that reading behind")
+            text = say(
+                "{name}: the driver has not ended an earlier reading that was broken off", name=self._database.shown
+            )
+            raise SourceError(
+                text, say("see whether the database answers; a restart of syncd leaves that reading behind")
+            )
         days = {name: self._day(name, context) for name in sorted(parameters_in(self._query))}
         self._reading = QueryReading(self._database, self._query, days, self._limits)
         result = await self._reading.result()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from syncd.lang.saying import say
+
 _TOKENS = re.compile(
     r"""
     --[^\n]*|/\*.*?\*/|\s+
@@ -29,14 +31,20 @@ def check_query(text: str) -> None:
     """Raise ValueError, with what is wrong and the remedy, for a text that is not one statement that only reads."""
     words = _words(text)
     if not words:
-        raise ValueError("is empty: give a SELECT")
+        raise ValueError(say("is empty: give a SELECT"))
     if words[0] not in _BEGINS:
-        raise ValueError(f"begins with {words[0][:40] or 'a name'!r}, and syncd only reads: give a SELECT")
+        raise ValueError(
+            say("begins with {word!r}, and syncd only reads: give a SELECT", word=words[0][:40])
+            if words[0]
+            else say("begins with 'a name', and syncd only reads: give a SELECT")
+        )
     if ";" in words and any(word != ";" for word in words[words.index(";") :]):
-        raise ValueError("holds more than one statement: give one SELECT")
+        raise ValueError(say("holds more than one statement: give one SELECT"))
     for word in words:
         if word in _WRITES:
-            raise ValueError(f"holds {word}, and syncd only reads (a column of that name has to stand in quotes)")
+            raise ValueError(
+                say("holds {word}, and syncd only reads (a column of that name has to stand in quotes)", word=word)
+            )
 
 
 def as_text(query: str) -> str:

@@ -1,6 +1,6 @@
 """The values that people write into cells, in English and Russian: yes and no, states, durations, lists.
 
-Every reader takes a stripped text and raises ValueError with the forms that it accepts. The message begins with "is",
+Every reader takes a stripped text and raises CellError with the forms that it accepts. Its message begins with "is",
 so that the caller can put the field and the text before it.
 """
 
@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from syncd.lang.saying import say
 from syncd.model.entry import Reminder, Status
 from syncd.source.field_values import iso_length
 from syncd.source.table.spoken import WHOLE_DAY
+
+
+class CellError(ValueError):
+    """What is wrong with the text of a cell; the message goes on behind that text."""
+
 
 MINUTE = timedelta(minutes=1)
 _YES = frozenset({"yes", "y", "true", "t", "1", "x", "+", "on", "✓", "да", "д", "истина", "х"})  # the last is Cyrillic
@@ -61,14 +67,14 @@ def truth(text: str) -> bool:
         return True
     if word in _NO:
         return False
-    raise ValueError("is neither yes nor no (yes, true, 1, x, да / no, false, 0, нет)")
+    raise CellError(say("is neither yes nor no (yes, true, 1, x, да / no, false, 0, нет)"))
 
 
 def status(text: str) -> Status:
     """Return a STATUS of RFC 5545, given as such or in other words."""
     found = _STATUS.get(text.casefold().replace("ё", "е"))
     if found is None:
-        raise ValueError("is not a known status (confirmed, tentative, cancelled)")
+        raise CellError(say("is not a known status (confirmed, tentative, cancelled)"))
     return found
 
 
@@ -78,7 +84,7 @@ def priority(text: str) -> int | None:
         return int(text) or None
     found = _PRIORITY.get(text.casefold())
     if found is None:
-        raise ValueError("is not a known priority (0 to 9, high, normal, low)")
+        raise CellError(say("is not a known priority (0 to 9, high, normal, low)"))
     return found
 
 
@@ -89,14 +95,16 @@ def duration(text: str, unit: timedelta | None = MINUTE) -> timedelta:
     """
     if number := _NUMBER.fullmatch(text):
         if unit is None:
-            raise ValueError('is a number, and its heading does not say what it counts (set duration_unit, e.g. "1h")')
+            raise CellError(
+                say('is a number, and its heading does not say what it counts (set duration_unit, e.g. "1h")')
+            )
         if unit == MINUTE and number[1]:
-            raise ValueError('could be parts of an hour (write 1:30, or set duration_unit = "1h" for hours)')
+            raise ValueError(say('could be parts of an hour (write 1:30, or set duration_unit = "1h" for hours)'))
         found: timedelta | None = _of_units(text, unit)
     else:
         found = _duration(text)
     if found is None or found > _LONGEST:
-        raise ValueError("is not a duration (90, 1:30, 1h30m, PT1H30M, 45 min)")
+        raise CellError(say("is not a duration (90, 1:30, 1h30m, PT1H30M, 45 min)"))
     return found
 
 
@@ -118,7 +126,7 @@ def reminders(text: str) -> tuple[Reminder, ...]:
         # Some programs write -15m: before the start is what every reminder means.
         lengths = {duration(piece.lstrip("-").strip()) for piece in items(text)}
     except ValueError:
-        raise ValueError("is not a list of reminders (15m, 1d; or none)") from None
+        raise CellError(say("is not a list of reminders (15m, 1d; or none)")) from None
     return tuple(Reminder(before=length) for length in sorted(lengths))
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.options import nearest
-
-FIELDS = frozenset(
-    {"uid", "title", "start", "date", "start_time", "end", "end_time", "duration", "owner", "description", "location"}
-    | {"timezone", "all_day", "attendees", "categories", "status", "priority", "color", "url", "rrule", "reminders"}
-    | {"private", "contact_phone", "contact_email"}
-)
+from syncd.source.table.field_names import FIELDS
 
 ColumnMap = Mapping[str, str | int]
 """The column of each mapped field: its title, or its number from 1."""
@@ -25,35 +22,52 @@ def check_mapping(columns: ColumnMap, *, where: str) -> None:
     """
     for field, column in columns.items():
         if field not in FIELDS:
-            raise ConfigError(f"{where}: columns: unknown field {field!r}", nearest(field, FIELDS))
+            raise ConfigError(
+                say("{where}: columns: unknown field {field!r}", where=where, field=field), nearest(field, FIELDS)
+            )
         if column == "" or (isinstance(column, int) and column < 1):
-            raise ConfigError(f"{where}: columns: {field} = {column!r} names no column", "a title, or a number from 1")
+            raise ConfigError(
+                say("{where}: columns: {field} = {column!r} names no column", where=where, field=field, column=column),
+                say("a title, or a number from 1"),
+            )
     if "title" not in columns:
-        raise ConfigError(f"{where}: columns: no column for title", 'e.g. title = "Subject"')
+        raise ConfigError(say("{where}: columns: no column for title", where=where), say('e.g. title = "Subject"'))
     if ("start" in columns) == ("date" in columns):
         both = "start" in columns
         raise ConfigError(
-            f"{where}: columns: {'both start and date are given' if both else 'no column for start or date'}",
-            "start holds date and time; date goes with start_time",
+            say("{where}: columns: both start and date are given", where=where)
+            if both
+            else say("{where}: columns: no column for start or date", where=where),
+            say("start holds date and time; date goes with start_time"),
         )
     # start holds a day and a time; a second time beside it would contradict it.
     if "start_time" in columns and "date" not in columns:
-        raise ConfigError(f"{where}: columns: start_time goes with date, not with start", "rename start to date")
+        raise ConfigError(
+            say("{where}: columns: start_time goes with date, not with start", where=where), say("rename start to date")
+        )
     if "duration" in columns and ("end" in columns or "end_time" in columns):
-        raise ConfigError(f"{where}: columns: duration and end exclude each other", "leave one of them out")
+        raise ConfigError(
+            say("{where}: columns: duration and end exclude each other", where=where), say("leave one of them out")
+        )
 
 
-def check_header(columns: ColumnMap, header: int | None, *, where: str, unit: str) -> None:
-    """Raise ConfigError, beginning with `where`, for a header that is none; `unit` is what it counts, lines or rows.
+def check_header(columns: ColumnMap, header: int | None, *, where: str, unit: Literal["line", "row"]) -> None:
+    """Raise ConfigError, beginning with `where`, for a header that is none; `unit` is what it counts.
 
     0 says that there are no titles, so that nothing but numbers can name a column.
     """
     if header is not None and header < 0:
         raise ConfigError(
-            f"{where}: header = {header} is no {unit}", "a number from 1, or 0 for a table without titles"
+            say("{where}: header = {header} is no line", where=where, header=header)
+            if unit == "line"
+            else say("{where}: header = {header} is no row", where=where, header=header),
+            say("a number from 1, or 0 for a table without titles"),
         )
     named = next((field for field, column in columns.items() if isinstance(column, str)), None)
     if header == 0 and named is not None:
         raise ConfigError(
-            f"{where}: header = 0 says that the table has no titles, and {named} names one", "give columns by numbers"
+            say(
+                "{where}: header = 0 says that the table has no titles, and {named} names one", where=where, named=named
+            ),
+            say("give columns by numbers"),
         )

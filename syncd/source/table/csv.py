@@ -16,6 +16,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.source.base import ReadContext, Source
 from syncd.source.encodings import assumption, decode
 from syncd.source.field_values import clean, sync_zone
@@ -37,6 +38,18 @@ from syncd.source.table.row_reader import (
 from syncd.source.table.when import DateOrder
 from syncd.source.twice import once
 
+_SAID = {
+    str(one): one
+    for one in (
+        say("',' expected after '\"'"),
+        say("';' expected after '\"'"),
+        say("'\t' expected after '\"'"),
+        say("'|' expected after '\"'"),
+        say("field larger than field limit (131072)"),
+        say("line contains NUL"),
+    )
+}
+"""What Python's module `csv` says of rows."""
 DELIMITERS = ",;\t|"
 Numbered = tuple[int, list[str]]
 """A record, with the line on which it starts."""
@@ -68,7 +81,10 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     chosen = read_options(CsvOptions, options, where=where)
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
-        raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
+        raise ConfigError(
+            say("{where}: delimiter = {delimiter!r} is not one character", where=where, delimiter=chosen.delimiter),
+            say('or leave it at "auto"'),
+        )
     default_length(chosen.default_duration, where=where)
     unit_length(chosen.duration_unit, where=where)
     check_header(chosen.columns, chosen.header, where=where, unit="line")
@@ -100,14 +116,14 @@ class CsvFormat:
         options = self._options
         zone = sync_zone(context.zone)
         if not content.strip():
-            return Part(incomplete=f"{name} is empty, without even a header")
+            return Part(incomplete=say("{name} is empty, without even a header", name=name))
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
         text, twice = (text, "") if text.isascii() else once(text)
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
         above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
         if above is None:
-            return Part(incomplete=f"{name} has no header")
+            return Part(incomplete=say("{name} has no header", name=name))
         other = above_titles(rows[:above])
         rows = rows[above:]
         # What cannot be cut into cells above the titles is no row of the table.
@@ -116,7 +132,7 @@ class CsvFormat:
         # Behind a line end nothing is cut off.
         cut_at = 0 if text.endswith(("\n", "\r")) else _cut_off(rows)
         if cut_at:
-            broken.append((cut_at, "the file is cut off within this row"))
+            broken.append((cut_at, say("the file is cut off within this row")))
             rows.pop()
         table = TableOptions(
             columns=options.columns,
@@ -140,9 +156,11 @@ class CsvFormat:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)
         if open_at:
-            part.incomplete = f"{name}:{open_at}: a quote is opened and never closed, so the rest is missing"
+            where = f"{name}:{open_at}"
+            part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
         if cut_at:
-            part.incomplete = f"{name}:{cut_at}: the file ends within the row, so the rest is missing"
+            where = f"{name}:{cut_at}"
+            part.incomplete = say("{where}: the file ends within the row, so the rest is missing", where=where)
         return part
 
 
@@ -219,10 +237,18 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Numbered]
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 return rows, broken, line
-            broken.append((line, f"the row cannot be cut into cells: {error} (double a quote inside quotes)"))
+            why = _meant(error)
+            broken.append(
+                (line, say("the row cannot be cut into cells: {why} (double a quote inside quotes)", why=why))
+            )
             continue
         if any(cells):
             rows.append((line, cells))
+
+
+def _meant(error: csv.Error) -> str:
+    """Return what Python's own module says of a row, as a message where it is known."""
+    return _SAID.get(str(error), str(error))
 
 
 def _cut_off(rows: Sequence[Numbered]) -> int:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from syncd.lang.saying import say
+
 Dashes = Literal["", "times", "hours"]
 """What dashes stand for in a column where a text could mean both: colons, or from one hour to another ("" unknown)."""
 _Kind = Literal["", "times", "hours", "either", "odd"]
@@ -63,8 +65,13 @@ def without_dashes(text: str, dashes: Dashes) -> str | None:
     if kind in ("either", "odd"):
         if not dashes:
             raise ValueError(
-                f"{text!r} could be {first}:{second} or from {first} to {second} (write {first}:{second}, or "
-                f"{first}:00-{second}:00)"
+                say(
+                    "{text!r} could be {first}:{second} or from {first} to {second} (write {first}:{second}, or "
+                    "{first}:00-{second}:00)",
+                    text=text,
+                    first=first,
+                    second=second,
+                )
             )
         kind = dashes
     return f"{first}:{second}" if kind == "times" else f"{first}:00-{second}:00"

@@ -17,10 +17,12 @@ from datetime import date
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
-from syncd.model.names import counted
+from syncd.lang.saying import say, say_count
 from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
-from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
+from syncd.source.reasons import some_of
+from syncd.source.table.columns import ColumnMap, check_mapping
+from syncd.source.table.field_names import FIELDS
 from syncd.source.table.grid_days import FEWEST, Days, find_days, month_named, read_month, row_of_days, year_named
 from syncd.source.table.heading_words import field_of
 from syncd.source.table.other_tables import fold
@@ -79,12 +81,15 @@ def check_columns(columns: ColumnMap, grid: GridOptions | None, header: int | No
     """Raise ConfigError, beginning with `where`, if columns or a grid do not make entries."""
     if grid is None:
         if not columns:
-            raise ConfigError(f"{where}: missing key 'columns'", "or grid, for a plan of people by days")
+            raise ConfigError(
+                say("{where}: missing key 'columns'", where=where), say("or grid, for a plan of people by days")
+            )
         check_mapping(columns, where=where)
         return
     if header is not None:
         raise ConfigError(
-            f"{where}: header goes with columns, not with a grid", "dates in grid is the line of its days"
+            say("{where}: header goes with columns, not with a grid", where=where),
+            say("dates in grid is the line of its days"),
         )
     _check_grid(grid, columns, where=where)
 
@@ -92,15 +97,21 @@ def check_columns(columns: ColumnMap, grid: GridOptions | None, header: int | No
 def _check_grid(grid: GridOptions, columns: ColumnMap, *, where: str) -> None:
     for name in columns:
         if name not in _IN_A_GRID:
-            raise ConfigError(f"{where}: columns: a grid has no column for {name}", "the days and codes give it")
+            raise ConfigError(
+                say("{where}: columns: a grid has no column for {name}", where=where, name=name),
+                say("the days and codes give it"),
+            )
     for code, hours in grid.codes.items():
         for one in [hours] if isinstance(hours, str) else hours:
             if one.casefold() not in ALL_DAY | _NO_ENTRY and hours_of(one) is None:
                 raise ConfigError(
-                    f"{where}: grid: codes: {code!r} = {one!r} is no hours", 'e.g. "08:00-20:00", "all day", or ""'
+                    say("{where}: grid: codes: {code!r} = {one!r} is no hours", where=where, code=code, one=one),
+                    say('e.g. "08:00-20:00", "all day", or ""'),
                 )
     if grid.month is not None and read_month(grid.month) is None:
-        raise ConfigError(f"{where}: grid: month = {grid.month!r} is no month", 'e.g. "2026-12"')
+        raise ConfigError(
+            say("{where}: grid: month = {month!r} is no month", where=where, month=grid.month), say('e.g. "2026-12"')
+        )
 
 
 def read_grid(sheet: PlanSheet, grid: GridOptions, options: TableOptions) -> Part:
@@ -191,14 +202,20 @@ class _Melt:
         for line, cells in self._sheet.rows:
             found = self._days(cells, days) if days is not None or line == first else None
             if self._grid.dates == line and found is None:
-                raise SourceError(f"{self._sheet.name}:{line} is no row of days", "correct dates in [sync.source.grid]")
+                where = f"{self._sheet.name}:{line}"
+                raise SourceError(
+                    say("{where} is no row of days", where=where), say("correct dates in [sync.source.grid]")
+                )
             if found is not None:
                 days = self._begin(found, line, cells, above, days)
                 above = []
             elif days is None or not self._take(days, line, cells):
                 above.append(cells)
         if days is None:
-            raise SourceError(f"{self._sheet.name} has no row of days (1, 2, 3 or dates)", "name its line with dates")
+            raise SourceError(
+                say("{name} has no row of days (1, 2, 3 or dates)", name=self._sheet.name),
+                say("name its line with dates"),
+            )
 
     def _first(self) -> int | None:
         """Return the line of the first row of days: the one that the config names, or that looks most like it."""
@@ -222,11 +239,17 @@ class _Melt:
     def tell(self, part: Part) -> None:
         """Add what could not be read, one line for each code."""
         for code, unknown in self._unknown.items():
-            shown = ", ".join(place.rpartition(":")[2] for place in unknown.places[:_PLACES_SHOWN])
-            more = f" and {len(unknown.places) - _PLACES_SHOWN} more" if len(unknown.places) > _PLACES_SHOWN else ""
-            reason = f"{code!r} at {shown}{more} is neither hours nor one of codes in [sync.source.grid]"
+            places = some_of(
+                [place.rpartition(":")[2] for place in unknown.places[:_PLACES_SHOWN]],
+                len(unknown.places) - _PLACES_SHOWN,
+            )
+            reason: str = say(
+                "{code!r} at {places} is neither hours nor one of codes in [sync.source.grid]", code=code, places=places
+            )
             if is_error(code):
-                reason = f"the cells at {shown}{more} hold the error {code} (correct the formula)"
+                reason = say(
+                    "the cells at {places} hold the error {code} (correct the formula)", places=places, code=code
+                )
             # A name that cannot be read may be anybody's, whichever of the cells it stands beside.
             uid = next(filter(damaged, unknown.uids), unknown.uids[0])
             part.reject(unknown.places[0], uid, reason, code)
@@ -234,12 +257,17 @@ class _Melt:
         for where, reason in self._odd:
             part.reject(where, "", reason)
         for where in self._nameless:
-            part.reject(where, "", "the row has shifts and no name (write the name into each row)")
+            part.reject(where, "", say("the row has shifts and no name (write the name into each row)"))
         for where, reason in self._warnings:
             part.warn(where, reason)
         if self._notes:
             part.warn(
-                self._notes[0], f"{counted(len(self._notes), 'row')} of totals or notes left out: they are no people's"
+                self._notes[0],
+                say_count(
+                    "{count:,} row of totals or notes left out: they are no people's",
+                    "{count:,} rows of totals or notes left out: they are no people's",
+                    len(self._notes),
+                ),
             )
 
     def _begin(
@@ -250,8 +278,8 @@ class _Melt:
         if not days.dated:
             days = days.within(self._month(days, texts, before, line), where=f"{self._sheet.name}:{line}")
         if days.odd:
-            shown = ", ".join(map(repr, days.odd[:_PLACES_SHOWN]))
-            reason = f"among the days stands {shown}, which is none or out of order (correct it)"
+            odd = days.odd[:_PLACES_SHOWN]
+            reason = say("among the days stands {odd!r}, which is none or out of order (correct it)", odd=odd)
             self._odd.append((f"{self._sheet.name}:{line}", reason))
         if before is None:
             self.line = line
@@ -270,10 +298,14 @@ class _Melt:
         # A month in the table and a year in the name of its sheet belong together.
         found = found or month_named([*texts, *self._sheet.called])
         if found is None:
+            where = f"{self._sheet.name}:{line}"
             raise SourceError(
-                f"{self._sheet.name}:{line}: the days have no month, and neither the rows above nor the names of sheet "
-                "and file say one month with its year",
-                'set month = "2026-12" in [sync.source.grid], or write it above the table',
+                say(
+                    "{where}: the days have no month, and neither the rows above nor the names of sheet "
+                    "and file say one month with its year",
+                    where=where,
+                ),
+                say('set month = "2026-12" in [sync.source.grid], or write it above the table'),
             )
         return found
 
@@ -286,7 +318,10 @@ class _Melt:
         if names is None:
             owners = [at for at, title in enumerate(titles) if field_of(title) == "owner"]
             if len(owners) != 1:
-                raise SourceError(f"{where}: no column says that it holds the names", "set names in [sync.source.grid]")
+                raise SourceError(
+                    say("{where}: no column says that it holds the names", where=where),
+                    say("set names in [sync.source.grid]"),
+                )
             names = owners[0] + 1
         self._names = find_columns({"names": names}, titles, where=where)["names"]
         self.positions = find_columns(columns, titles, where=where)

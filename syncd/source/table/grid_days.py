@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.source.table.heading_words import field_of
 from syncd.source.table.spoken import day_and_month, month_of, weekday_of, without_weekday
 from syncd.source.table.when import DateOrders, read_cell
@@ -61,7 +62,8 @@ class Days:
             return self._in_year(month[0], where)
         if self.wraps:
             raise SourceError(
-                f"{where}: the days run over two months, so one month does not date them", "write their dates"
+                say("{where}: the days run over two months, so one month does not date them", where=where),
+                say("write their dates"),
             )
         year, number = month
         last = monthrange(year, number)[1]
@@ -75,7 +77,9 @@ class Days:
             # From December on to January.
             days = {at: day.replace(year=year + (day.month < first)) for at, day in self.days.items()}
         except ValueError:
-            raise SourceError(f"{where}: {year} has no 29 February", "correct the days or their year") from None
+            raise SourceError(
+                say("{where}: {year} has no 29 February", where=where, year=year), say("correct the days or their year")
+            ) from None
         return replace(self, days=days, dated=True, month=_month_of(days.values()))
 
     def are_weekdays(self, texts: Collection[str]) -> bool:
@@ -89,7 +93,12 @@ class Days:
             self.days[at] for at, weekday in said.items() if weekday is not None and weekday != self.days[at].weekday()
         ]
         if wrong and None not in said.values():
-            warn(f"the weekdays are not those of {wrong[0]:%Y-%m}, which the days are taken for (check the month)")
+            month = f"{wrong[0]:%Y-%m}"
+            warn(
+                say(
+                    "the weekdays are not those of {month}, which the days are taken for (check the month)", month=month
+                )
+            )
 
 
 def find_days(cells: Sequence[str], fewest: int = FEWEST) -> Days | None:

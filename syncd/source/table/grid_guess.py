@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
+from syncd.lang.saying import say
 from syncd.source.table.grid import folded_code, hours_of, title_of
 from syncd.source.table.grid_days import Days, find_days, month_named
 from syncd.source.table.heading_words import field_of
@@ -50,6 +51,7 @@ _USUAL: Mapping[str, tuple[str, str]] = {
 _FOLDED = {folded_code(code): meaning for code, meaning in _USUAL.items()}
 _LEGEND = re.compile(r"\W{0,12}(\S{1,12})\W{0,12}?\s*[-\N{EN DASH}\N{EM DASH}=:]\s*(.+)", re.DOTALL)
 _HOURS = re.compile(r"\d{1,2}(?:[:.]\d{2})?\s*(?:-|\N{EN DASH}|\N{EM DASH}|до|по)\s*\d{1,2}(?:[:.]\d{2})?")
+_BY_LEGEND = say("from the legend")
 
 Said = tuple[str, str | int, str]
 """A key, its value, and a note on where it comes from."""
@@ -103,18 +105,21 @@ def _described(
     names: int, codes: Sequence[str], called: Sequence[str], today: date,
 ) -> GridGuess:  # fmt: skip
     title = title_of(names, cells, above)
-    keys: list[Said] = [("names", title or names + 1, "the column of people"), ("dates", line, "the line of the days")]
+    keys: list[Said] = [
+        ("names", title or names + 1, say("the column of people")),
+        ("dates", line, say("the line of the days")),
+    ]
     doubts: list[str] = []
     texts = [text for row in (*above, cells) for text in row]
     if not days.dated and all(month_named(one) is None for one in (texts, called, [*texts, *called])):
         month = _likely_month([*texts, *called], today, days)
-        keys.append(("month", month, "a guess: neither the table nor the names of sheet and file say it"))
-        doubts.append(f'the days have no month with a year: month = "{month}" is a guess')
+        keys.append(("month", month, say("a guess: neither the table nor the names of sheet and file say it")))
+        doubts.append(say('the days have no month with a year: month = "{month}" is a guess', month=month))
     legend = _legend(rows, codes)
     meanings = [(code, *_meaning(code, legend)) for code in codes if code]
-    guesses = [code for code, _, _, said in meanings if said.startswith("a guess")]
+    guesses = tuple(code for code, _, _, said in meanings if said != _BY_LEGEND)
     if guesses:
-        doubts.append(f"what the codes {', '.join(guesses)} mean is a guess: correct their hours in codes")
+        doubts.append(say("what the codes {codes} mean is a guess: correct their hours in codes", codes=guesses))
     return GridGuess(
         keys=tuple(keys),
         codes=tuple((code, hours, said) for code, hours, _, said in meanings),
@@ -180,10 +185,10 @@ def _meaning(code: str, legend: Mapping[str, str]) -> tuple[str, str, str]:
     """Return the hours of a code, a title, and where they come from."""
     usual = _FOLDED.get(folded_code(code))
     if code in legend:
-        return legend[code], usual[1] if usual is not None else "", "from the legend"
+        return legend[code], usual[1] if usual is not None else "", _BY_LEGEND
     if usual is None:
-        return "all day", "", "a guess: nothing says its hours"
-    return usual[0], usual[1], "a guess: a day off" if not usual[0] else "a guess: what it usually means"
+        return "all day", "", say("a guess: nothing says its hours")
+    return usual[0], usual[1], say("a guess: a day off") if not usual[0] else say("a guess: what it usually means")
 
 
 def _likely_month(texts: Sequence[str], today: date, days: Days) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
+from syncd.lang.saying import say
 from syncd.source.table import cell_values
 from syncd.source.table.dashes import without_dashes
 from syncd.source.table.heading_words import WORDS, field_of, parted, unit_of
@@ -21,7 +22,8 @@ _TIMES = (*_STARTS, *_ENDS)
 _ENDS_IN_ANY = {*_ENDS, "duration"}
 _BARE_HOUR = re.compile(r"1?\d|2[0-4]")
 _NAMES = frozenset({"name", "имя"})
-BY_TITLE = "by its title"
+BY_TITLE = say("by its title")
+BY_TITLE_AND_CONTENT = say("by its title and what it holds")
 _HOUR = timedelta(hours=1)
 # What 8-20 means is for the reader to decide; here it only has to be told from other texts.
 _DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy", dashes="hours"), DateOrders(setting="mdy", dashes="hours")
@@ -69,7 +71,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
     _sort_times(columns, reasons, contents)
     if "start" not in columns and "date" not in columns:
-        _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
+        _take(columns, reasons, "start", _first(contents, columns, _is_date), say("it holds dates"))
     _find_times(columns, reasons, contents)
     _drop_ends(columns, header, contents)
     _find_others(columns, reasons, contents)
@@ -92,7 +94,7 @@ def _find_names(
     reasons.setdefault("title", BY_TITLE)
     columns["owner"], reasons["owner"] = (
         at,
-        f"a guess: whose they are, as {header[titles[0]]!r} is what they are called",
+        say("a guess: whose they are, as {title!r} is what they are called", title=header[titles[0]]),
     )
 
 
@@ -119,7 +121,7 @@ def _left_out(
         is_of_times = field in ("start_time", *_ENDS, "duration") and field not in covered | columns.keys()
         if is_of_times and field is not None and at not in columns.values() and contents[at]:
             odd = next((text for text in contents[at] if not _fits(field, title, (text,))), contents[at][0])
-            yield f"the column {title!r} is not used, because of cells such as {odd!r}"
+            yield say("the column {title!r} is not used, because of cells such as {odd!r}", title=title, odd=odd)
 
 
 def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequence[Sequence[str]]) -> None:
@@ -138,9 +140,10 @@ def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequenc
 def _find_others(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
     """Find an owner and a phone that no heading tells."""
     if "owner" not in columns:
-        _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
+        _take(columns, reasons, "owner", _first(contents, columns, _is_address), say("it holds e-mail addresses"))
     if "contact_phone" not in columns:
-        _take(columns, reasons, "contact_phone", _first(contents, columns, _is_phone), "it holds phone numbers")
+        phone = _first(contents, columns, _is_phone)
+        _take(columns, reasons, "contact_phone", phone, say("it holds phone numbers"))
 
 
 def _find_title(
@@ -151,17 +154,17 @@ def _find_title(
     if shift is not None and "date" not in columns and "start" in columns and _is_clock(contents[shift]):
         # A shift is often called by its hours, "с 8 до 20".
         columns["date"], reasons["date"] = columns.pop("start"), reasons.pop("start")
-        columns["start_time"], reasons["start_time"] = shift, "it holds times"
+        columns["start_time"], reasons["start_time"] = shift, say("it holds times")
     if shift is not None:
         return
     texts = _first(contents, columns, _is_text)
-    _take(columns, reasons, "title", texts, "the first column of texts")
+    _take(columns, reasons, "title", texts, say("the first column of texts"))
     if texts is None and "owner" in columns:
         # A plan of who works when has no other names than those of the people.
-        _take(columns, reasons, "title", columns["owner"], "there is no other column of texts")
+        _take(columns, reasons, "title", columns["owner"], say("there is no other column of texts"))
     if "title" in columns:
         name = header[columns["title"]] or columns["title"] + 1
-        yield f"no heading says which column is the title; {name!r} is a guess"
+        yield say("no heading says which column is the title; {name!r} is a guess", name=name)
 
 
 def _only_counts(at: int, named: Sequence[str | None], contents: Sequence[Sequence[str]]) -> bool:
@@ -242,7 +245,8 @@ def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
 
     def take(field: str, found: str, at: int) -> None:
         columns[field] = at
-        reasons[field] = reasons.get(found, "") if found == field else f"{reasons[found]} and what it holds"
+        # Columns of times are found by their titles only until here.
+        reasons[field] = reasons.get(found, "") if found == field else BY_TITLE_AND_CONTENT
 
     if (stamp := first(starts, "stamp")) is not None:
         take("start", stamp, starts[stamp])
@@ -288,15 +292,16 @@ def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
         if clock is None:
             return
         columns["date"], reasons["date"] = columns.pop("start"), reasons["start"]
-        _take(columns, reasons, "start_time", clock, "it holds times")
+        _take(columns, reasons, "start_time", clock, say("it holds times"))
         if not has_end and not any(_is_range(text) for text in contents[clock]):
-            _take(columns, reasons, "end_time", _first(contents, columns, _is_clock), "it holds times, too")
+            end = _first(contents, columns, _is_clock)
+            _take(columns, reasons, "end_time", end, say("it holds times, too"))
     elif not has_end and not any(_is_range(text) for text in start):
 
         def is_end(content: Sequence[str]) -> bool:
             return _is_stamp(content) and _mostly(list(zip(start, content, strict=False)), _in_order)
 
-        _take(columns, reasons, "end", _first(contents, columns, is_end), "it holds dates with times, too")
+        _take(columns, reasons, "end", _first(contents, columns, is_end), say("it holds dates with times, too"))
 
 
 def _take(columns: dict[str, int], reasons: dict[str, str], field: str, at: int | None, reason: str) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from syncd.model.names import counted
+from syncd.lang.saying import Value, say, say_count
+from syncd.source.reasons import some_of
 from syncd.source.table.heading_words import field_of
 from syncd.source.table.when import DateOrders, read_cell
 
 Line = int | str
 Row = tuple[Line, Sequence[str]]
-_REMEDY = "write all rows under the same titles, or each table into a file or sheet of its own"
+_REMEDY = say("write all rows under the same titles, or each table into a file or sheet of its own")
 _LEAST = 3
 """How many cells make a row of titles, or an entry above them."""
 _STARTS = frozenset({"start", "date", "start_time"})
@@ -59,14 +60,17 @@ class TitlesAgain:
     def others(self) -> Iterator[tuple[Line, str]]:
         """Yield the line of each row of other titles, and what to tell of what is below it."""
         for line, below in self._others:
-            rows = f"{counted(below, 'row below is', 'rows below are')} not read" if below else "nothing is read below"
-            yield line, f"titles stand here again, in another order or of another table, so {rows} ({_REMEDY})"
+            yield line, say("{message} ({remedy})", message=_other_titles(below), remedy=_REMEDY)
 
     def same(self) -> Iterator[tuple[Line, str]]:
         """Yield what to tell of the titles that stand again, once for all of them."""
         if self._same:
-            place = "line" if len(self._same) == 1 else "lines"
-            reason = f"the titles of the table stand again on the {place} {_few(self._same)}, which are passed over"
+            reason = say_count(
+                "the titles of the table stand again on the line {lines}, which are passed over",
+                "the titles of the table stand again on the lines {lines}, which are passed over",
+                len(self._same),
+                lines=_few(self._same),
+            )
             yield self._same[0], reason
 
     def _kind(self, cells: Sequence[str]) -> Literal["", "same", "other"]:
@@ -110,13 +114,28 @@ def above_titles(rows: Sequence[Row]) -> tuple[Line, str] | None:
             lost.append(line)
     if not lost:
         return None
-    number = counted(len(lost), "row of another table stands", "rows of another table stand")
-    return lost[0], f"{number} above the titles, where nothing is read: {_few(lost)} ({_REMEDY})"
+    reason = say_count(
+        "{count:,} row of another table stands above the titles, where nothing is read: {lines}",
+        "{count:,} rows of another table stand above the titles, where nothing is read: {lines}",
+        len(lost),
+        lines=_few(lost),
+    )
+    return lost[0], say("{message} ({remedy})", message=reason, remedy=_REMEDY)
 
 
-def _few(lines: Sequence[Line]) -> str:
-    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    return ", ".join(map(str, lines[:_SHOWN])) + more
+def _other_titles(below: int) -> str:
+    """Return what is wrong where titles of another table stand above so many rows."""
+    if not below:
+        return say("titles stand here again, in another order or of another table, so nothing is read below")
+    return say_count(
+        "titles stand here again, in another order or of another table, so {count:,} row below is not read",
+        "titles stand here again, in another order or of another table, so {count:,} rows below are not read",
+        below,
+    )
+
+
+def _few(lines: Sequence[Line]) -> Value:
+    return some_of(list(map(str, lines[:_SHOWN])), len(lines) - _SHOWN)
 
 
 def fold(title: str) -> str:

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import NoReturn, TypeVar
 
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.model.filter import NO_FILTER, Filter
@@ -17,12 +18,14 @@ from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
+from syncd.source.reasons import reason_of, some_of, with_and
 from syncd.source.table import cell_values
-from syncd.source.table.columns import FIELDS, ColumnMap
+from syncd.source.table.columns import ColumnMap
 from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
+from syncd.source.table.field_names import FIELDS
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.other_tables import TitlesAgain, fold
-from syncd.source.table.spans import ENDS, SpanReader, is_nothing, strict
+from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
@@ -96,7 +99,10 @@ def read_table(name: str, header: Row, rows: list[R], options: TableOptions) -> 
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
     part = reader.part(rows)
     for odd, line in odd_at:
-        reason = f"{odd!r} has day and month in the other order than the other dates of the file; it is read by itself"
+        reason = say(
+            "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
+            odd=odd,
+        )
         part.warn(f"{name}:{line}", reason)
     return part
 
@@ -191,26 +197,36 @@ def is_error(text: str) -> bool:
     return _ERROR.fullmatch(text) is not None
 
 
-def _why_failed(failed: str) -> str:
-    column, _, error = failed.rpartition(" the error ")
-    if error == "#FORMULA!":  # see syncd.workbook.sheet_xml
-        return f"{column} a formula without its value (open the file in Excel or LibreOffice, and save it there)"
-    return f"{failed} (correct the formula)"
-
-
 def _position(field: str, column: str | int, header: Sequence[str], folded: Sequence[str], where: str) -> int:
     if isinstance(column, int):
         if column <= len(header):
             return column - 1
-        raise SourceError(f"{where}: no column {column} for {field}, the header has {len(header)}", "correct columns")
+        raise SourceError(
+            say(
+                "{where}: no column {column} for {field}, the header has {number}",
+                where=where,
+                column=column,
+                field=field,
+                number=len(header),
+            ),
+            say("correct columns"),
+        )
     for titles, wanted in ((header, column), (folded, fold(column))):
         candidates = [at for at, title in enumerate(titles) if title == wanted]
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            numbers = " and ".join(str(at + 1) for at in candidates)
-            raise SourceError(f"{where}: columns {numbers} are both called {column!r}", f"give {field} by its number")
-    raise SourceError(f"{where}: no column {column!r} for {field}", nearest(column, filter(None, header)))
+            numbers = with_and(str(at + 1) for at in candidates)
+            raise SourceError(
+                say(
+                    "{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column
+                ),
+                say("give {field} by its number", field=field),
+            )
+    raise SourceError(
+        say("{where}: no column {column!r} for {field}", where=where, column=column, field=field),
+        nearest(column, filter(None, header)),
+    )
 
 
 class RowReader:
@@ -286,13 +302,11 @@ class RowReader:
                 except ValueError as error:
                     if not self._is_no_entry(line, uid, values, overflows=overflows):
                         said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
-                        part.reject(f"{self._name}:{line}", uid, str(error), **said)
+                        part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
                 first = lines.setdefault(entry.uid, line)
                 if first != line:
-                    named_by = "uid" if "uid" in self._mapped else "owner, title and start"
-                    reason = f"the row at {self._name}:{first} has the same {named_by}, so this one is not used"
-                    part.reject(entry.where, entry.uid, reason, entry.details.title)
+                    part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
                 part.entries.append(entry)
                 if not text.isprintable():
@@ -303,23 +317,39 @@ class RowReader:
             self._tell_of_notes(part)
         return part
 
+    def _again_at(self, first: int | str) -> str:
+        """Return what is wrong with a row that is the same entry as the one at the line `first`."""
+        where = f"{self._name}:{first}"
+        if "uid" in self._mapped:
+            return say("the row at {where} has the same uid, so this one is not used", where=where)
+        return say("the row at {where} has the same owner, title and start, so this one is not used", where=where)
+
     def _tell_of_notes(self, part: Part) -> None:
         for line, reason in self._again.others():
             part.reject(f"{self._name}:{line}", "", reason)
         for line, reason in self._again.same():
             part.warn(f"{self._name}:{line}", reason)
         if self._notes:
-            lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
-            more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
-            reason = f"rows of titles, totals, notes or days off are no entries: {lines}{more}"
+            lines = tuple(
+                say("{message} ({remedy})", message=str(line), remedy=note) for line, note in self._notes[:_NOTES_SHOWN]
+            )
+            shown = some_of(lines, len(self._notes) - len(lines))
+            reason = say("rows of titles, totals, notes or days off are no entries: {lines}", lines=shown)
             part.warn(f"{self._name}:{self._notes[0][0]}", reason)
 
     def _failed(self, values: list[str]) -> str:
-        """Return the title of the first mapped column that holds an error of a spreadsheet, with the error; or ""."""
-        for at in self._mapped_at:
-            if is_error(values[at]):
-                return f"column {self._titles[at]!r} holds the error {values[at]}"
-        return ""
+        """Return what is wrong with the first mapped column that holds an error of a spreadsheet; or ""."""
+        at = next((at for at in self._mapped_at if is_error(values[at])), -1)
+        if at < 0:
+            return ""
+        title, error = self._titles[at], values[at]
+        if error == "#FORMULA!":  # see syncd.workbook.sheet_xml
+            return say(
+                "column {title!r} holds a formula without its value (open the file in Excel or LibreOffice, and save it"
+                " there)",
+                title=title,
+            )
+        return say("column {title!r} holds the error {error} (correct the formula)", title=title, error=error)
 
     def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
         """Return True if a row that cannot be used is none: titles again, outside the filter, or a note alone.
@@ -334,7 +364,8 @@ class RowReader:
             return True
         note = self._note(values) or (self._subtitles(values) if line == self._first else "")
         if note:
-            self._notes.append((line, note[:_NOTE_CHARS]))
+            # One of ours is short; a slice of it would no longer be a message.
+            self._notes.append((line, note if len(note) <= _NOTE_CHARS else note[:_NOTE_CHARS]))
         return bool(note)
 
     def _note(self, values: list[str]) -> str:
@@ -350,7 +381,7 @@ class RowReader:
         if not is_named and not any(values[at] for at in self._starts_at) and is_note(word):
             return word
         if counts_columns(values):
-            return "the numbers of the columns"
+            return say("the numbers of the columns")
         hours = values[self._at["start_time"]] or values[self._at["start"]]
         if hours.casefold() in _DAYS_OFF:
             return hours
@@ -412,13 +443,27 @@ class RowReader:
     def _refuse(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> NoReturn:
         width = len(self._titles)
         if len(cells) < self._least:
-            raise ValueError(f"the row has only {len(cells)} of {width} cells (is it cut off? complete it)")
+            raise ValueError(
+                say(
+                    "the row has only {number} of {width} cells (is it cut off? complete it)",
+                    number=len(cells),
+                    width=width,
+                )
+            )
         if overflows:
-            reason = "a text with the delimiter in it has to stand in quotes"
-            raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
+            raise ValueError(
+                say(
+                    "the row has {number} cells, the header {width} (a text with the delimiter in it has to stand in"
+                    " quotes)",
+                    number=len(cells),
+                    width=width,
+                )
+            )
         if broken:
-            raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
-        raise ValueError(_why_failed(failed))
+            raise ValueError(
+                say("the row has bytes that are not text in this encoding (set encoding, or save it again)")
+            )
+        raise ValueError(failed)
 
     def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
         """Return a field of a row that cannot be used, "" if it has none or another cell stands in its place."""
@@ -428,14 +473,16 @@ class RowReader:
     def _warn_of_controls(self, cells: Sequence[str], entry: Entry, part: Part) -> None:
         for title, cell in zip(self._titles, cells, strict=False):
             if names := dropped(cell):
-                reason = f"column {title!r} holds control characters ({names}); they are left out"
+                reason = say(
+                    "column {title!r} holds control characters ({names}); they are left out", title=title, names=names
+                )
                 part.warn(entry.where, reason, entry.uid)
 
     def _entry(self, uid: str, line: int | str, values: list[str], part: Part) -> Entry:
         where = f"{self._name}:{line}"
         title = values[self._at["title"]]
         if not title:
-            raise ValueError("there is no title (fill it in)")
+            raise ValueError(say("there is no title (fill it in)"))
         rule = values[self._at["rrule"]]
         if len(self._shared) > _MOST_SHARED:
             self._shared.clear()
@@ -482,5 +529,6 @@ class RowReader:
             if (field, text) not in self._warned:
                 # Once per text: a column with other words would otherwise give a warning for every row.
                 self._warned.add((field, text))
-                part.warn(where, f"{field} {text!r} {error}; it is taken as empty")
+                reason = named(field, text, error).args[0]
+                part.warn(where, say("{reason}; it is taken as empty", reason=reason))
             return None

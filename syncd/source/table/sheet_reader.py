@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 
 import syncd
 from syncd.errors import SourceError, TransientSourceError
+from syncd.lang.saying import say
 from syncd.source.encodings import looks_like_markup
 from syncd.source.options import nearest
 
@@ -88,14 +89,15 @@ class SheetReader:
         Raises SourceError, beginning with `name`, for what is no workbook, lacks the sheet, or is too large to read.
         """
         if looks_like_markup(content):
-            raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
+            raise SourceError(
+                say("{name} is HTML or XML, not an Excel file", name=name), say("save it as .xlsx in Excel")
+            )
         with self._lock:
             answer = self._ask(name, content, wanted)
         if "lacks" in answer:
             raise _lacking(name, answer["lacks"], wanted)
         if "refused" in answer:
-            remedy = "save it without one" if "password" in answer["refused"] else _EXPORT
-            raise SourceError(f"{name} {answer['refused']}", remedy)
+            raise _refused(name, answer["refused"])
         timed = frozenset((row, column) for row, column in answer["timed"]) or None
         merged = [((top, left), (bottom, right)) for (top, left), (bottom, right) in answer["merged"]]
         cells = [
@@ -120,14 +122,19 @@ class SheetReader:
             answer: dict[str, Any] = json.loads(_whole(process.stdout))
         except (OSError, ValueError):
             self.close()
-            text = f"{name} cannot be read: it takes more than {limits.memory_bytes >> 20} MB or {limits.seconds:g} s"
-            raise TransientSourceError(f"{text}, or breaks what reads it", _EXPORT) from None
+            message = say(
+                "{name} cannot be read: it takes more than {memory} MB or {seconds:g} s, or breaks what reads it",
+                name=name,
+                memory=limits.memory_bytes >> 20,
+                seconds=limits.seconds,
+            )
+            raise TransientSourceError(message, _EXPORT) from None
         finally:
             watch.cancel()
         return answer
 
 
-_EXPORT = "export it again, or save the table alone as .xlsx or CSV"
+_EXPORT = say("export it again, or save the table alone as .xlsx or CSV")
 
 
 def _start(memory_bytes: int) -> subprocess.Popen[bytes]:
@@ -158,9 +165,35 @@ def _whole(stream: IO[bytes]) -> bytes:
     return content
 
 
+def _refused(name: str, why: Mapping[str, Any]) -> SourceError:
+    """Return the error for a workbook that cannot be read; `why` as in `syncd.workbook.worker`."""
+    match why:
+        case {"unpacks_beyond": most}:
+            message = say("{name} would unpack to more than {most} bytes", name=name, most=most)
+        case {"rows": rows, "columns": columns}:
+            message = say(
+                "{name} has a cell in row {row} or column {column}: {places} places, mostly empty",
+                name=name,
+                row=rows,
+                column=columns,
+                places=rows * columns,
+            )
+        case {"password": True}:
+            return SourceError(say("{name} is protected by a password", name=name), say("save it without one"))
+        case _:
+            error = str(why.get("error"))
+            message = say("{name} is not an Excel file, or only a part of one: {error}", name=name, error=error)
+    return SourceError(message, _EXPORT)
+
+
 def _lacking(name: str, names: Sequence[str], wanted: str | int | None) -> SourceError:
     if not names:
-        return SourceError(f"{name} has no sheet")
+        return SourceError(say("{name} has no sheet", name=name))
     if isinstance(wanted, int):
-        return SourceError(f"{name} has no sheet {wanted}, only {len(names)}", "correct sheet in [sync.source]")
-    return SourceError(f"{name} has no sheet {wanted!r}", nearest(str(wanted), names))
+        return SourceError(
+            say("{name} has no sheet {wanted}, only {number}", name=name, wanted=wanted, number=len(names)),
+            say("correct sheet in [sync.source]"),
+        )
+    return SourceError(
+        say("{name} has no sheet {wanted!r}", name=name, wanted=str(wanted)), nearest(str(wanted), names)
+    )

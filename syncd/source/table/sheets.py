@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.model.entry import Entry
 from syncd.source.files import Part
+from syncd.source.reasons import one_after_other
 from syncd.source.versions import repeated
 
 SheetChoice = str | int | list[str | int] | None
@@ -17,10 +19,14 @@ SheetChoice = str | int | list[str | int] | None
 def check_choice(sheet: SheetChoice, *, where: str) -> None:
     """Raise ConfigError, beginning with `where`, for a choice that means no sheet."""
     if sheet == []:
-        raise ConfigError(f"{where}: sheet = [] names no sheet", 'a name, a number from 1, or "*" for all')
+        raise ConfigError(
+            say("{where}: sheet = [] names no sheet", where=where), say('a name, a number from 1, or "*" for all')
+        )
     for one in sheet if isinstance(sheet, list) else [sheet]:
         if isinstance(one, int) and one < 1:
-            raise ConfigError(f"{where}: sheet = {one} is no sheet", "a name, or a number from 1")
+            raise ConfigError(
+                say("{where}: sheet = {one} is no sheet", where=where, one=one), say("a name, or a number from 1")
+            )
 
 
 def is_several(sheet: SheetChoice) -> bool:
@@ -50,5 +56,5 @@ def merged(parts: Sequence[Part]) -> Part:
     # A reason that is not a row without a uid says that more may be missing, and goes before those that are.
     reasons = [part.incomplete for part in parts if part.incomplete]
     graver = [part.incomplete for part in parts if part.incomplete != part.without_row]
-    whole.incomplete = "; ".join(graver) or next(iter(reasons), "")
+    whole.incomplete = one_after_other(graver) or next(iter(reasons), "")
     return whole

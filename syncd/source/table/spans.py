@@ -22,10 +22,13 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
 from syncd.source.field_values import after, all_day_span, in_zone, timed_span
+from syncd.source.reasons import reason_of
 from syncd.source.table import cell_values
+from syncd.source.table.field_names import LABELS
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
@@ -98,7 +101,7 @@ class SpanReader:
             start = self._moment("start", values, ways)
             if start.day is None and start.time is not None:
                 raise ValueError(
-                    "start has a time but no date (write both, or map its column as start_time beside date)"
+                    say("start has a time but no date (write both, or map its column as start_time beside date)")
                 )
             return start
         start, clock = self._moment("date", values, ways), self._moment("start_time", values, ways)
@@ -111,11 +114,19 @@ class SpanReader:
         if start.day is None:
             return clock
         if start.last is not None:
-            raise ValueError("date holds two days beside a time: of each of them? (write a row for each, or give end)")
+            raise ValueError(
+                say("date holds two days beside a time: of each of them? (write a row for each, or give end)")
+            )
         if clock.day is not None:
-            raise ValueError(f"start_time holds another date than date ({clock.day} beside {start.day}; correct one)")
+            raise ValueError(
+                say(
+                    "start_time holds another date than date ({day} beside {date}; correct one)",
+                    day=clock.day,
+                    date=start.day,
+                )
+            )
         if start.time:
-            raise ValueError("both date and start_time hold a time (leave one out)")
+            raise ValueError(say("both date and start_time hold a time (leave one out)"))
         return replace(clock, day=start.day)
 
     def span(self, values: list[str]) -> Span:
@@ -128,22 +139,26 @@ class SpanReader:
         end = EMPTY if length is not None and "duration" not in self._mapped else self._end(values, start)
         if start.until is not None or start.last is not None:
             if end != EMPTY or length is not None:
-                twice = "times" if start.last is None else "days"
-                raise ValueError(f"start holds two {twice}, and there is an end besides (leave one out)")
+                raise ValueError(
+                    say("start holds two times, and there is an end besides (leave one out)")
+                    if start.last is None
+                    else say("start holds two days, and there is an end besides (leave one out)")
+                )
             end = CellTime(day=start.last, time=start.until, offset=start.offset)
         if start.day is None:
-            raise ValueError(f"there is no {'start' if 'start' in self._mapped else 'date'} (fill it in)")
+            no_date = say("there is no date (fill it in)")
+            raise ValueError(say("there is no start (fill it in)") if "start" in self._mapped else no_date)
         said = values[self._at["all_day"]]
         says_all_day = _says_all_day(said) if said else None
         if start.whole or end.whole:
             if says_all_day is False or start.time is not None:
-                raise ValueError("one cell says the whole day, another a time or no (correct one)")
+                raise ValueError(say("one cell says the whole day, another a time or no (correct one)"))
             says_all_day = True
         # An explicit all_day wins over the times in the row: Outlook exports whole days with times of 0:00.
         if says_all_day or (says_all_day is None and start.time is None and end.time is None):
             return whole_days(start.day, _last_day(start.day, end), length)
         if start.time is None:
-            raise ValueError("there is no start time beside the end time (fill it in)")
+            raise ValueError(say("there is no start time beside the end time (fill it in)"))
         return self.timed(start, end, length, values[self._at["timezone"]])
 
     def timed(self, start: CellTime, end: CellTime, length: timedelta | None, zone_cell: str = "") -> Timed:
@@ -155,7 +170,7 @@ class SpanReader:
         if length is None and end.time is None:
             if end.day not in (None, start.day):
                 raise ValueError(
-                    "there is no end time beside the start time (fill it in, or leave out the date of the end)"
+                    say("there is no end time beside the start time (fill it in, or leave out the date of the end)")
                 )
             length = self._no_end
         if length is not None:
@@ -187,10 +202,15 @@ class SpanReader:
             or (length := timedelta(hours=int(hour[1]))) <= start.time
         ):
             return length
-        later = start.time + length
+        until = start.time + length
+        later = f"{until // timedelta(hours=1) % 24}:{until // timedelta(minutes=1) % 60:02}"
         raise ValueError(
-            f"end {text!r} could be {hour[1]}:00, or {hour[1]} hours after the start (write {hour[1]}:00, or "
-            f"{later // timedelta(hours=1) % 24}:{later // timedelta(minutes=1) % 60:02})"
+            say(
+                "end {text!r} could be {hour}:00, or {hour} hours after the start (write {hour}:00, or {later})",
+                text=text,
+                hour=hour[1],
+                later=later,
+            )
         )
 
     def _length(self, text: str) -> timedelta:
@@ -205,14 +225,20 @@ class SpanReader:
         if clock == ROUND_THE_CLOCK and end == EMPTY and start.time is not None:
             clock = CellTime(time=start.time)
         if end.until is not None or clock.until is not None:
-            raise ValueError("end holds two times (write the end alone, or map the column as start)")
+            raise ValueError(say("end holds two times (write the end alone, or map the column as start)"))
         if clock == EMPTY:
             return end
         clock = _without_own_day(clock, end.day or start.day)
         if end.time is not None and end.time != _MIDNIGHT:
-            raise ValueError("both end and end_time hold a time (leave one out)")
+            raise ValueError(say("both end and end_time hold a time (leave one out)"))
         if clock.day is not None and (end.day is not None or start.day is None or clock.day < start.day):
-            raise ValueError(f"end_time holds another date ({clock.day} beside {end.day or start.day}; correct one)")
+            raise ValueError(
+                say(
+                    "end_time holds another date ({day} beside {date}; correct one)",
+                    day=clock.day,
+                    date=str(end.day or start.day),
+                )
+            )
         return clock if clock.day is not None else replace(clock, day=end.day)
 
     def _moment(self, field: str, values: list[str], ways: Mapping[str, _Way]) -> CellTime:
@@ -239,11 +265,11 @@ def whole_days(first: date, last: date | None, length: timedelta | None = None) 
     """
     if length is not None:
         if length % DAY or not length:
-            raise ValueError("there is no start time, and the duration is not in whole days (give a start time)")
+            raise ValueError(say("there is no start time, and the duration is not in whole days (give a start time)"))
         return all_day_span(first, _later(first, length))
     last = last or first
     if last < first:
-        raise ValueError(f"end is before start ({last} is before {first}; correct one)")
+        raise ValueError(say("end is before start ({last} is before {first}; correct one)", last=last, first=first))
     return all_day_span(first, _later(last, DAY))
 
 
@@ -252,7 +278,7 @@ def _later(moment: Moment, length: timedelta) -> Moment:
     try:
         return moment + length
     except OverflowError:
-        raise ValueError("the end lies past the year 9999 (write the real one, or leave it out)") from None
+        raise ValueError(say("the end lies past the year 9999 (write the real one, or leave it out)")) from None
 
 
 def strict(field: str, text: str, read: Callable[[str], Value]) -> Value:
@@ -265,10 +291,12 @@ def strict(field: str, text: str, read: Callable[[str], Value]) -> Value:
 
 def named(field: str, text: str, error: ValueError) -> ValueError:
     """Return the error with the field and the cell's text, if it does not quote that already."""
-    reason = str(error)
-    if reason.startswith("is "):
-        return ValueError(f"{field} {text!r} {reason}")
-    return ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r}: {reason}")
+    reason, label = reason_of(error), LABELS[field]
+    if isinstance(error, cell_values.CellError):
+        return ValueError(say("{field} {text!r} {reason}", field=label, text=text, reason=reason))
+    if text in reason:
+        return ValueError(say("{field}: {reason}", field=label, reason=reason))
+    return ValueError(say("{field} {text!r}: {reason}", field=label, text=text, reason=reason))
 
 
 def _says_all_day(text: str) -> bool | None:
@@ -291,16 +319,16 @@ def _row_zone(text: str, start: CellTime) -> str:
     if not is_nothing(text):
         zone = zones.resolve(text)
         if zone is None:
-            raise ValueError(f"timezone {text!r} is not known (write a name like Europe/Moscow)")
+            raise ValueError(say("timezone {text!r} is not known (write a name like Europe/Moscow)", text=text))
         return zone
     if start.offset is None:
-        raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
+        raise ValueError(say('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])'))
     # An offset is not a zone: only a zone that keeps it all year can stand for it without shifting a series.
     minutes = int(start.offset.total_seconds()) // 60
     text = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     zone = zones.resolve(text)
     if zone is None:
-        raise ValueError(f"no time zone keeps {text} all year (set timezone in [[sync]])")
+        raise ValueError(say("no time zone keeps {text} all year (set timezone in [[sync]])", text=text))
     return zone
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
+from syncd.lang.saying import say
 from syncd.model import zones
 
 _MONTHS = (
@@ -158,7 +159,7 @@ def named_day(text: str) -> tuple[date, str] | None:
         year, word, day, rest = found.groups()
     else:
         if day_and_month(text) is not None:
-            raise ValueError(f"{text!r} has no year (write it like 31 December 2026)")
+            raise ValueError(say("{text!r} has no year (write it like 31 December 2026)", text=text))
         return None
     month = month_of(word)
     if month is None:
@@ -167,7 +168,9 @@ def named_day(text: str) -> tuple[date, str] | None:
     try:
         return date(year, month, int(day)), rest or ""
     except ValueError:
-        raise ValueError(f"there is no day {year:04}-{month:02}-{int(day):02} (correct it)") from None
+        raise ValueError(
+            say("there is no day {year:04}-{month:02}-{day:02} (correct it)", year=year, month=month, day=int(day))
+        ) from None
 
 
 def month_of(word: str) -> int | None:

@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from syncd.lang.saying import say
 from syncd.source.table.dashes import Dashes, without_dashes
 from syncd.source.table.spoken import (
     LONGEST,
@@ -90,7 +91,7 @@ class CellTime:
     def wall(self) -> datetime:
         """Return day and time together; 24:00 is midnight of the next day. Raises ValueError if either is missing."""
         if self.day is None or self.time is None:
-            raise ValueError("there is no time with the date")
+            raise ValueError(say("there is no time with the date"))
         return datetime.combine(self.day, datetime.min.time()) + self.time
 
 
@@ -200,7 +201,9 @@ def _read(text: str, orders: DateOrders) -> CellTime:
 
 
 def _no_time(text: str) -> ValueError:
-    return ValueError(numbered_day(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
+    if (numbered := numbered_day(text)) is not None:
+        return ValueError(say("{message} ({remedy})", message=numbered[0], remedy=numbered[1]))
+    return ValueError(say("{text!r} is not a date or a time (write it like {forms})", text=text, forms=_FORMS))
 
 
 def _without_date(text: str, orders: DateOrders) -> CellTime | None:
@@ -217,20 +220,24 @@ def _without_date(text: str, orders: DateOrders) -> CellTime | None:
     return _time_or_range(text, most=2 * _DAY)
 
 
-def numbered_day(text: str) -> str:
-    """Return what a number is that Excel shows instead of a date, "" for any other text."""
+def numbered_day(text: str) -> tuple[str, str] | None:
+    """Return what a number is that Excel shows instead of a date, and the remedy; None for any other text."""
     if not _SERIAL.fullmatch(text):
-        return ""
+        return None
     number = float(text.replace(",", "."))
     moment = datetime(1899, 12, 30) + timedelta(minutes=round(number * 1440))
     if int(number) in _SERIAL_DAYS:
-        shown = f"{moment:%Y-%m-%d %H:%M}" if number % 1 else f"{moment:%Y-%m-%d}"
-        return f"{text!r} is not a date but a day as Excel numbers it, {shown} (format the column as a date)"
+        meant = moment if number % 1 else moment.date()
+        said = say("{text!r} is not a date but a day as Excel numbers it, {meant}", text=text, meant=meant)
+        return said, say("format the column as a date")
     if number == 1 and text != "1":
-        return f"{text!r} could be 1:00 or 24:00, which Excel stores as 1 (format the cell as a time)"
+        said = say("{text!r} could be 1:00 or 24:00, which Excel stores as 1", text=text)
+        return said, say("format the cell as a time")
     if 0 < number < 1:
-        return f"{text!r} is not a time but a part of a day as Excel counts it, {moment:%H:%M} (format it as a time)"
-    return ""
+        clock = f"{moment:%H:%M}"
+        said = say("{text!r} is not a time but a part of a day as Excel counts it, {clock}", text=text, clock=clock)
+        return said, say("format it as a time")
+    return None
 
 
 def _two_dates(text: str, orders: DateOrders) -> CellTime | None:
@@ -275,32 +282,49 @@ def _day(first: str, mark: str, second: str, third: str, orders: DateOrders) -> 
     if len(first) == 4 and len(third) <= 2:
         return _calendar_day(int(first), int(second), int(third))
     if len(first) > 2 or len(third) not in (2, 4):
-        raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
+        raise ValueError(say("{text!r} is not a date (write it like {forms})", text=text, forms=_FORMS))
     if orders.setting == "iso":
-        raise ValueError(f'{text!r} is not an ISO date, and dates = "iso" (write 2026-12-31, or change dates)')
+        raise ValueError(
+            say('{text!r} is not an ISO date, and dates = "iso" (write 2026-12-31, or change dates)', text=text)
+        )
     order = "dmy" if orders.setting == "auto" and mark == "." else orders.setting
     day_first, month_first = _readings(first, second, third)
     if order == "auto":
         if day_first is not None and month_first is not None and day_first != month_first:
             if mark not in orders.shown:
-                raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
+                raise ValueError(
+                    say('{text!r} could be read day first or month first (set dates = "dmy" or "mdy")', text=text)
+                )
             order = orders.shown[mark]
         else:
             order = "dmy" if day_first is not None else "mdy"
     if (found := month_first if order == "mdy" else day_first) is not None:
         return found
     if (day_first or month_first) is not None:
-        raise _no_day(text, order, orders.setting)
+        raise ValueError(_no_day(text, order, orders.setting))
     year, month, day = _year(third), int(second), int(first)
     return _calendar_day(year, day, month) if order == "mdy" else _calendar_day(year, month, day)
 
 
-def _no_day(text: str, order: str, setting: DateOrder) -> ValueError:
-    """Return the error for three numbers that are no day in the order they are read in."""
-    other = "mdy" if order == "dmy" else "dmy"
-    read = f"with the {'day' if order == 'dmy' else 'month'} first, as "
-    read += "dates with dots are read" if setting == "auto" else f'dates = "{setting}" says'
-    return ValueError(f'{text!r} is no date {read} (correct it, or set dates = "{other}" for the whole file)')
+def _no_day(text: str, order: str, setting: DateOrder) -> str:
+    """Return what to say of three numbers that are no day in the order they are read in."""
+    if setting == "auto":  # else the other reading would have been taken
+        return say(
+            "{text!r} is no date with the day first, as dates with dots are read"
+            ' (correct it, or set dates = "mdy" for the whole file)',
+            text=text,
+        )
+    if order == "dmy":
+        return say(
+            '{text!r} is no date with the day first, as dates = "dmy" says'
+            ' (correct it, or set dates = "mdy" for the whole file)',
+            text=text,
+        )
+    return say(
+        '{text!r} is no date with the month first, as dates = "mdy" says'
+        ' (correct it, or set dates = "dmy" for the whole file)',
+        text=text,
+    )
 
 
 def _readings(first: str, second: str, year: str) -> tuple[date | None, date | None]:
@@ -322,7 +346,9 @@ def _calendar_day(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise ValueError(f"there is no day {year:04}-{month:02}-{day:02} (correct it)") from None
+        raise ValueError(
+            say("there is no day {year:04}-{month:02}-{day:02} (correct it)", year=year, month=month, day=day)
+        ) from None
 
 
 def _time_with_date(whole: str, text: str, orders: DateOrders) -> CellTime:
@@ -334,7 +360,13 @@ def _time_with_date(whole: str, text: str, orders: DateOrders) -> CellTime:
         return _time(text)
     if re.match(r"\d{4}-", whole) and _TIME.fullmatch(text) and _LIKE_OFFSET.search(text):
         apart = " - ".join(part.strip() for part in text.rsplit("-", 1))
-        raise ValueError(f"{whole!r} could be two times or one with an offset (write {apart}, or a T before it)")
+        raise ValueError(
+            say(
+                "{whole!r} could be two times or one with an offset (write {apart}, or a T before it)",
+                whole=whole,
+                apart=apart,
+            )
+        )
     return _time_or_range(text, orders.dashes)
 
 
@@ -363,17 +395,33 @@ def _time_or_range(text: str, dashes: Dashes = "", *, most: timedelta = _DAY) ->
 def _time(text: str, *, most: timedelta = _DAY) -> CellTime:
     found = _TIME.fullmatch(text)
     if not found or not (found[2] or found[4]):
-        raise ValueError(f"{text!r} is not a time (write it like 9:00, 21:30 or 9:30 pm)")
+        raise ValueError(say("{text!r} is not a time (write it like 9:00, 21:30 or 9:30 pm)", text=text))
     hour, minute, second = int(found[1]), int(found[2] or 0), int(found[3] or 0)
     if found[4]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{text!r} is not a time: there is no {hour} o'clock {found[4].lower()}m")
+            raise ValueError(
+                say(
+                    "{text!r} is not a time: there is no {hour} o'clock {half}m",
+                    text=text,
+                    hour=hour,
+                    half=found[4].lower(),
+                )
+            )
         hour = hour % 12 + (12 if found[4].lower() == "p" else 0)
     if found[5] and found[5][0] == "-" and len(found[5]) == 3 and not found[3]:
-        raise ValueError(f"{text!r} could be two times or one with an offset (write 9:00 - 10:00, or 09:00-10:00)")
+        raise ValueError(
+            say("{text!r} could be two times or one with an offset (write 9:00 - 10:00, or 09:00-10:00)", text=text)
+        )
     time = timedelta(hours=hour, minutes=minute, seconds=second)
     if minute > 59 or second > 59 or time > most:
-        raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02} (write 0:00 to 24:00)")
+        raise ValueError(
+            say(
+                "there is no time {hour:02}:{minute:02}:{second:02} (write 0:00 to 24:00)",
+                hour=hour,
+                minute=minute,
+                second=second,
+            )
+        )
     return CellTime(time=time, offset=_offset(found[5]) if found[5] else None)
 
 
@@ -382,5 +430,5 @@ def _offset(text: str) -> timedelta:
         return timedelta(0)
     size = timedelta(hours=int(text[1:3]), minutes=int(text[3:].lstrip(":") or 0))
     if size > timedelta(hours=14):
-        raise ValueError(f"there is no offset {text} (write one up to +14:00)")
+        raise ValueError(say("there is no offset {text} (write one up to +14:00)", text=text))
     return size if text[0] == "+" else -size

@@ -15,7 +15,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
-from syncd.model.names import counted
+from syncd.lang.saying import say, say_count
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
@@ -76,7 +76,10 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     unit_length(chosen.duration_unit, where=where)
     check_choice(chosen.sheet, where=where)
     if chosen.grid is not None and chosen.grid.month is not None and is_several(chosen.sheet):
-        raise ConfigError(f"{where}: grid: month cannot date several sheets", "let each sheet say its month and year")
+        raise ConfigError(
+            say("{where}: grid: month cannot date several sheets", where=where),
+            say("let each sheet say its month and year"),
+        )
     check_header(chosen.columns, chosen.header, where=where, unit="row")
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
@@ -116,7 +119,7 @@ class XlsxFormat:
         unknown zone.
         """
         if not content:
-            return Part(incomplete=f"{name} is empty, without even a sheet")
+            return Part(incomplete=say("{name} is empty, without even a sheet", name=name))
         if self._reader is not None:
             return self._read(name, content, context, self._reader)
         with SheetReader(self._limits) as reader:
@@ -131,9 +134,15 @@ class XlsxFormat:
         part = self._part(name, sheet, context)
         alike = self._alike(name, content, sheet, reader) if choice is None and len(sheet.visible) > 1 else ()
         if alike:
-            shown = ", ".join(map(repr, alike))
-            remedy = 'sheet = "*" reads all, a list some, a name one'
-            part.warn(name, f"the sheets {shown} have the same titles as {sheet.name!r} and are not read ({remedy})")
+            part.warn(
+                name,
+                say(
+                    "the sheets {sheets!r} have the same titles as {sheet!r} and are not read"
+                    ' (sheet = "*" reads all, a list some, a name one)',
+                    sheets=alike,
+                    sheet=sheet.name,
+                ),
+            )
         return part
 
     def _all(self, name: str, content: bytes, context: ReadContext, reader: SheetReader) -> Part:
@@ -144,7 +153,10 @@ class XlsxFormat:
             visible = reader.read(name, content, None).visible
             wanted = matching(visible, choice)
             if not wanted:
-                raise SourceError(f"{name} has no sheet like {choice!r}", f"there are: {', '.join(visible)}")
+                raise SourceError(
+                    say("{name} has no sheet like {choice!r}", name=name, choice=choice),
+                    say("there are: {names}", names=tuple(visible)),
+                )
         parts: list[Part] = []
         errors: list[SourceError] = []
         for one in wanted:
@@ -152,7 +164,9 @@ class XlsxFormat:
             if isinstance(choice, str) and not self._has_table(sheet):
                 if any(cell != "" for row in sheet.cells for cell in row):
                     parts.append(Part())
-                    parts[-1].warn(name, f"the sheet {sheet.name!r} has none of the titles and is left out")
+                    parts[-1].warn(
+                        name, say("the sheet {name!r} has none of the titles and is left out", name=sheet.name)
+                    )
                 continue
             try:
                 parts.append(self._part(f"{name}[{sheet.name}]", sheet, context))
@@ -198,7 +212,7 @@ class XlsxFormat:
             return part
         at = _header_row(cells, options)
         if at is None:
-            return Part(incomplete=f"{name} has no header")
+            return Part(incomplete=say("{name} has no header", name=name))
         header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
         if not has_titles([_text(cell) for cell in cells[at]], options.columns, options.header):
             header = [""] * max(len(_trimmed(row)) for row in cells)
@@ -220,13 +234,23 @@ class XlsxFormat:
         if (other := above_titles(above)) is not None:
             part.warn(f"{name}:{other[0]}", other[1])
         if beside:
-            reason = f"{counted(len(beside), 'row has', 'rows have')} cells beyond the last title, which are not read"
-            part.warn(f"{name}:{beside[0]}", f"{reason} (give that column a title to have it read)")
+            reason = say_count(
+                "{count:,} row has cells beyond the last title, which are not read"
+                " (give that column a title to have it read)",
+                "{count:,} rows have cells beyond the last title, which are not read"
+                " (give that column a title to have it read)",
+                len(beside),
+            )
+            part.warn(f"{name}:{beside[0]}", reason)
         if twice:
             part.warn(name, twice)
         if headings:
             first = min(headings) + 1
-            reason = f"{counted(len(headings), 'row')} of one merged cell taken for headings and left out"
+            reason = say_count(
+                "{count:,} row of one merged cell taken for headings and left out",
+                "{count:,} rows of one merged cell taken for headings and left out",
+                len(headings),
+            )
             part.warn(f"{name}:{first}", reason)
         return part
 

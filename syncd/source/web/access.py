@@ -22,7 +22,9 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import Secret, SecretMissingError, read_secret, secret_forms
 from syncd.config.tables import SOURCE_SECRETS
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.net import is_loopback
+from syncd.source.reasons import reason_of
 
 _SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -109,24 +111,34 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         if (found := source_secret(options, name, base, where, environ)) is not None
     }
     if "url" not in secrets:
-        raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
+        raise ConfigError(
+            say("{where}: missing key 'url'", where=where), say("give url, url_file, url_env or url_credential")
+        )
     # Credentials in the address are taken out of it, so that no message and no cache name holds them.
     url, user, password = _address(secrets["url"], where)
     if "username" in secrets:
         user, password = secrets["username"], secrets.get("password", "")
     elif "password" in secrets:
-        raise ConfigError(f"{where}: password goes with username, which is missing", "add username, or use token")
+        raise ConfigError(
+            say("{where}: password goes with username, which is missing", where=where),
+            say("add username, or use token"),
+        )
     if user and "token" in secrets:
-        raise ConfigError(f"{where}: username and token exclude each other", "keep one of them")
+        raise ConfigError(say("{where}: username and token exclude each other", where=where), say("keep one of them"))
     headers = _headers(options.headers, where)
     if user:
         headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     elif "token" in secrets:
         if not _is_header_value(secrets["token"]):
-            raise ConfigError(f"{where}: token has characters that no header can hold", "give the bare token")
+            raise ConfigError(
+                say("{where}: token has characters that no header can hold", where=where), say("give the bare token")
+            )
         headers["Authorization"] = f"Bearer {secrets['token']}"
     if options.max_bytes < 1:
-        raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
+        raise ConfigError(
+            say("{where}: max_bytes = {max_bytes} lets nothing through", where=where, max_bytes=options.max_bytes),
+            say("e.g. 100_000_000"),
+        )
     elsewhere = trust(options.ca_file, base, where)
     shown_to_it = certified(options.ca_file, options.client_cert, options.client_key, base, where)
     timeout_s = read_timeout("timeout", options.timeout, 3600, where)
@@ -165,9 +177,11 @@ def source_secret(
     try:
         return read_secret(name, forms, base=base, environ=environ)[1]
     except SecretMissingError as error:
-        raise ConfigError(f"{where}: {given} {error}", if_missing) from None
+        raise ConfigError(
+            say("{where}: {key} {reason}", where=where, key=given, reason=reason_of(error)), if_missing
+        ) from None
     except ValueError as error:
-        raise ConfigError(f"{where}: {given} {error}") from None
+        raise ConfigError(say("{where}: {key} {reason}", where=where, key=given, reason=reason_of(error))) from None
 
 
 def _address(text: str, where: str) -> tuple[str, str, str]:
@@ -176,10 +190,12 @@ def _address(text: str, where: str) -> tuple[str, str, str]:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"{where}: url is not an address", "it begins with https://") from None
+        raise ConfigError(say("{where}: url is not an address", where=where), say("it begins with https://")) from None
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None or not host or any(char <= " " for char in text):
-        raise ConfigError(f"{where}: url is not an address", "it begins with https://, http:// or webcal://")
+        raise ConfigError(
+            say("{where}: url is not an address", where=where), say("it begins with https://, http:// or webcal://")
+        )
     # webcal means "subscribe", over http or https; https is assumed except for a server on this machine.
     if parts.scheme.lower() == "webcal" and is_loopback(host):
         scheme = "http"
@@ -194,12 +210,20 @@ def _address(text: str, where: str) -> tuple[str, str, str]:
 def _headers(given: Mapping[str, str], where: str) -> dict[str, str]:
     for name, value in given.items():
         if not _HEADER.fullmatch(name):
-            raise ConfigError(f"{where}: headers: {name!r} is not a header's name", 'e.g. "X-Api-Key"')
+            raise ConfigError(
+                say("{where}: headers: {name!r} is not a header's name", where=where, name=name),
+                say('e.g. "X-Api-Key"'),
+            )
         if not _is_header_value(value):
-            raise ConfigError(f"{where}: headers: {name} has characters that no header can hold", "write it in ASCII")
+            raise ConfigError(
+                say("{where}: headers: {name} has characters that no header can hold", where=where, name=name),
+                say("write it in ASCII"),
+            )
         # aiohttp sets these; a second value would break or mislead the request.
         if name.lower() in ("host", "content-length", "transfer-encoding", "connection", "accept-encoding"):
-            raise ConfigError(f"{where}: headers: {name} is not yours to set", "remove it")
+            raise ConfigError(
+                say("{where}: headers: {name} is not yours to set", where=where, name=name), say("remove it")
+            )
     return dict(given)
 
 
@@ -212,9 +236,18 @@ def read_timeout(key: str, text: str, longest_s: float, where: str) -> float:
     try:
         seconds = parse_duration(text).total_seconds()
     except ValueError as error:
-        raise ConfigError(f"{where}: {key} {error}") from None
+        raise ConfigError(say("{where}: {key} {reason}", where=where, key=key, reason=reason_of(error))) from None
     if not 1 <= seconds <= longest_s:
-        raise ConfigError(f'{where}: {key} = "{text}" is not between 1s and {longest_s / 3600:g}h', 'e.g. "60s"')
+        raise ConfigError(
+            say(
+                '{where}: {key} = "{text}" is not between 1s and {hours:g}h',
+                where=where,
+                key=key,
+                text=text,
+                hours=longest_s / 3600,
+            ),
+            say('e.g. "60s"'),
+        )
     return seconds
 
 
@@ -224,5 +257,8 @@ def read_total(text: str | None, timeout_s: float, where: str) -> float:
         return max(_TOTAL_S, timeout_s)
     seconds = read_timeout("total_timeout", text, _LONGEST_TOTAL_S, where)
     if seconds < timeout_s:
-        raise ConfigError(f"{where}: total_timeout is shorter than timeout, a part of it", "give at least as much")
+        raise ConfigError(
+            say("{where}: total_timeout is shorter than timeout, a part of it", where=where),
+            say("give at least as much"),
+        )
     return seconds

@@ -6,14 +6,34 @@ import os
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 import aiohttp
 
+from syncd.lang.saying import say
 from syncd.source.web.error import WebError
 
 _EXPIRED, _WRONG_NAME = 10, frozenset({62, 64})
 """OpenSSL's verify codes: the certificate has expired; it is for another name or address."""
-_PROXY = "the proxy that HTTPS_PROXY or HTTP_PROXY names"
+_KNOWN: Final = {
+    str(one): one
+    for one in (
+        say("Connection refused"),
+        say("Network is unreachable"),
+        say("No route to host"),
+        say("Connection timed out"),
+        say("Name or service not known"),
+        say("No address associated with hostname"),
+        say("Temporary failure in name resolution"),
+        say("certificate has expired"),
+        say("certificate is not yet valid"),
+        say("self-signed certificate"),
+        say("self-signed certificate in certificate chain"),
+        say("unable to get local issuer certificate"),
+        say("it failed"),
+    )
+}
+"""What the system and OpenSSL say most often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,56 +56,76 @@ def failure(error: Exception, request: Request, *, begun: bool) -> WebError:
         return _insecure(fault, request)
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _proxy(error, request.name)
-    remedy = ""
+    name, remedy = request.name, ""
     match error:
         case aiohttp.ClientConnectorError() if not isinstance(error.os_error, ConnectionResetError):
-            text, remedy = f" cannot be reached: {_reason(error.os_error)}", "check url and the network"
+            text = say("{name} cannot be reached: {reason}", name=name, reason=_reason(error.os_error))
+            remedy = say("check url and the network")
         case aiohttp.ConnectionTimeoutError():
-            text, remedy = " cannot be reached: no answer", "check url and the network"
+            text = say("{name} cannot be reached: no answer", name=name)
+            remedy = say("check url and the network")
         case TimeoutError():
-            text, remedy = f" sent nothing for {request.timeout_s:g} s", "a longer timeout may help"
+            text = say("{name} sent nothing for {seconds:g} s", name=name, seconds=request.timeout_s)
+            remedy = say("a longer timeout may help")
         case aiohttp.InvalidURL():
-            return WebError(f"{request.name}: the address cannot be used", "check url")
+            return WebError(say("{name}: the address cannot be used", name=name), say("check url"))
         # Only an https server that breaks off before it answers may have wanted a client certificate.
         case _ if begun or not request.encrypted:
-            text = ": the connection broke before everything had come"
+            text = say("{name}: the connection broke before everything had come", name=name)
         case _:
-            text = ": the connection broke before an answer came"
-            asks = "servers that ask for a client certificate do so, too: give client_cert"
-            remedy = "check client_cert" if request.certified else asks
-    return WebError(request.name + text, remedy, transient=True)
+            text = say("{name}: the connection broke before an answer came", name=name)
+            asks = say("servers that ask for a client certificate do so, too: give client_cert")
+            remedy = say("check client_cert") if request.certified else asks
+    return WebError(text, remedy, transient=True)
 
 
 def _proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError, name: str) -> WebError:
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        remedy = "check it, or name the server in NO_PROXY"
-        return WebError(f"{name}: {_PROXY} cannot be reached: {_reason(error.os_error)}", remedy, transient=True)
+        remedy = say("check it, or name the server in NO_PROXY")
+        return WebError(
+            say(
+                "{name}: the proxy that HTTPS_PROXY or HTTP_PROXY names cannot be reached: {reason}",
+                name=name,
+                reason=_reason(error.os_error),
+            ),
+            remedy,
+            transient=True,
+        )
     if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return WebError(f"{name}: {_PROXY} wants credentials (407)", "write it as http://user:password@host:port")
-    remedy = "let the proxy reach that server, or name it in NO_PROXY"
-    return WebError(f"{name}: {_PROXY} refuses ({error.status})", remedy, transient=error.status >= 500)
+        return WebError(
+            say("{name}: the proxy that HTTPS_PROXY or HTTP_PROXY names wants credentials (407)", name=name),
+            say("write it as http://user:password@host:port"),
+        )
+    remedy = say("let the proxy reach that server, or name it in NO_PROXY")
+    return WebError(
+        say(
+            "{name}: the proxy that HTTPS_PROXY or HTTP_PROXY names refuses ({status})", name=name, status=error.status
+        ),
+        remedy,
+        transient=error.status >= 500,
+    )
 
 
 def _insecure(fault: ssl.SSLError, request: Request) -> WebError:
     """Return the WebError for a failed TLS handshake."""
     said = getattr(fault, "verify_message", "") or (fault.reason or "it failed").replace("_", " ").lower()
-    text = f"{request.name}: no secure connection: {said}"
+    text = say("{name}: no secure connection: {reason}", name=request.name, reason=_KNOWN.get(said, said))
     code = getattr(fault, "verify_code", 0)
     if code == _EXPIRED:
-        return WebError(text, "the server needs a new certificate, unless this machine's clock is wrong")
+        return WebError(text, say("the server needs a new certificate, unless this machine's clock is wrong"))
     if code in _WRONG_NAME:
-        return WebError(text, "check url: the certificate is for another server")
+        return WebError(text, say("check url: the certificate is for another server"))
     if code:
-        return WebError(text, "give the certificate of its authority as ca_file, if you trust it")
+        return WebError(text, say("give the certificate of its authority as ca_file, if you trust it"))
     # An alert comes from the server: our certificate is missing or not accepted.
     if " alert " in f" {said} ":
         wants = (
-            "the server does not accept client_cert"
+            say("the server does not accept client_cert")
             if request.certified
-            else "the server may want a client certificate: give client_cert"
+            else say("the server may want a client certificate: give client_cert")
         )
         return WebError(text, wants)
-    return WebError(text, "check url: the server may not speak https")
+    return WebError(text, say("check url: the server may not speak https"))
 
 
 def _tls_fault(error: BaseException) -> ssl.SSLError | None:
@@ -102,6 +142,5 @@ def _tls_fault(error: BaseException) -> ssl.SSLError | None:
 def _reason(error: OSError) -> str:
     """Return the system's description without the numbers that asyncio adds."""
     # Errors of the resolver have negative numbers, which strerror does not know.
-    if error.errno and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or "no answer"
+    said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return _KNOWN.get(said, said) if said else say("no answer")

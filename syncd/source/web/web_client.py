@@ -18,6 +18,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from syncd import __version__
 from syncd.clock import Clock
+from syncd.lang.saying import say
 from syncd.net import is_loopback, same_owner
 from syncd.source.web.access import Access, shown
 from syncd.source.web.error import UnusableError, WebError
@@ -77,8 +78,11 @@ async def in_time(access: Access) -> AsyncIterator[None]:
         async with asyncio.timeout(access.total_s):
             yield
     except TimeoutError:
-        remedy = "raise total_timeout in [sync.source] if that is right"
-        raise WebError(f"{access.shown} did not send everything within {access.total_s:g} s", remedy) from None
+        remedy = say("raise total_timeout in [sync.source] if that is right")
+        raise WebError(
+            say("{name} did not send everything within {seconds:g} s", name=access.shown, seconds=access.total_s),
+            remedy,
+        ) from None
 
 
 class WebClient:
@@ -163,13 +167,16 @@ class WebClient:
                 return answer
             target = _target(url, location)
             if wanted.at_home and not self.trusts(target):
-                raise WebError(f"{self._access.shown} redirects to another server, which gets no secret", "check url")
+                raise WebError(
+                    say("{name} redirects to another server, which gets no secret", name=self._access.shown),
+                    say("check url"),
+                )
             # RFC 9110, 15.4.4: the answer to a report is then fetched by GET. But a 303 from the well-known address
             # says where the server is (RFC 6764, 5), and that is asked for the same.
             if answer.status == 303 and method != "PROPFIND":
                 method, body = "GET", None
             url = target
-        raise WebError(f"{self._access.shown} redirects in a circle", "check url")
+        raise WebError(say("{name} redirects in a circle", name=self._access.shown), say("check url"))
 
     async def _send(self, method: str, url: str, wanted: _Wanted, body: bytes | None) -> WebAnswer:
         import aiohttp  # noqa: PLC0415 - see the class
@@ -214,12 +221,17 @@ class WebClient:
             # gigabytes.
             if size > self._access.max_bytes:
                 response.close()
-                text = f"{name} sent more than {self._access.max_bytes} bytes"
-                raise UnusableError(text, "raise max_bytes in [sync.source] if that is right")
+                text = say("{name} sent more than {most} bytes", name=name, most=self._access.max_bytes)
+                raise UnusableError(text, say("raise max_bytes in [sync.source] if that is right"))
             if self._taken > self._access.max_bytes * _ANSWERS_IN_ALL:
                 response.close()
-                text = f"{name} sent more than {_ANSWERS_IN_ALL} times {self._access.max_bytes} bytes in all"
-                raise WebError(text, "raise max_bytes in [sync.source] if that is right")
+                text = say(
+                    "{name} sent more than {times} times {most} bytes in all",
+                    name=name,
+                    times=_ANSWERS_IN_ALL,
+                    most=self._access.max_bytes,
+                )
+                raise WebError(text, say("raise max_bytes in [sync.source] if that is right"))
             parts.append(chunk)
         return b"".join(parts)
 
@@ -245,31 +257,38 @@ def refusal(answer: WebAnswer, name: str) -> WebError:
     status = answer.status
     match status:
         case _ if status in _REDIRECTS:
-            text, remedy = f"redirects, but does not say where to ({status})", "check url"
+            text = say("{name} redirects, but does not say where to ({status})", name=name, status=status)
+            remedy = say("check url")
         case 401 if (offered := _schemes(answer)) and not {*offered} & _KNOWN_SCHEMES:
-            said = ", ".join(name.capitalize() for name in offered)
-            text, remedy = (
-                f"wants a login by {said} (401)",
-                "let it take Basic, Digest or a token, or use another account",
-            )
+            ways = tuple(way.capitalize() for way in offered)
+            text = say("{name} wants a login by {ways} (401)", name=name, ways=ways)
+            remedy = say("let it take Basic, Digest or a token, or use another account")
         case 401:
-            text, remedy = "wants other credentials (401)", "check username and password, or token"
+            text = say("{name} wants other credentials (401)", name=name)
+            remedy = say("check username and password, or token")
         case 403:
-            text, remedy = "refuses access (403)", "let this account, or everyone with the address, read it"
+            text = say("{name} refuses access (403)", name=name)
+            remedy = say("let this account, or everyone with the address, read it")
         case 404 | 410:
-            text, remedy = f"has nothing at this address ({status})", "check url"
+            text = say("{name} has nothing at this address ({status})", name=name, status=status)
+            remedy = say("check url")
         case 206:
-            text, remedy = "answered with a part only (206)", "an intermediary may be cutting it; try without"
+            text = say("{name} answered with a part only (206)", name=name)
+            remedy = say("an intermediary may be cutting it; try without")
         case 407:
-            text, remedy = "cannot be reached: the proxy wants credentials (407)", "put them into HTTPS_PROXY"
+            text = say("{name} cannot be reached: the proxy wants credentials (407)", name=name)
+            remedy = say("put them into HTTPS_PROXY")
         case 429:
-            text, remedy = "asks to be left alone for a while (429)", "let the sync run less often (every)"
+            text = say("{name} asks to be left alone for a while (429)", name=name)
+            remedy = say("let the sync run less often (every)")
         case _ if status >= 500:
-            text, remedy = f"failed ({status})", "it may work again by itself"
+            text = say("{name} failed ({status})", name=name, status=status)
+            remedy = say("it may work again by itself")
         case _:
-            text, remedy = f"answered {status}", "check url"
+            text = say("{name} answered {status}", name=name, status=status)
+            remedy = say("check url")
     return WebError(
-        f"{name} {text}",
+        text,
         remedy,
         transient=status in _TRANSIENT,
         status=status,
@@ -281,7 +300,9 @@ def refusal(answer: WebAnswer, name: str) -> WebError:
 def came_from(answer: WebAnswer, access: Access) -> str:
     """Return what may be shown of where an answer came from: the configured server, and the host it redirected to."""
     host = urlsplit(answer.url).hostname or ""
-    return access.shown if host == urlsplit(access.url).hostname else f"{access.shown} (redirected to {host})"
+    if host == urlsplit(access.url).hostname:
+        return access.shown
+    return say("{name} (redirected to {host})", name=access.shown, host=host)
 
 
 def _retry_after(answer: WebAnswer) -> float:
@@ -297,13 +318,17 @@ def _target(url: str, location: str) -> str:
         parts = urlsplit(target)
         _ = parts.port
     except ValueError:
-        raise WebError(f"{name} redirects to what is no address", "check url") from None
+        raise WebError(say("{name} redirects to what is no address", name=name), say("check url")) from None
     # Credentials in a redirect would be another server's choice of who we are.
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise WebError(f"{name} redirects to what is no web address", "check url")
+        raise WebError(say("{name} redirects to what is no web address", name=name), say("check url"))
     if urlsplit(url).scheme == "https" and parts.scheme == "http":
-        text = f"{name} redirects to an address without encryption, at {parts.hostname}; that is not followed"
-        raise WebError(text, "give an address as url that stays with https")
+        text = say(
+            "{name} redirects to an address without encryption, at {host}; that is not followed",
+            name=name,
+            host=parts.hostname,
+        )
+        raise WebError(text, say("give an address as url that stays with https"))
     return target
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
+from syncd.lang.saying import say
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself
@@ -179,7 +180,7 @@ class WebSource:
             if seen is not None:
                 return seen
             raise error
-        reason = f"{error}; the entries of the last good reading stay in force"
+        reason = say("{reason}; the entries of the last good reading stay in force", reason=str(error))
         problem = Problem(where=self._access.shown, kind="incomplete", reason=reason)
         problems = (*self._good.problems, problem)
         marker = blake2b(f"{self._good.changed_marker} {error}".encode(), digest_size=16).hexdigest()
@@ -229,7 +230,10 @@ def refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
     """Raise SourceError for a page made for browsers: with status 200 it is a login or an error page."""
     media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in ("text/html", "application/xhtml+xml") and answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been sent instead")
+        raise SourceError(
+            say("{name} is an HTML page, not {kind}", name=name, kind=kind),
+            say("a login or error page may have been sent instead"),
+        )
 
 
 def _in_utf8(body: bytes, content_type: str, name: str) -> bytes:
@@ -266,12 +270,14 @@ def plain_body(body: bytes, access: Access) -> bytes:
             part = unpacker.decompress(body, _STEP_BYTES)
             size += len(part)
             if size > access.max_bytes:
-                text = f"{access.shown} unpacks to more than {access.max_bytes} bytes"
-                raise SourceError(text, "raise max_bytes in [sync.source] if that is right")
+                text = say("{name} unpacks to more than {most} bytes", name=access.shown, most=access.max_bytes)
+                raise SourceError(text, say("raise max_bytes in [sync.source] if that is right"))
             parts.append(part)
             body = unpacker.unconsumed_tail
     except zlib.error:
-        raise SourceError(f"{access.shown} is a gzip file that cannot be unpacked", "export it again") from None
+        raise SourceError(
+            say("{name} is a gzip file that cannot be unpacked", name=access.shown), say("export it again")
+        ) from None
     if not unpacker.eof:
-        raise SourceError(f"{access.shown} is a gzip file cut short", "export it again")
+        raise SourceError(say("{name} is a gzip file cut short", name=access.shown), say("export it again"))
     return b"".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from syncd.lang.saying import say
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, DamagedRowError, checked
 
@@ -20,7 +21,7 @@ def check_rows(connection: PostgresConnection) -> int:
             try:
                 checked(row)
             except DamagedRowError:
-                raise DamagedRowError(f"a row of its {table} is not what was written") from None
+                raise DamagedRowError(say("a row of its {table} is not what was written", table=table)) from None
     if not connection.execute(_COUNTS).fetchone()[0]:
-        raise DamagedRowError("its count of changes is not what was written")
+        raise DamagedRowError(say("its count of changes is not what was written"))
     return int(connection.execute("SELECT count(*) FROM links").fetchone()[0])

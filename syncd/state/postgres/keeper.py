@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from syncd.errors import StateUnavailableError
+from syncd.lang.saying import say
 from syncd.model.lease import Board, LeaseTerms
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
@@ -110,7 +111,7 @@ class Keeper:
             gone = [one for name, one in self.tenures.items() if name in portals]
             self.tenures = {name: one for name, one in self.tenures.items() if name not in portals}
         for one in gone:
-            one.end("it was given back")
+            one.end(say("it was given back"))
 
     async def ask_back(self, portal: str) -> bool:
         """Ask whoever holds `portal` to give it back; False if nobody does."""
@@ -143,7 +144,8 @@ class Keeper:
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
             raise StateUnavailableError(
-                f"the database with the leases does not answer: {in_one_line(error)}", "it is asked again by itself"
+                say("the database with the leases does not answer: {error}", error=in_one_line(error)),
+                say("it is asked again by itself"),
             ) from error
 
     def _tell(self) -> None:
@@ -164,7 +166,7 @@ class Keeper:
                 self._jobs.put(job)
                 os.write(self._waker, b"x")
             elif job is not None:
-                job[1].set_exception(StateUnavailableError("the leases are no longer kept", "restart syncd"))
+                job[1].set_exception(StateUnavailableError(say("the leases are no longer kept"), say("restart syncd")))
 
     def _stop(self) -> None:
         self._put(None)
@@ -251,7 +253,7 @@ class Keeper:
             if portal in renewed:
                 held[portal].renewed(self.terms.deadline(asked_at))
             else:
-                held[portal].end("another machine has taken it, or it has ended")
+                held[portal].end(say("another machine has taken it, or it has ended"))
         self._next = asked_at + self._pause_s()
         self._tell()
 

@@ -10,6 +10,7 @@ from psycopg.types.string import StrDumper, StrDumperUnknown
 
 from syncd.config.database import Database
 from syncd.errors import StateError, StateLockedError
+from syncd.lang.saying import say
 from syncd.state.moving import NUMBERED, TABLES, Numbers
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.postgres.opening import check_server, make_tables
@@ -77,14 +78,23 @@ class LeavingTables(_Tables):
     def _take(self) -> None:
         newest = len(STEPS)
         if version_of(self.connection, self.database.schema, self.shown, newest=newest) != newest:
-            raise StateError(f"there is no state in {self.shown} that this syncd knows", "`syncd check` tells more")
+            raise StateError(
+                say("there is no state in {shown} that this syncd knows", shown=self.shown),
+                say("`syncd check` tells more"),
+            )
         self.connection.execute(_NOBODY_ELSE)
         held = self.connection.execute(_HELD).fetchone()
         if held is not None:
             portal, holder, host, pid = held
             raise StateLockedError(
-                f"{self.shown} is in use: {host or holder} (pid {pid or 'unknown'}) works with the portal {portal}",
-                "stop syncd on all machines first",
+                say(
+                    "{shown} is in use: {host} (pid {pid}) works with the portal {portal}",
+                    shown=self.shown,
+                    host=host or holder,
+                    pid=pid or say("unknown"),
+                    portal=portal,
+                ),
+                say("stop syncd on all machines first"),
             )
 
     def numbers(self) -> Numbers:
@@ -139,7 +149,8 @@ class ArrivingTables(_Tables):
             for table in ("links", "intents", "runs"):
                 if self.connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]:  # noqa: S608 - a constant
                     raise StateError(
-                        f"{self.shown} holds a state already", "name another database, or another schema with --schema"
+                        say("{shown} holds a state already", shown=self.shown),
+                        say("name another database, or another schema with --schema"),
                     )
         make_tables(self.connection, self.database)
         self.connection.execute(f"TRUNCATE {', '.join(TABLES)}, kept")

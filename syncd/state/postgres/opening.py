@@ -10,6 +10,7 @@ from typing import Final
 from syncd.clock import pause
 from syncd.config.database import Database
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.base import Doubt, Store
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.postgres.connection import OLDEST_SERVER, PostgresConnection
@@ -57,8 +58,13 @@ def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps:
             return empty_store(database.shown, executor)
         if version < len(steps):
             raise StateError(
-                f"{database.shown} was made by an older syncd (schema {version}; this one reads {len(steps)})",
-                "the next start of `syncd run`, or a `syncd sync`, brings it up to date",
+                say(
+                    "{shown} was made by an older syncd (schema {version}; this one reads {number})",
+                    shown=database.shown,
+                    version=version,
+                    number=len(steps),
+                ),
+                say("the next start of `syncd run`, or a `syncd sync`, brings it up to date"),
             )
         return PostgresStore(database, connection, executor, readonly=True, pause=pause)
 
@@ -80,11 +86,18 @@ def check_server(connection: PostgresConnection, shown: str) -> None:
     """Raise StateError if the server is too old, or keeps texts in an encoding that lacks characters."""
     if connection.version < OLDEST_SERVER:
         major, minor = divmod(connection.version, 10_000)
-        raise StateError(f"{shown} is PostgreSQL {major}.{minor}", "syncd needs 14 or newer")
+        raise StateError(
+            say("{shown} is PostgreSQL {major}.{minor}", shown=shown, major=major, minor=minor),
+            say("syncd needs 14 or newer"),
+        )
     if connection.encoding != "UTF8":
         raise StateError(
-            f"{shown} keeps texts in {connection.encoding}, in which not every title can be written",
-            "make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+            say(
+                "{shown} keeps texts in {encoding}, in which not every title can be written",
+                shown=shown,
+                encoding=connection.encoding,
+            ),
+            say("make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"),
         )
 
 
@@ -123,6 +136,8 @@ def _doubt(connection: PostgresConnection) -> Doubt | None:
         return None
     connection.execute("UPDATE state SET server = ?", (found,))
     return Doubt(
-        reason="the database was restored, or another server has taken over: what was committed last may be missing",
+        reason=say(
+            "the database was restored, or another server has taken over: what was committed last may be missing"
+        ),
         replaced=True,
     )

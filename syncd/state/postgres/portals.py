@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.state.base import PortalClaim
 from syncd.state.postgres.connection import PostgresConnection
 
-STILL_USED: Final = "24 hours"
+_STILL_USED_H: Final = 24
+STILL_USED: Final = f"{_STILL_USED_H} hours"
 """For how long a name holds after a config has last begun to work with it, if another config has another."""
 _ONE_AT_A_TIME: Final = "LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE"
 _LIVE: Final = "EXISTS (SELECT 1 FROM leases WHERE portal = portals.name AND expires_at > clock_timestamp())"
@@ -48,10 +50,22 @@ def _refuse_other_name(connection: PostgresConnection, claim: PortalClaim, confi
     for name, other, host, live, recent in connection.execute(_OTHERS, (claim.name, claim.origin, claim.member_id)):
         if live or (recent and other != config):
             raise ConfigError(
-                f"{config}: the portal {claim.name!r} at {claim.origin} is known in this database as {name!r},"
-                f" from {other} on {host}",
-                f"call it {name!r} here too; if that one is no longer used, it is free {STILL_USED} after its last"
-                " start",
+                say(
+                    "{config}: the portal {name} at {origin} is known in this database as {known}, from {other} on"
+                    " {host}",
+                    config=config,
+                    name=repr(claim.name),
+                    origin=claim.origin,
+                    known=repr(name),
+                    other=other,
+                    host=host,
+                ),
+                say(
+                    "call it {name} here too; if that one is no longer used, it is free {hours} hours after its last"
+                    " start",
+                    name=repr(name),
+                    hours=_STILL_USED_H,
+                ),
             )
 
 
@@ -63,7 +77,15 @@ def _refuse_other_portal(connection: PostgresConnection, claim: PortalClaim, con
     same = origin == claim.origin or (member_id is not None and member_id == claim.member_id)
     if not same and (live or (recent and other != config)):
         raise ConfigError(
-            f"{config}: the portal {claim.name!r} goes to {claim.origin}, but in this database that name belongs to"
-            f" {origin}, from {other} on {host}",
-            "give one of the two another name, or a `state_schema` of its own",
+            say(
+                "{config}: the portal {name} goes to {origin}, but in this database that name belongs to"
+                " {known}, from {other} on {host}",
+                config=config,
+                name=repr(claim.name),
+                origin=claim.origin,
+                known=origin,
+                other=other,
+                host=host,
+            ),
+            say("give one of the two another name, or a `state_schema` of its own"),
         )

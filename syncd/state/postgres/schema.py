@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.postgres.trouble import moved_away
 
@@ -143,8 +144,12 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
         (others,) = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = ?", (schema,)).fetchone()
         if others:
             raise StateError(
-                f"the schema {schema} of {shown} holds tables of another program, not a syncd ledger",
-                "give `state_schema` in the config the name of a schema of its own",
+                say(
+                    "the schema {schema} of {shown} holds tables of another program, not a syncd ledger",
+                    schema=schema,
+                    shown=shown,
+                ),
+                say("give `state_schema` in the config the name of a schema of its own"),
             )
         return 0
     version, moved_to, move = connection.execute("SELECT version, moved_to, move FROM state").fetchone()
@@ -152,13 +157,18 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
         raise moved_away(shown, moved_to)
     if move is not None:
         raise StateError(
-            f"{shown} holds a state whose move has not been finished",
-            "carry out `syncd state move` once more, under the config that it was begun with",
+            say("{shown} holds a state whose move has not been finished", shown=shown),
+            say("carry out `syncd state move` once more, under the config that it was begun with"),
         )
     if version > newest:
         raise StateError(
-            f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
-            "upgrade syncd on this machine too",
+            say(
+                "{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
+                shown=shown,
+                version=version,
+                newest=newest,
+            ),
+            say("upgrade syncd on this machine too"),
         )
     return int(version)
 

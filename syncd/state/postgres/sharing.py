@@ -17,6 +17,7 @@ import psycopg
 
 from syncd import __version__
 from syncd.errors import LostLeaseError
+from syncd.lang.saying import say
 from syncd.model.lease import LeaseTerms, described
 from syncd.model.tenure import Tenure
 from syncd.state.postgres.connection import PostgresConnection, connect
@@ -47,7 +48,10 @@ class Fence:
         tenure = self.keeper.tenures.get(portal)
         if tenure is None:
             who = described(self.keeper.board.lease(portal), self.keeper.who.holder)
-            raise LostLeaseError(f"portal {portal or f'of {name}'} is {who}", "whoever holds it writes of it")
+            said = say("portal {portal} is {holder}", portal=portal, holder=who)
+            if not portal:
+                said = say("the portal of {sync} is {holder}", sync=name, holder=who)
+            raise LostLeaseError(said, say("whoever holds it writes of it"))
         tenure.check()
         return tenure
 
@@ -57,7 +61,7 @@ class Fence:
         if tenure is None:
             return
         if connection.execute(_FENCE, (tenure.portal, tenure.holder, tenure.epoch)).fetchone() is None:
-            tenure.end("the database says that it has ended")
+            tenure.end(say("the database says that it has ended"))
             tenure.check()
 
     def holds(self, sync: str) -> bool:

@@ -25,6 +25,7 @@ import psycopg
 from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
@@ -34,6 +35,7 @@ from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
+    in_one_line,
     is_lost,
     moved_away,
     not_connected,
@@ -122,7 +124,10 @@ class PostgresStore:
 
     def _done(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         if writes and self.readonly:
-            raise StateError(f"{self.shown} cannot be opened for this: it was opened readonly", "this is a defect")
+            raise StateError(
+                say("{shown} cannot be opened for this: it was opened readonly", shown=self.shown),
+                say("this is a defect"),
+            )
         with translated(self.shown):
             # Who has waited in vain once need not wait again: the page and other syncs ask meanwhile.
             pauses = PAUSES_S[:1] if self._away else PAUSES_S
@@ -205,8 +210,12 @@ class PostgresStore:
                 case _:  # the old session has not noticed yet that nobody listens
                     continue
         raise UnknownCommitError(
-            f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
-            "the next pass reads what is there, and looks in the portal for what is open",
+            say(
+                "{shown} went away while something was written down, and cannot say whether it was: {error}",
+                shown=self.shown,
+                error=in_one_line(error),
+            ),
+            say("the next pass reads what is there, and looks in the portal for what is open"),
         ) from error
 
     def break_off(self) -> None:
@@ -251,7 +260,10 @@ class PostgresStore:
 
     def back_up(self, target: Path) -> Backup:
         """Copy everything to a state file at `target`."""
-        raise StateError(f"{self.shown} is no file", f"pg_dump copies it; {target} was not written")
+        raise StateError(
+            say("{shown} is no file", shown=self.shown),
+            say("pg_dump copies it; {target} was not written", target=str(target)),
+        )
 
     async def close(self) -> None:
         """Finish the work that has begun and close the connection; a second call does nothing."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, check_structure, learn_sum
@@ -77,13 +78,18 @@ def _without_open_tokens(copy: sqlite3.Connection) -> None:
 
 def _check_replaceable(ledger: Path, target: Path) -> None:
     if target.is_dir():
-        raise StateError(f"{target} is a directory", "name the file that the copy is to become")
+        raise StateError(
+            say("{target} is a directory", target=str(target)), say("name the file that the copy is to become")
+        )
     if target.samefile(ledger):
-        raise StateError(f"{target} is the state itself", "name another file")
+        raise StateError(say("{target} is the state itself", target=str(target)), say("name another file"))
     with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as earlier:
         try:
             (application,) = earlier.execute("PRAGMA application_id").fetchone()
         except sqlite3.DatabaseError:
             application = 0
     if target.stat().st_size and application != APPLICATION_ID:
-        raise StateError(f"{target} is there already and no backup of a state", "name another file, or remove that one")
+        raise StateError(
+            say("{target} is there already and no backup of a state", target=str(target)),
+            say("name another file, or remove that one"),
+        )

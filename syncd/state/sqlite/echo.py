@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.state.base import Doubt
 
 CLOCK_TOLERANCE_S: Final = 30.0
@@ -73,16 +74,20 @@ def write_echo(path: Path, echo: Echo) -> None:
 def doubt_of(echo: Echo | None, found: Echo) -> Doubt | None:
     """Return why the ledger that is `found` now may be older than its own past, None if it is what `echo` tells."""
     if echo is None:
-        return Doubt(reason="nothing tells how syncd left it: it was moved here, or restored", replaced=True)
+        return Doubt(reason=say("nothing tells how syncd left it: it was moved here, or restored"), replaced=True)
     if found.generation < echo.generation:
-        return Doubt(reason="it is older than its own past: a backup was restored, or the disk put back", replaced=True)
+        return Doubt(
+            reason=say("it is older than its own past: a backup was restored, or the disk put back"), replaced=True
+        )
     same_file = found.inode == echo.inode
     if not same_file or (echo.clean and (found.changed_ns, found.size) != (echo.changed_ns, echo.size)):
-        return Doubt(reason="the file was replaced or written by another program since syncd left it", replaced=True)
+        return Doubt(
+            reason=say("the file was replaced or written by another program since syncd left it"), replaced=True
+        )
     if not echo.clean:
-        return Doubt(reason="syncd did not end in order when it last used it", replaced=False)
+        return Doubt(reason=say("syncd did not end in order when it last used it"), replaced=False)
     if abs(found.booted_at - echo.booted_at) > CLOCK_TOLERANCE_S:
-        return Doubt(reason="the machine has started again since, or its clock was set", replaced=False)
+        return Doubt(reason=say("the machine has started again since, or its clock was set"), replaced=False)
     return None
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from syncd.errors import StateLockedError
+from syncd.lang.saying import say
 from syncd.scrub import Clean
 from syncd.state.base import Doubt
 from syncd.state.sqlite.connection import (
@@ -68,8 +69,8 @@ class Lock:
             holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
             raise StateLockedError(
-                f"{path} is in use by another syncd (pid {holder or 'unknown'})",
-                "stop that one first, or wait until it is done; `syncd status` and `syncd plan` work meanwhile",
+                say("{path} is in use by another syncd (pid {pid})", path=str(path), pid=holder or say("unknown")),
+                say("stop that one first, or wait until it is done; `syncd status` and `syncd plan` work meanwhile"),
             ) from None
         except OSError as error:
             os.close(self._fd)

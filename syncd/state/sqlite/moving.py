@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
 from syncd.state.sqlite.backup import synced
@@ -29,7 +30,9 @@ class LeavingFile:
 
     def __init__(self, path: Path, booted_at: float) -> None:
         if not path.exists():
-            raise StateError(f"there is no state at {path} yet", "the first `syncd sync` makes it")
+            raise StateError(
+                say("there is no state at {path} yet", path=str(path)), say("the first `syncd sync` makes it")
+            )
         self.path = path.resolve()
         self.shown = str(self.path)
         self._booted_at = booted_at
@@ -128,7 +131,10 @@ class ArrivingFile:
             version_of(found, self.shown, newest=len(STEPS))
             for table in ("links", "intents", "runs"):
                 if found.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]:  # noqa: S608 - a constant
-                    raise StateError(f"{self.shown} holds a state already", "name another file, or move that one away")
+                    raise StateError(
+                        say("{shown} holds a state already", shown=self.shown),
+                        say("name another file, or move that one away"),
+                    )
         finally:
             found.close()
 

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
 from syncd.state.sqlite.trouble import DamagedError
 
@@ -124,20 +125,20 @@ def check_all(connection: sqlite3.Connection) -> None:
     for table, columns in _with_sums(connection):
         wrong = f"SELECT count(*) FROM {table} WHERE sum IS NOT row_sum({columns})"  # noqa: S608 - likewise
         if (number := connection.execute(wrong).fetchone()[0]) > 0:
-            raise DamagedError(f"{number} of its {table} are not what was written")
+            raise DamagedError(say("{number} of its {table} are not what was written", number=number, table=table))
     (sound,) = connection.execute(
         "SELECT count(*) FROM counters WHERE name = 'intent' AND typeof(next) = 'integer'"
         " AND next > (SELECT coalesce(max(id), 0) FROM intents)"
     ).fetchone()
     if not sound:
-        raise DamagedError("its count of changes is not what was written")
+        raise DamagedError(say("its count of changes is not what was written"))
 
 
 def check_records(connection: sqlite3.Connection) -> None:
     """Raise DamagedError if a change record is not what was written, as far as it has a sum."""
     wrong = f"SELECT count(*) FROM changes WHERE sum IS NOT NULL AND sum != row_sum({SUMMED_CHANGE})"  # noqa: S608
     if (number := connection.execute(wrong).fetchone()[0]) > 0:
-        raise DamagedError(f"{number} records of changes are not what was written")
+        raise DamagedError(say("{number} records of changes are not what was written", number=number))
 
 
 def _with_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
@@ -153,7 +154,7 @@ def moved_of(connection: sqlite3.Connection) -> tuple[str, str] | None:
         return None
     row = connection.execute("SELECT value FROM notes WHERE scope = 'moved' AND name = 'to'").fetchone()
     told = orjson.loads(row[0]) if row is not None else {}
-    return str(told.get("to", "another place")), str(told.get("move", ""))
+    return str(told.get("to", say("another place"))), str(told.get("move", ""))
 
 
 def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> int:
@@ -166,15 +167,27 @@ def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> in
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION_ID and (tables or version):
         raise StateError(
-            f"{shown} is a database of another program, not a syncd ledger",
-            "give `state` in the config the path of a file of its own",
+            say("{shown} is a database of another program, not a syncd ledger", shown=shown),
+            say("give `state` in the config the path of a file of its own"),
         )
     if (moved := moved_of(connection)) is not None:
-        raise StateError(f"the state in {shown} was moved to {moved[0]}", "let the config name that one")
+        raise StateError(
+            say("the state in {shown} was moved to {moved}", shown=shown, moved=moved[0]),
+            say("let the config name that one"),
+        )
     if version > newest:
         raise StateError(
-            f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
-            f"upgrade syncd, or restore the copy {shown}.v{newest}.bak made before the upgrade",
+            say(
+                "{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
+                shown=shown,
+                version=version,
+                newest=newest,
+            ),
+            say(
+                "upgrade syncd, or restore the copy {shown}.v{newest}.bak made before the upgrade",
+                shown=shown,
+                newest=newest,
+            ),
         )
     return int(version)
 

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from syncd.errors import StateError, StateUnavailableError
+from syncd.errors import StateError, StateUnavailableError, message_of
+from syncd.lang.saying import say
 from syncd.state.rows import DamagedRowError
 
-_ROOM: Final = "make room on that disk; nothing is lost, syncd goes on where it was"
-_RIGHTS: Final = "let syncd's user read and write it and its directory, or set `state` in the config to another path"
-_DISK: Final = "check the disk it lies on"
-_PASSING: Final = {
-    "FULL": ("no room left to write {path}", _ROOM),
-    "READONLY": ("{path} cannot be opened for this: {error}", _RIGHTS),
-    "CANTOPEN": ("{path} cannot be opened for this: {error}", _RIGHTS),
-    "BUSY": ("{path} is held by another program: {error}", "close whatever has the file open for writing"),
-    "LOCKED": ("{path} is held by another program: {error}", "close whatever has the file open for writing"),
-    "IOERR": ("{path} cannot be read or written: {error}", _DISK),
-    "NOMEM": ("{path} cannot be read or written: {error}", "let syncd have more memory"),
+_ROOM: Final = say("make room on that disk; nothing is lost, syncd goes on where it was")
+_RIGHTS: Final = say(
+    "let syncd's user read and write it and its directory, or set `state` in the config to another path"
+)
+_DISK: Final = say("check the disk it lies on")
+_LET_GO: Final = say("close whatever has the file open for writing")
+
+
+def _closed(path: str, error: str) -> str:
+    return say("{path} cannot be opened for this: {error}", path=path, error=error)
+
+
+def _held(path: str, error: str) -> str:
+    return say("{path} is held by another program: {error}", path=path, error=error)
+
+
+def _cut_off(path: str, error: str) -> str:
+    return say("{path} cannot be read or written: {error}", path=path, error=error)
+
+
+_PASSING: Final[Mapping[str, tuple[Callable[[str, str], str], str]]] = {
+    "FULL": (lambda path, _error: say("no room left to write {path}", path=path), _ROOM),
+    "READONLY": (_closed, _RIGHTS),
+    "CANTOPEN": (_closed, _RIGHTS),
+    "BUSY": (_held, _LET_GO),
+    "LOCKED": (_held, _LET_GO),
+    "IOERR": (_cut_off, _DISK),
+    "NOMEM": (_cut_off, say("let syncd have more memory")),
 }
 """By the name of SQLite's error: what is over one day, without anybody touching the ledger."""
 _PASSING_IN_SYSTEM: Final = (
@@ -55,7 +73,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _told(path, error) from error
     except DamagedRowError as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, message_of(error)) from error
     except OSError as error:
         raise unusable(path, error) from error
 
@@ -66,30 +84,35 @@ def decoded(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
-        raise damaged(path, f"a row of it cannot be read: {error}") from error
+        raise damaged(path, say("a row of it cannot be read: {error}", error=str(error))) from error
 
 
 def damaged(path: Path, detail: str) -> StateError:
     """Return the error for a ledger whose content is not what was written, with every way out."""
     return StateError(
-        f"{path} is damaged: {detail}",
-        f"restore a backup of it, as `syncd state backup` makes them, or move {path} and {path}-wal away and start"
-        " again: with `adopt = true` syncd takes over the events it made before",
+        say("{path} is damaged: {detail}", path=str(path), detail=detail),
+        say(
+            "restore a backup of it, as `syncd state backup` makes them, or move {path} and {path}-wal away and start"
+            " again: with `adopt = true` syncd takes over the events it made before",
+            path=str(path),
+        ),
     )
 
 
 def moved_away(path: Path) -> StateError:
     """Return the error for a ledger that was deleted, moved or replaced while syncd worked with it."""
     return StateError(
-        f"{path} is gone: it was deleted, moved or replaced while syncd works with it",
-        "put it back if you have moved it, and syncd goes on; else start syncd again: it then reads the portal before"
-        " it creates anything, and takes over the events it made before (`adopt` in the config)",
+        say("{path} is gone: it was deleted, moved or replaced while syncd works with it", path=str(path)),
+        say(
+            "put it back if you have moved it, and syncd goes on; else start syncd again: it then reads the portal"
+            " before it creates anything, and takes over the events it made before (`adopt` in the config)"
+        ),
     )
 
 
 def unusable(path: Path, error: OSError) -> StateError:
     """Return the error for a file or directory that the system does not give."""
-    said = f"{path} cannot be used: {error.strerror or error}"
+    said = say("{path} cannot be used: {error}", path=str(path), error=error.strerror or str(error))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StateUnavailableError(said, _ROOM)
     return StateUnavailableError(said, _RIGHTS) if error.errno in _PASSING_IN_SYSTEM else StateError(said, _RIGHTS)
@@ -100,9 +123,12 @@ def _told(path: Path, error: sqlite3.Error) -> StateError:
     kind = name.removeprefix("SQLITE_").partition("_")[0]
     if kind in _PASSING:
         said, remedy = _PASSING[kind]
-        return StateUnavailableError(said.format(path=path, error=error), remedy)
+        return StateUnavailableError(said(str(path), str(error)), remedy)
     if kind in ("PERM", "AUTH"):
-        return StateError(f"{path} cannot be opened for this: {error}", _RIGHTS)
+        return StateError(_closed(str(path), str(error)), _RIGHTS)
     if kind in ("CORRUPT", "NOTADB", "FORMAT", "MISMATCH") or any(sign in str(error) for sign in _OF_DAMAGE):
-        return damaged(path, str(error))
-    return StateError(f"{path} cannot be used: {error}", "`syncd state check` tells whether it is damaged")
+        return damaged(path, message_of(error))
+    return StateError(
+        say("{path} cannot be used: {error}", path=str(path), error=str(error)),
+        say("`syncd state check` tells whether it is damaged"),
+    )

@@ -14,6 +14,7 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
@@ -22,7 +23,7 @@ from syncd.model.json_values import Json
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece, compile_once
 from syncd.model.template import Template
-from syncd.portal.line.remedies import meaning_of
+from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
 from syncd.portal.people.directory import Directory, PageReader
@@ -127,7 +128,7 @@ class CalendarTarget:
         """Return what linking to the CRM brings along (PORTAL.md 6.6)."""
         if not self._settings.crm:
             return ()
-        return ("the portal adds a to-do to the card of everything an event is linked to (crm)",)
+        return (say("the portal adds a to-do to the card of everything an event is linked to (crm)"),)
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
         """Return the names of owners whose calendar is not found, each with why."""
@@ -250,7 +251,13 @@ class CalendarTarget:
             try:
                 section_id = self._section_ids.get(calendar, directory)
             except EntryError as error:
-                warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
+                warnings.append(
+                    say(
+                        "no copy for {name}: {message}",
+                        name=directory.name_of(user) or str(user),
+                        message=error.message,
+                    )
+                )
                 continue
             key = Key(uid=main.key.uid, place=calendar, piece=main.key.piece)
             mark = recovery_mark(self._settings.sync, key) if said[0].mark else ""
@@ -277,15 +284,18 @@ class CalendarTarget:
 
         Rights to a meeting are checked as its host (PORTAL.md 4.2).
         """
-        said = refused.description or refused.code or "refused without a reason"
+        said = refused.description or refused.code or say("refused without a reason")
         meeting = change.item.fields.get("meeting") if change.item is not None else None
         host = meeting.get("host") if isinstance(meeting, Mapping) else None
         calendar = change.key.place
         if change.op == "delete" or not host or (calendar.kind == "user" and host == calendar.owner):
             meaning = meaning_of(portal_event.UPDATE, refused.code, refused.description)
-            return f"{said} ({meaning})" if meaning else said
-        return (
-            f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
+            return explained(said, meaning)
+        return say(
+            "{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)",
+            said=said,
+            host=str(host),
+            calendar=str(calendar),
         )
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
@@ -323,7 +333,7 @@ class CalendarTarget:
 
     def _find(self, name: str, directory: Directory) -> Place:
         if not name:
-            raise EntryError("the owner is empty", "see owner, owners and on_unresolved in [sync.target]")
+            raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
         if self._settings.calendar == "group":
             return Place(kind="group", owner=directory.group(name).id)
         return Place(kind="user", owner=directory.user(name).id)
@@ -410,7 +420,9 @@ def _known_color(said: str, warnings: list[str]) -> str:
     """Return a colour as the portal takes it, "" for none and, with a warning, for one that nobody knows."""
     found = color_of(said) if said else ""
     if found is None:
-        warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")
+        warnings.append(
+            say("colour {said} is neither #rrggbb nor a known name; the section's colour is used", said=repr(said))
+        )
     return found or ""
 
 
@@ -420,7 +432,9 @@ def _iso(day: date | None) -> str | None:
 
 def _one_of(word: str, words: Sequence[str], name: str) -> str:
     if word not in words:
-        raise EntryError(f"{name} is {word!r}", f"it must be one of {', '.join(words)}")
+        raise EntryError(
+            say("{name} is {word}", name=name, word=repr(word)), say("it must be one of {words}", words=tuple(words))
+        )
     return word
 
 

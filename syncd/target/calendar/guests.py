@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from syncd.errors import EntryError
+from syncd.lang.saying import Value, say
 from syncd.model.entry import Details, Entry, Span
 from syncd.model.item import Place
 from syncd.model.template import Template
@@ -85,9 +86,7 @@ class GuestList:
         host = self._host(entry, details, span, calendar, directory, warnings)
         listed = outside if self._settings.outside == "list" else ()
         if outside:
-            shown = ", ".join(outside[:_SHOWN]) + (f" and {len(outside) - _SHOWN} more" if outside[_SHOWN:] else "")
-            done = "named in the description" if listed else "left out"
-            warnings.append(f"not invited, because they are no active users of the portal: {shown}; {done}")
+            warnings.append(_told_uninvited(outside, is_listed=bool(listed)))
         own = {calendar.owner} if calendar.kind == "user" else set()
         if self.sends_copies:
             return Guests(copies=tuple(sorted(users - own)), listed=listed)
@@ -129,5 +128,18 @@ class GuestList:
         try:
             return directory.user(self._aliases.resolve(name)).id
         except EntryError as error:
-            warnings.append(f"the host is left to the calendar's owner: {error.message}")
+            warnings.append(say("the host is left to the calendar's owner: {message}", message=error.message))
             return otherwise
+
+
+def _told_uninvited(outside: Sequence[str], *, is_listed: bool) -> str:
+    """Return the warning about guests who are no users of the portal; `is_listed` where the description names them."""
+    names: Value = tuple(outside[:_SHOWN])
+    if more := len(outside[_SHOWN:]):
+        names = say("{names} and {more} more", names=names, more=more)
+    if is_listed:
+        return say(
+            "not invited, because they are no active users of the portal: {names}; named in the description",
+            names=names,
+        )
+    return say("not invited, because they are no active users of the portal: {names}; left out", names=names)

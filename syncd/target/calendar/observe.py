@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
+from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import CALENDAR_KINDS, Link, Observed, Place
 from syncd.model.json_values import Json
@@ -148,7 +149,10 @@ async def _read_by_id(portal: PageReader, listed: Listed) -> frozenset[int]:
     unknown = await _put_by_id(portal, listed, series, unknown)
     if there := [one for one in unknown if one in series]:
         # Deleted this very moment, or not told: neither is a reason to make it again.
-        raise PortalUnreachableError(f"event {min(there)} is listed but cannot be read", "the next pass tries again")
+        raise PortalUnreachableError(
+            say("event {remote_id} is listed but cannot be read", remote_id=min(there)),
+            say("the next pass tries again"),
+        )
     return frozenset(unknown)
 
 
@@ -175,7 +179,7 @@ async def _put_by_id(
 def _result(reply: Reply) -> Json:
     if isinstance(reply, Done):
         return reply.result
-    raise unread("the portal's events", reply)
+    raise unread(say("the portal's events"), reply)
 
 
 def _listings(calendar: Place, section_ids: Sequence[int], span: tuple[date | None, date | None]) -> Iterable[Command]:
@@ -276,7 +280,7 @@ def _place(read: _EventRow, asked: Place) -> Place:
 def _damage(read: _EventRow) -> str:
     """Return which occurrences people took out of a series: no EXDATE is ours, and REST undoes none (PORTAL.md 4.4)."""
     dates = str(read.exdate or "").strip("; ")
-    return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if dates else ""
+    return say("occurrences taken out of the series: {dates}", dates=tuple(dates.split(";"))) if dates else ""
 
 
 def _text(value: Json) -> str:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from syncd.errors import EntryError
+from syncd.errors import EntryError, message_of
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span
 from syncd.model.item import Change
@@ -170,15 +171,13 @@ def _clocks(start: datetime, end: datetime, zone: str, end_zone: str) -> Times:
     try:
         zone_from, zone_to = zones.canonical(zone), zones.canonical(end_zone)
     except LookupError as error:
-        raise EntryError(
-            f"the portal knows no time zone like {error.args[0]!r}", "name an IANA zone such as Europe/Berlin"
-        ) from None
+        raise EntryError(message_of(error), say("name an IANA zone such as Europe/Berlin")) from None
     # The portal rounds seconds in many paths (PORTAL.md 4.1), so none are sent; nor can it be told which reading of a
     # repeated hour is meant.
     start, end = start.replace(second=0, microsecond=0, fold=0), end.replace(second=0, microsecond=0, fold=0)
     begins = start.replace(tzinfo=ZoneInfo(zone_from))
     if end.replace(tzinfo=ZoneInfo(zone_to)) < begins:
-        raise EntryError("the end is before the start")
+        raise EntryError(say("the end is before the start"))
     first, last = start.date(), end.date()
     return Times(
         start=start.isoformat(),

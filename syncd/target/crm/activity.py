@@ -13,6 +13,7 @@ from functools import partial
 from typing import Literal
 
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.entry import Details, Entry, Span, Window
 from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
@@ -80,22 +81,29 @@ class ActivityTarget(CardTarget):
 
     def limits(self) -> tuple[str, ...]:
         """Return what activities cannot hold."""
-        said = ["an activity knows no series: each occurrence within the window becomes one of its own"]
+        said = [say("an activity knows no series: each occurrence within the window becomes one of its own")]
         if self._settings.kind == "meeting":
             said.append(
-                "the portal itself puts each meeting into the responsible's calendar; syncing the same schedule there "
-                "with a calendar target would show it twice"
+                say(
+                    "the portal itself puts each meeting into the responsible's calendar; syncing the same schedule"
+                    " there with a calendar target would show it twice"
+                )
             )
         elif self._settings.kind == "call":
-            said.append("a call shows in no calendar unless an option of the portal says so")
+            said.append(say("a call shows in no calendar unless an option of the portal says so"))
         else:
-            said.append("an activity of another program shows in no calendar")
-        said.append("an activity holds one reminder: the one nearest to the start is kept")
+            said.append(say("an activity of another program shows in no calendar"))
+        said.append(say("an activity holds one reminder: the one nearest to the start is kept"))
         if self._has_files:
             said.append(
-                "an entry whose files change replaces all files of its activity, also those that people have attached"
+                say(
+                    "an entry whose files change replaces all files of its activity, also those that people have"
+                    " attached"
+                )
             )
-            said.append("files are not kept in the state: `syncd undo` does not bring back files of earlier activities")
+            said.append(
+                say("files are not kept in the state: `syncd undo` does not bring back files of earlier activities")
+            )
         return tuple(said)
 
     def item(
@@ -150,7 +158,7 @@ class ActivityTarget(CardTarget):
         wish = self._settings.direction
         word = render(wish).casefold() if isinstance(wish, Template) else wish
         if word not in _DIRECTIONS:
-            raise EntryError(f"direction is {word!r}", "it must be outgoing or incoming")
+            raise EntryError(say("direction is {word}", word=repr(word)), say("it must be outgoing or incoming"))
         return _DIRECTIONS[word]
 
     def _notify(self, details: Details) -> int:
@@ -178,7 +186,9 @@ class ActivityTarget(CardTarget):
         named = self.cards.sought_by(entry, directory)
         phone = max(person.phones, key=lambda one: likeness((one,), named), default="")
         if not phone and self._settings.kind == "call":
-            raise EntryError(f"{person} has no phone, and a call needs one", "add one in the CRM")
+            raise EntryError(
+                say("{person} has no phone, and a call needs one", person=str(person)), say("add one in the CRM")
+            )
         email = person.emails[0] if person.emails and not phone else ""
         kind = "PHONE" if phone else "EMAIL" if email else ""
         return wire.Communication(type=kind, value=phone or email, entity_type=number_of(person.type), entity=person.id)

@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 
+from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.answers import rows_of, unread
-from syncd.portal.line.remedies import meaning_of
+from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.portal.people.owner_types import number_of, owner_type_of
@@ -196,9 +197,8 @@ def _notify(minutes: int) -> tuple[int, int]:
 
 def explain(change: Change, refused: Refused) -> str:
     """Return what the portal said and, where known, what it means."""
-    said = refused.description or refused.code or "refused without a reason"
-    meaning = meaning_of(ADD, refused.code, refused.description)
-    return f"{said} ({meaning})" if meaning else said
+    said = refused.description or refused.code or say("refused without a reason")
+    return explained(said, meaning_of(ADD, refused.code, refused.description))
 
 
 class _Row(msgspec.Struct, rename="upper"):

@@ -11,11 +11,13 @@ import base64
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from hashlib import blake2b
 from typing import Literal
 from urllib.parse import urlsplit
 
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.model.entry import Attachment, Details
 from syncd.model.item import Change, Item, canonical
 from syncd.model.json_values import Fields, Json
@@ -28,7 +30,8 @@ _MOST_FETCH_S = 300.0
 """For so long one pass goes on to fetch; what is left has its turn in the next one, as it has above."""
 _MOST_SILENCES = 3
 """A host that has left so many links unanswered in a pass is asked for no more of them in it."""
-_ENOUGH = "enough was fetched for one pass; the next one goes on"
+_ENOUGH = say("enough was fetched for one pass; the next one goes on")
+_ONLY_A_LINK = say("it is only a link")
 _FIELDS = ("files", "file_count")
 
 FileRef = tuple[str, str]
@@ -75,9 +78,9 @@ class Files:
         found: list[FileRef] = []
         for one in details.attachments:
             if why := self._barred(one):
-                warnings.append(f"the file {one.name!r} is not attached: {why}")
+                warnings.append(say("the file {name} is not attached: {why}", name=repr(one.name), why=why))
             elif len(found) == _MOST_FILES:
-                warnings.append(f"the file {one.name!r} is not attached: an activity gets {_MOST_FILES} at most")
+                warnings.append(_too_many(one))
             elif one.url:
                 ref = f"link:{_digest(one.url.encode('utf-8', 'replace'))}"
                 self._links[ref] = one.url
@@ -90,10 +93,12 @@ class Files:
 
     def _barred(self, one: Attachment) -> str:
         if one.url:
-            return allowed(one.url, self.settings.hosts) if self.settings.wanted == "links" else "it is only a link"
+            return allowed(one.url, self.settings.hosts) if self.settings.wanted == "links" else _ONLY_A_LINK
         size = len(one.content)
         limit = self.settings.max_bytes
-        return f"it has {size} bytes, more than the {limit} of files_max_bytes" if size > limit else ""
+        if size <= limit:
+            return ""
+        return say("it has {size} bytes, more than the {limit} of files_max_bytes", size=size, limit=limit)
 
     async def fetched(
         self, changes: Sequence[Change], stopped: Callable[[], bool]
@@ -111,7 +116,7 @@ class Files:
             missing = await self._missing(refs_to_send(change), budget)
             left = _without(change, missing) if missing else change
             if missing and _is_nothing(left):
-                refused[number] = "; ".join(f"the file {name!r}: {why}" for (name, _), why in missing.items())
+                refused[number] = _told_missing(missing)
             kept.append(left)
         return tuple(kept), refused
 
@@ -130,7 +135,7 @@ class Files:
             except FileError as error:
                 if isinstance(error, SilentError):
                     budget.note_silence(url)
-                missing[ref] = str(error)
+                missing[ref] = message_of(error)
             else:
                 self._fetched[ref[1]] = content
         return missing
@@ -151,6 +156,17 @@ class Files:
         return files
 
 
+def _too_many(one: Attachment) -> str:
+    return say(
+        "the file {name} is not attached: an activity gets {most} at most", name=repr(one.name), most=_MOST_FILES
+    )
+
+
+def _told_missing(missing: Mapping[FileRef, str]) -> str:
+    one, *others = (say("the file {name}: {why}", name=repr(name), why=why) for (name, _), why in missing.items())
+    return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), others, one)
+
+
 class _Budget:
     """What one pass may spend on linked files, whoever has written the schedule: time, memory, and patience."""
 
@@ -163,9 +179,9 @@ class _Budget:
     def check_fetching(self, url: str) -> None:
         """Raise FileError if a link must not be followed in this pass any more."""
         if self._stopped():
-            raise FileError("the pass was stopped")
+            raise FileError(say("the pass was stopped"))
         if self._silences[urlsplit(url).hostname] >= _MOST_SILENCES:
-            raise FileError("its server has not answered before in this pass")
+            raise FileError(say("its server has not answered before in this pass"))
         if self._left_bytes <= 0 or _now() > self._until:
             raise FileError(_ENOUGH)
 

@@ -12,7 +12,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from syncd.errors import EntryError
+from syncd.errors import EntryError, message_of
+from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
 from syncd.model.item import Change, Item, Place
@@ -125,7 +126,10 @@ class Cards:
             return self._aliases.resolve(name)
         if client.responsible:
             return str(client.responsible)
-        raise EntryError(f"{client} has no responsible person", "set one in the CRM, or responsible in [sync.target]")
+        raise EntryError(
+            say("{client} has no responsible person", client=str(client)),
+            say("set one in the CRM, or responsible in [sync.target]"),
+        )
 
 
 class CardTarget(ABC):
@@ -155,8 +159,10 @@ class CardTarget(ABC):
         if not any(entry.details.owner for entry in entries):
             return ()
         return (
-            "the entries name owners, but responsible is not set in [sync.target], so each client's own responsible"
-            ' person gets the activity; set responsible = "{owner}", or take the owner out of the columns',
+            say(
+                "the entries name owners, but responsible is not set in [sync.target], so each client's own responsible"
+                ' person gets the activity; set responsible = "{{owner}}", or take the owner out of the columns'
+            ),
         )
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
@@ -235,9 +241,9 @@ def moments(span: Span, zone: str) -> tuple[str, str]:
     try:
         start, end = _iso(span.start, zones.canonical(span.zone)), _iso(span.end, zones.canonical(span.end_zone))
     except LookupError as error:
-        raise EntryError(f"no time zone is called {error.args[0]!r}", "name an IANA zone like Europe/Berlin") from None
+        raise EntryError(message_of(error), say("name an IANA zone such as Europe/Berlin")) from None
     if datetime.fromisoformat(end) < datetime.fromisoformat(start):
-        raise EntryError("the end is before the start")
+        raise EntryError(say("the end is before the start"))
     return start, end
 
 

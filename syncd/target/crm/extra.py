@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.model.template import Template
 
@@ -34,7 +35,9 @@ def filled(given: Iterable[tuple[str, str | Template]], render: Callable[[Templa
     for name, value in given:
         text = value if isinstance(value, str) else render(value)
         if name in NUMBERS and text and plain_number(text) is None:
-            raise EntryError(f"{name} is {text!r}, which is no number", "see [sync.fields.extra]")
+            raise EntryError(
+                say("{name} is {text}, which is no number", name=name, text=repr(text)), say("see [sync.fields.extra]")
+            )
         found[name] = _in_one_form(name, text)
     return found
 

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from syncd import __version__
+from syncd.lang.saying import say
 from syncd.net import is_loopback
 
 _TIMEOUT_S: Final = 30.0
@@ -32,12 +33,12 @@ def allowed(url: str, hosts: Collection[str]) -> str:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").lower().removesuffix("."), parts.port
     except ValueError:
-        return "its link is no address"
+        return say("its link is no address")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        return "its link does not begin with https://"
+        return say("its link does not begin with https://")
     if "@" in parts.netloc:
-        return "its link holds a password"
-    return "" if host in hosts else f"its host {host!r} is not in file_hosts"
+        return say("its link holds a password")
+    return "" if host in hosts else say("its host {host} is not in file_hosts", host=repr(host))
 
 
 async def fetch_file(url: str, *, hosts: Collection[str], limit_bytes: int) -> bytes:
@@ -55,14 +56,14 @@ async def fetch_file(url: str, *, hosts: Collection[str], limit_bytes: int) -> b
     try:
         async with session, session.get(url, allow_redirects=False) as answer:
             if 300 <= answer.status < 400:
-                raise FileError("its server sends elsewhere, which is not followed")
+                raise FileError(say("its server sends elsewhere, which is not followed"))
             if answer.status != 200:
-                raise FileError(f"its server answers with HTTP {answer.status}")
+                raise FileError(say("its server answers with HTTP {status}", status=answer.status))
             content = bytearray()
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 content += chunk
                 if len(content) > limit_bytes:
-                    raise FileError(f"it has more than the {limit_bytes} bytes of files_max_bytes")
+                    raise FileError(say("it has more than the {limit} bytes of files_max_bytes", limit=limit_bytes))
             return bytes(content)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise SilentError(f"its server does not give it ({type(error).__name__})") from None
+        raise SilentError(say("its server does not give it ({error})", error=type(error).__name__)) from None

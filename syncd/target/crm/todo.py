@@ -15,12 +15,14 @@ from typing import Literal
 import msgspec
 
 from syncd.errors import EntryError
+from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
 from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
+from syncd.portal.line.remedies import explained
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import CrmCard
 from syncd.portal.people.directory import Directory, PageReader
@@ -40,12 +42,12 @@ _COLUMNS = (
     *("LAST_UPDATED", "CREATED", "AUTHOR_ID"),
 )
 _MEANINGS: Mapping[str, str] = {
-    "CAN_NOT_UPDATE_COMPLETED_TODO": "somebody has completed it; it is left as it is",
-    "OWNER_NOT_FOUND": "the client was deleted in the CRM since it was looked up",
-    "ACCESS_DENIED": "syncd's user may not change this card: give them the right in the CRM",
-    "NOT_FOUND": "somebody deleted it in the portal",
-    "ERROR_PARENT_ACTIVITY_RESTRICT": "the activity that it belongs to is completed",
-    "WRONG_DATETIME_FORMAT": "the portal cannot read its deadline: see deadline in [sync.target]",
+    "CAN_NOT_UPDATE_COMPLETED_TODO": say("somebody has completed it; it is left as it is"),
+    "OWNER_NOT_FOUND": say("the client was deleted in the CRM since it was looked up"),
+    "ACCESS_DENIED": say("syncd's user may not change this card: give them the right in the CRM"),
+    "NOT_FOUND": say("somebody deleted it in the portal"),
+    "ERROR_PARENT_ACTIVITY_RESTRICT": say("the activity that it belongs to is completed"),
+    "WRONG_DATETIME_FORMAT": say("the portal cannot read its deadline: see deadline in [sync.target]"),
 }
 
 
@@ -92,14 +94,16 @@ class TodoTarget(CardTarget):
     def limits(self) -> tuple[str, ...]:
         """Return what to-dos cannot hold."""
         said = [
-            "a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it",
-            "a to-do that somebody completed cannot be changed any more",
-            "a responsible person who is not syncd's user gets a notice of each new to-do",
+            say("a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it"),
+            say("a to-do that somebody completed cannot be changed any more"),
+            say("a responsible person who is not syncd's user gets a notice of each new to-do"),
         ]
         if not self._settings.marker:
             said.append(
-                "a to-do carries no origin: after a lost state it is recognised by card, title and deadline only; "
-                'marker = "description" makes that sure'
+                say(
+                    "a to-do carries no origin: after a lost state it is recognised by card, title and deadline only; "
+                    'marker = "description" makes that sure'
+                )
             )
         return tuple(said)
 
@@ -151,7 +155,9 @@ class TodoTarget(CardTarget):
             return ""
         word = self._settings.color.render(entry, details, span).strip()
         if word and not word.isdecimal():
-            raise EntryError(f"color_id is {word!r}", "it must be the number of a colour of to-dos")
+            raise EntryError(
+                say("color_id is {word}", word=repr(word)), say("it must be the number of a colour of to-dos")
+            )
         return word
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
@@ -183,9 +189,8 @@ class TodoTarget(CardTarget):
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, and what to do about it."""
-        said = refused.description or refused.code or "refused without a reason"
-        meaning = _MEANINGS.get(refused.code, "")
-        return f"{said} ({meaning})" if meaning else said
+        said = refused.description or refused.code or say("refused without a reason")
+        return explained(said, _MEANINGS.get(refused.code, ""))
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
         """Return the responsible person of a new to-do, or the new one of a to-do, unless it is the webhook's user."""

@@ -105,7 +105,7 @@ def test_a_person_s_event_in_the_scratch_section_stays_and_so_does_the_section()
     swept = probing.sweep()
     assert [event.name for event in probing.world.tables.events_in(kept)] == ["Dentist"]
     assert swept.removed == 0
-    assert swept.left == (f"section {kept}: 1 events in it are not the probe's and stay",)
+    assert swept.left == (f"section {kept}: 1 event in it is not the probe's and stays",)
 
 
 @pytest.mark.parametrize("year", [1990, 2025, 2045])
