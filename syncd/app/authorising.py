@@ -10,7 +10,7 @@ from syncd.config import AppConfig, PortalConfig
 from syncd.config.certificates import make_context
 from syncd.config.learn import Learn
 from syncd.errors import held_elsewhere
-from syncd.model.lease import LeaseTerms, described
+from syncd.model.lease import described
 from syncd.portal.oauth.application import Application, TokensUnreadableError
 from syncd.portal.oauth.token_server import HttpTokenServer
 from syncd.state.ledger import Ledger
@@ -70,7 +70,8 @@ async def _for_a_moment(looked: Ledger, portal: str, clock: Clock) -> AsyncItera
     ledger = await Ledger.open(place, now=clock.now(), booted_at=clock.booted_at())
     try:
         if looked.database is not None:
-            leases = await ledger.share(LeaseTerms(), clock)
+            assert looked.terms is not None, "who opens a database to look at it says by which terms it is shared"
+            leases = await ledger.share(looked.terms, clock)
             if await leases.take(portal) is None:
                 raise held_elsewhere(portal, described((await leases.look()).lease(portal)))
         yield ledger

@@ -120,12 +120,14 @@ async def _found(
     unclaimed = await _unclaimed(run, creates, observation, links) if creates else Unclaimed()
     claimed, floor, sent_at = unclaimed.claimed, unclaimed.floor, unclaimed.sent_at
     holds, now = {hold.key: hold for hold in await run.ledger.holds()}, run.clock.now()
-    free = unlinked(observation, claimed, floor, sent_at) if creates else {}
+    free = unlinked(observation, claimed, floor, sent_at, run.ledger_name) if creates else {}
     found = findings(intents, observation, free=free, links=links, holds=holds, now=now)
     missing = [one.intent for one in found if is_missing(one)]
     if not missing or not observation.comparison.identity:
         return found
     taken = claimed | {fate.remote_id for one in found for fate in one.fates if fate.remote_id is not None}
+    if run.ledger_name:
+        taken |= {one for one, seen in observation.events.items() if seen.ledger not in ("", run.ledger_name)}
     sent = await sendings(run, missing, await kept_directory(run))
     seen = traces(sent, observation, taken, floor=floor, heard=run.heard())
     return with_traces(found, seen, holds, now)

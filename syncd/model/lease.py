@@ -43,6 +43,38 @@ class LeaseTerms:
         return asked_at + self.ttl_s - self.margin_s
 
 
+_RUNS_FASTER_BY = 0.001
+"""How much faster than another a clock may run; those of computers stay well below."""
+
+
+class OtherClock:
+    """Watches the database's clock beside one that nobody can set, to find out that it was set forward.
+
+    Leases then seem to have run out whose holders have not heard of it yet. They do when they renew them, or stop by
+    their own clocks: so for one `ttl` nobody takes a lease that was not given back.
+    """
+
+    __slots__ = ("_ahead", "_doubted_until", "_seen_at")
+
+    def __init__(self) -> None:
+        self._ahead = float("inf")  # by so much at most
+        self._seen_at = 0.0
+        self._doubted_until = float("-inf")
+
+    def seen(self, there: float, terms: LeaseTerms, *, asked_at: float, now: float) -> None:
+        """Note that it showed unix time `there` at some moment between `asked_at` and `now` by the other clock."""
+        most = self._ahead + _RUNS_FASTER_BY * (now - self._seen_at)
+        # What a holder is early by outlasts a smaller step.
+        if there - now > most + terms.margin_s / 2:
+            self._doubted_until, most = now + terms.ttl_s, float("inf")
+        # How long the answer was on its way is not known: of all that were, the quickest tells most.
+        self._ahead, self._seen_at = min(most, there - asked_at), now
+
+    def doubted(self, now: float) -> bool:
+        """Return True while a lease that has run out by it may be held still."""
+        return now < self._doubted_until
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """One row of the leases as the database shows it. `holder` is "" if it was given back.
@@ -84,8 +116,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All leases and members as the database showed them at one moment, each in the order of their names."""
+    """All leases and members as the database showed them at unix time `now`, each in the order of their names."""
 
+    now: float = 0.0
     leases: tuple[Lease, ...] = ()
     members: tuple[Member, ...] = ()
 

@@ -41,6 +41,10 @@ class Tenure:
         if self.valid():
             self._deadline = deadline
 
+    def end_by(self, deadline: float) -> None:
+        """Let the tenure last until `deadline` at most."""
+        self._deadline = min(self._deadline, deadline)
+
     def end(self, why: str) -> None:
         """End the tenure at once; the first reason stays."""
         self._ended = self._ended or why

@@ -13,6 +13,7 @@ from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock
 from syncd.config import Config
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.model.traces import Heard
 from syncd.portal.oauth.application import Application
@@ -145,7 +146,9 @@ class Listeners:
     def troubles(self) -> dict[str, str]:
         """Return by name which portals tell of nothing although they are to, and why."""
         return {
-            f"portal {name} (events)": f"portal {name} tells of no edits: {one.trouble}"
+            f"portal {name} (events)": say(
+                "portal {portal} tells of no edits: {reason}", portal=name, reason=one.trouble
+            )
             for name, one in self._listeners.items()
             if one.trouble
         }

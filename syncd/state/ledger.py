@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from syncd.clock import Clock, since_boot
@@ -20,6 +21,7 @@ from syncd.errors import ConfigError, StateError
 from syncd.lang.saying import say
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms, described
+from syncd.model.marks import LEDGER_DIGITS
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
@@ -27,12 +29,14 @@ from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
 from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
-from syncd.state.owner import knows_any, owners_of, write_owner
+from syncd.state.owner import give_name, knows_any, owners_of, read_name, write_owner
 from syncd.state.passed_on import PassedOn
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
+
+_new_name = partial(token_hex, LEDGER_DIGITS // 2)
 
 
 class Ledger:
@@ -50,18 +54,21 @@ class Ledger:
 
     `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones. `doubt` says why
     the store may be older than the portal, where it was put back or its last user did not end in order: then nothing
-    counts as verified, so that the next pass of each sync reads the portal.
+    counts as verified, so that the next pass of each sync reads the portal. `terms` are those by which leases are held
+    in a ledger that several machines share.
     """
 
     scope = ""
 
-    def __init__(self, thread: Store, keep_runs: timedelta | None = None) -> None:
+    def __init__(self, thread: Store, keep_runs: timedelta | None = None, terms: LeaseTerms | None = None) -> None:
         self.thread = thread
         self.shown = thread.shown
         self.readonly = thread.readonly
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
+        self.terms = terms
         self._standings = Standings()
+        self._name = ""
         self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
     @classmethod
@@ -79,16 +86,23 @@ class Ledger:
         return cls(await _started(partial(postgres("opening").open_store, place, now)), keep_runs)
 
     @classmethod
-    async def open_readonly(cls, place: Path | Database, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
+    async def open_readonly(
+        cls,
+        place: Path | Database,
+        *,
+        booted_at: float = 0.0,
+        thorough: bool = False,
+        terms: LeaseTerms | None = None,
+    ) -> Ledger:
         """Open the ledger at `place` for looking only, also while another process works with it.
 
         What is missing reads as an empty ledger. `thorough` has every row of a file checked also beside a process that
-        works with it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it
-        too.
+        works with it, which takes half a second for 100,000 links. `terms` are for whoever has to write after all, on a
+        ledger of its own. Raises StateError like `open`; writing raises it too.
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_readonly, place, booted_at, thorough)))
-        return cls(await _started(partial(postgres("opening").open_store_readonly, place)))
+        return cls(await _started(partial(postgres("opening").open_store_readonly, place)), terms=terms)
 
     @property
     def database(self) -> Database | None:
@@ -114,6 +128,7 @@ class Ledger:
         """
         begin_sharing = import_module("syncd.state.postgres.sharing").begin_sharing
         self._fence = await begin_sharing(self.thread, terms, partial(since_boot, clock))
+        self.terms = terms
         assert self.leases is not None
         return self.leases
 
@@ -126,6 +141,12 @@ class Ledger:
     def shared(self) -> bool:
         """Whether several machines may write to it, each for the portals whose leases it holds."""
         return self._fence is not None
+
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by other `terms` from the next renewal on; a ledger that is not shared has none."""
+        if self._fence is not None:
+            self.terms = terms
+            self._fence.go_by(terms)
 
     def tenure(self, portal: str) -> Tenure | None:
         """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
@@ -187,6 +208,24 @@ class Ledger:
     @writing
     def _forget_all_verified(self, connection: Connection) -> None:
         forget_all_verified(connection)
+
+    async def name(self, now: float, made: Callable[[], str] = _new_name) -> str:
+        """Return the ledger's name, which its events bear beside their marks; "" for one that nobody has written yet.
+
+        It is `made` once, and stays through moves, backups and upgrades.
+        """
+        if not self._name and not self.readonly and not await self._read_name():
+            await self._give_name(made(), now)
+        self._name = self._name or await self._read_name()  # another machine may have been first
+        return self._name
+
+    @reading
+    def _read_name(self, connection: Connection) -> str:
+        return read_name(connection)
+
+    @writing
+    def _give_name(self, connection: Connection, name: str, now: float) -> None:
+        give_name(connection, name, now)
 
     @reading
     def owners(self, connection: Connection, names: Collection[str]) -> Mapping[str, str]:

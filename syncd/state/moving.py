@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, Protocol
 
 import orjson
@@ -36,6 +37,7 @@ TABLES: Final = {
 """The columns of each table that are moved, and in which order they are compared."""
 NUMBERED: Final = ("runs", "changes")
 """The tables whose rows are numbered by the database, and never get the number of an earlier one."""
+_HASHED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +189,9 @@ class Digest:
 
     def seen(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield `rows` on, having counted and hashed them."""
-        for row in rows:
-            self.count += 1
-            self._hash.update(orjson.dumps(tuple(row), default=bytes.decode))
-            yield row
+        left = iter(rows)
+        # Many at once: taken one by one, millions of rows cost more to be hashed than to be read and written.
+        while some := [*islice(left, _HASHED_AT_ONCE)]:
+            self.count += len(some)
+            self._hash.update(orjson.dumps(some, default=bytes.decode))
+            yield from some

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -19,13 +20,17 @@ from aiohttp import web
 
 from tests.bench.kill_relay import deeds_of
 from tests.bench.relay import Relay, cut
+from tests.support import set_clock
+from tests.support.database_clock import SET
 from tests.support.held_line import HeldLine
 from tests.support.postgres import Server
 
+SET_CLOCK = Path(*set_clock.__path__)
 _CODE = re.compile(r"/rest/1/(machine\w+)/")
 HISTORY = """
 CREATE TABLE IF NOT EXISTS lease_history (
-  at timestamptz NOT NULL DEFAULT clock_timestamp(), portal text NOT NULL, holder text NOT NULL, epoch bigint NOT NULL
+  at timestamptz NOT NULL DEFAULT real_clock_timestamp(),
+  portal text NOT NULL, holder text NOT NULL, epoch bigint NOT NULL
 );
 CREATE OR REPLACE FUNCTION note_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -60,6 +65,18 @@ class Machine:
     logged: int = 0
     """Where in the log the present process begins."""
 
+    def set_clock(self, ahead_s: float) -> None:
+        """Set the machine's calendar clock so far ahead of the true time, while its process runs."""
+        (fresh := self.folder / "clock.new").write_text(str(ahead_s))
+        fresh.replace(self.folder / "clock")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What its processes begin with."""
+        return os.environ | {
+            "PYTHONPATH": str(SET_CLOCK), "SYNCD_TESTS_CLOCK": str(self.folder / "clock"),
+        }  # fmt: skip
+
     @property
     def code(self) -> str:
         return f"machine{self.name}"
@@ -72,7 +89,7 @@ class Machine:
             self.logged = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "syncd", "--config", str(self.folder / "syncd.toml"), "-v", "run",
-                stdout=log, stderr=log,
+                stdout=log, stderr=log, env=self.environ,
             )  # fmt: skip
         self.pid, self.frozen = self.process.pid, False
 
@@ -150,6 +167,10 @@ class Store:
             except psycopg.OperationalError:
                 time.sleep(0.1)
         raise RuntimeError("the database does not come back")
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Set the database's clock so far ahead of the true time."""
+        self.ask(SET, round(ahead_s * 1e6))
 
     def watch(self) -> None:
         """Have every take of a lease written down."""

@@ -15,16 +15,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import psycopg
 from aiohttp import ClientSession, ClientTimeout
 
 from tests.bench.kill_portal import Portal
 from tests.bench.kill_sources import Book
 from tests.bench.lease_faults import Machine, Store, Watched, fallen, until
+from tests.support.database_clock import AHEAD, replace_clock
 from tests.support.held_line import HeldLine
 from tests.support.postgres import Server, free_port
 
@@ -78,6 +80,8 @@ section = "{section}"
 SYNCS = (("shifts", "a", "Shifts", "none"), ("rota", "b", "Rota", "description"))
 ENTRIES = 14
 FAULTS_PER_CHECK = 5
+STEPS_S = (-7200.0, -30.0, 0.0, 30.0, 7200.0)
+"""How far a clock is set ahead of the true time."""
 SETTLED_WITHIN_S = 120.0
 
 
@@ -140,6 +144,7 @@ class Campaign:
             self.books[name] = book
         for machine in self.machines.values():
             machine.folder.mkdir()
+            machine.set_clock(0.0)
             text = CONFIG.format(
                 folder=machine.folder, port=machine.line.port, schema=self.store.schema, ttl=TTL_S, renew=RENEW_S,
                 margin=MARGIN_S,
@@ -276,6 +281,14 @@ class Campaign:
         if await until(machine.begun, 30):
             machine.send(signal.SIGHUP)
 
+    async def set_clock(self, machine: Machine, portal: str) -> None:
+        machine.set_clock(self.random.choice(STEPS_S))
+        await asyncio.sleep(self.random.uniform(0, 2.0 * TTL_S))
+
+    async def set_database_clock(self, machine: Machine, portal: str) -> None:
+        self.store.set_clock(self.random.choice(STEPS_S))
+        await asyncio.sleep(self.random.uniform(0, 2.0 * TTL_S))
+
     # What must hold.
 
     async def check(self) -> None:
@@ -334,23 +347,39 @@ FAULTS: tuple[tuple[str, Carry], ...] = (
     ("kill -9, the request arrives later", Campaign.arrive_late),
     ("lease release", Campaign.release),
     ("SIGHUP", Campaign.reload),
+    ("clock of a machine set", Campaign.set_clock),
+    ("clock of the database set", Campaign.set_database_clock),
 )
 
 
+@contextlib.contextmanager
+def straight(server: Server) -> Iterator[int]:
+    """Give the port of the server itself."""
+    yield server.port
+
+
 @contextlib.asynccontextmanager
-async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[Campaign]:
-    """Open everything, and close it."""
+async def campaign(
+    folder: Path,
+    random: Random,
+    tally: Tally,
+    way: Callable[[Server], contextlib.AbstractContextManager[int]] = straight,
+) -> AsyncIterator[Campaign]:
+    """Open everything, and close it. `way` gives the port by which machines reach the server."""
     async with contextlib.AsyncExitStack() as stack:
         server = Server(Path(tempfile.mkdtemp(prefix="leases-")) / "postgres", free_port())
         server.folder.parent.chmod(0o755)
         server.make()
         server.start()
+        with psycopg.connect(server.address, autocommit=True) as direct:
+            replace_clock(direct, AHEAD)
         stack.callback(shutil.rmtree, server.folder.parent)
         stack.callback(server.stop, "immediate")
+        port = stack.enter_context(way(server))
         session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=60)))
         portals, relays, machines = {}, {}, {}
         for name in ("one", "two"):
-            line = HeldLine(server.port)
+            line = HeldLine(port)
             await line.open()
             stack.push_async_callback(line.close)
             machines[name] = Machine(name, folder / name, line)

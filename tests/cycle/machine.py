@@ -10,18 +10,21 @@ import contextlib
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from dateutil.rrule import rrulestr
 
+from syncd.app.application import App
 from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.cycle.sync import Sync
 from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.model.item import Hold, Link
 from syncd.model.observation import bare
@@ -34,6 +37,8 @@ from syncd.sandbox.tables.database import Event, Tables
 from syncd.state.sqlite.file import LedgerThread
 from tests.support.mutation import MutatingTransport, Mutation
 from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
+
+T = TypeVar("T")
 
 PEOPLE = {
     user.email.partition("@")[0]: user.id
@@ -340,7 +345,7 @@ class Play:
     def settle_lookalikes(self) -> None:
         """People read which events keep entries waiting, and delete them."""
         for sync in SYNCS:
-            for hold in run_inline(self._holds(sync)):
+            for hold in self.looked(self._holds(sync)):
                 suspected = _SUSPECT.search(hold.reason)
                 if named := suspected or _LOOKALIKE.match(hold.reason):
                     number = int(named[1])
@@ -510,7 +515,7 @@ class Play:
             self.stage.clock.advance(25 * 3600)
         assert not any(codes), self.last
         self.let_all_end()
-        links = {sync: run_inline(self._links(sync)) for sync in SYNCS}
+        links: dict[str, tuple[Link, ...]] = {sync: self.looked(self._links(sync)) for sync in SYNCS}
         events = self.events()
         for sync in SYNCS:
             self._check_rows(self.rows[sync], links[sync], events)
@@ -558,12 +563,20 @@ class Play:
                 assert bare(event.name) == bare(row.title)
                 assert ((event.location or ""), event.owner_id) == (row.place, PEOPLE[row.owner])
 
+    def looked(self, look: Coroutine[Any, Any, T]) -> T:
+        """Return what a look into the ledger finds."""
+        return run_inline(look)
+
+    def opened(self) -> AbstractAsyncContextManager[tuple[Mapping[str, Sync], App]]:
+        """Open ledger and client, to look into the ledger."""
+        return self.stage.opened()
+
     async def _links(self, sync: str) -> tuple[Link, ...]:
-        async with self.stage.opened() as (_, app):
+        async with self.opened() as (_, app):
             return await app.ledger.of(sync).links()
 
     async def _holds(self, sync: str) -> tuple[Hold, ...]:
-        async with self.stage.opened() as (_, app):
+        async with self.opened() as (_, app):
             return await app.ledger.of(sync).holds()
 
 

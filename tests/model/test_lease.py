@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import LostLeaseError, StoppedError
-from syncd.model.lease import Lease, LeaseTerms, Member, shares, units
+from syncd.model.lease import Lease, LeaseTerms, Member, OtherClock, shares, units
 from syncd.model.tenure import Tenure
 
 NAMES = [f"p{number:02}" for number in range(12)]
@@ -218,3 +218,42 @@ def test_units_part_the_portals(ties: list[list[str]]) -> None:
     assert sorted(members) == sorted({name for tie in ties for name in tie})
     assert all(key == min(names) for key, names in found.items())
     assert all(any(set(tie) <= set(names) for names in found.values()) for tie in ties)
+
+
+def watched(*shown: tuple[float, float]) -> OtherClock:
+    """Return a clock that was seen at these moments by the other one, each time without delay."""
+    clock = OtherClock()
+    for now, there in shown:
+        clock.seen(there, LeaseTerms(), asked_at=now, now=now)
+    return clock
+
+
+def test_after_the_database_s_clock_was_set_forward_no_lease_counts_as_run_out_for_the_time_of_one() -> None:
+    clock = watched((0.0, 1000.0), (5.0, 1005.0), (10.0, 1040.0), (15.0, 1045.0))
+    assert clock.doubted(24.9)
+    assert not clock.doubted(25.0)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [(0.0, 1000.0)],
+        [(0.0, 1000.0), (5.0, 1005.2), (10.0, 1010.1)],  # one runs a little faster
+        [(0.0, 1000.0), (5.0, 205.0)],  # set back: leases last longer then
+    ],
+)
+def test_a_clock_that_was_not_set_forward_is_believed(shown: list[tuple[float, float]]) -> None:
+    assert not watched(*shown).doubted(shown[-1][0])
+
+
+def test_an_answer_that_was_slow_is_no_step() -> None:
+    clock = watched((0.0, 1000.0))
+    clock.seen(1008.0, LeaseTerms(), asked_at=1.0, now=8.5)
+    clock.seen(1009.0, LeaseTerms(), asked_at=8.6, now=9.0)
+    assert not clock.doubted(9.0)
+    clock.seen(1014.0, LeaseTerms(), asked_at=10.0, now=10.1)  # and hides none
+    assert clock.doubted(10.1)
+
+
+def test_a_clock_that_runs_a_little_faster_for_days_is_believed() -> None:
+    assert not watched(*((5.0 * n, 1000.0 + 5.001 * n) for n in range(50_000))).doubted(250_000.0)

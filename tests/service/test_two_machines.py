@@ -7,8 +7,8 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -17,16 +17,16 @@ import pytest
 pytest.importorskip("psycopg")
 
 from tests.bench.lease_faults import Machine, until
-from tests.bench.lease_load import TTL_S, Campaign, Tally, campaign
-from tests.support.postgres import MISSING, program
+from tests.bench.lease_load import TTL_S, Campaign, Tally, campaign, straight
+from tests.support.postgres import MISSING, Server, program
 
 pytestmark = pytest.mark.skipif(program("postgres") is None, reason=MISSING)
 
 
 @asynccontextmanager
-async def two(folder: Path) -> AsyncIterator[Campaign]:
+async def two(folder: Path, way: Callable[[Server], AbstractContextManager[int]] = straight) -> AsyncIterator[Campaign]:
     """Start both machines, and wait until the portals show what the sources say."""
-    async with campaign(folder, Random(1), Tally()) as one:
+    async with campaign(folder, Random(1), Tally(), way) as one:
         await one.check()
         assert await until(lambda: all(one.holder(portal) is not None for portal in one.portals), 30)
         yield one
@@ -36,6 +36,12 @@ def shared_out(one: Campaign) -> bool:
     """Return True if each machine holds one portal: then nothing moves any more by itself."""
     a, b = one.holder("a"), one.holder("b")
     return a is not None and b is not None and a is not b
+
+
+def ttl_of(one: Campaign, portal: str) -> float:
+    """Return how long the lease of a portal lasts, by what its row says."""
+    rows = one.store.ask("SELECT extract(epoch FROM ttl)::float8 FROM leases WHERE portal = %s", portal)
+    return float(rows[0][0])
 
 
 async def command(machine: Machine, *words: str) -> tuple[int, str]:
@@ -68,6 +74,13 @@ async def test_a_machine_that_dies_is_replaced_in_time_and_one_that_stops_at_onc
         assert await until(lambda: shared_out(one), 20)
         holder = one.holder("a")
         assert holder is not None
+        config = holder.folder / "syncd.toml"
+        config.write_text(config.read_text().replace(f'ttl = "{TTL_S}s"', 'ttl = "77s"'))
+        holder.send(signal.SIGHUP)
+        assert await until(lambda: ttl_of(one, "a") == 77, 10)  # other terms count from the reload on
+        config.write_text(config.read_text().replace('ttl = "77s"', f'ttl = "{TTL_S}s"'))
+        holder.send(signal.SIGHUP)
+        assert await until(lambda: ttl_of(one, "a") == TTL_S, 10)
         await one.stop(holder, "a")
         assert one.tally.handovers[-1] < 2  # within a second where the machine is not this busy
         await one.check()
@@ -86,6 +99,26 @@ async def test_a_machine_that_freezes_or_is_cut_off_writes_nothing_when_it_comes
         one.edit()
         await asyncio.sleep(2)
         cut_off.line.deliver()
+        await one.check()
+
+
+async def test_clocks_that_are_set_have_nothing_written_by_two(tmp_path: Path) -> None:
+    async with two(tmp_path) as one:
+        for ahead_s in (7200.0, -7200.0):
+            holder = await pushing(one, "a")
+            holder.set_clock(ahead_s)
+            for portal in ("a", "b"):
+                one.relays[portal].met.clear()
+        one.store.set_clock(30.0)  # longer than any lease lasts
+        await asyncio.sleep(1)
+        one.edit()
+        await one.check()
+        await pushing(one, "b")
+        one.store.set_clock(-3600.0)
+        await one.check()
+        holder = await pushing(one, "a")
+        holder.send(signal.SIGKILL)
+        assert await until(lambda: one.holder("a") not in (None, holder), 2 * TTL_S + 10)
         await one.check()
 
 

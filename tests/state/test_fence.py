@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -178,12 +180,16 @@ async def test_who_only_looks_stores_tokens_with_a_lease_of_a_moment_unless_anot
         chain=Chain(access_token="access", refresh_token="refresh", since=1.0),
     )  # fmt: skip
     async with shared(database) as one:
-        looking = await Ledger.open_readonly(database)
+        looking = await Ledger.open_readonly(database, terms=LeaseTerms(ttl_s=600, renew_s=200, margin_s=5))
         try:
             tokens = ledger_tokens(portal, app, looking, SystemClock())
             assert await take(one, "branch")
             async with tokens.held():
                 assert not await take(one, "main")
+                assert one.leases is not None
+                held = (await one.leases.look()).lease("main")
+                assert held is not None
+                assert held.left_s > 500  # by the terms of its config
                 await tokens.store(authorised)
             assert await tokens.load() == authorised
             assert await take(one, "main")  # given back at once
@@ -192,6 +198,30 @@ async def test_who_only_looks_stores_tokens_with_a_lease_of_a_moment_unless_anot
                     raise AssertionError("a renewal would end the holder's tokens")
         finally:
             await looking.close()
+
+
+async def test_who_is_frozen_within_a_transaction_keeps_others_out_for_no_longer_than_its_lease(
+    database: Database,
+) -> None:
+    async with shared(database, TERMS) as one, shared(database) as other:
+        assert await take(one)
+        entered, thawed = threading.Event(), threading.Event()
+
+        def work() -> None:
+            entered.set()
+            thawed.wait(20)
+
+        frozen = asyncio.create_task(one.thread.do(work, writes=True, scope=f"sync/{SYNC}"))
+        await asyncio.to_thread(entered.wait, 10)
+        assert one.leases is not None
+        one.leases.forget(["main"])  # nothing of it renews any more
+        began = time.monotonic()
+        while not await take(other):
+            assert time.monotonic() - began < 6
+            await asyncio.sleep(0.1)
+        thawed.set()
+        with pytest.raises(LostLeaseError):
+            await frozen
 
 
 async def test_a_ledger_that_is_closed_gives_its_leases_back(database: Database) -> None:

@@ -15,7 +15,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg")
 
 from syncd.config.database import Database  # noqa: E402 - needs psycopg
-from syncd.errors import LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
+from syncd.errors import LostLeaseError, StateUnavailableError, StateUnreachableError  # noqa: E402 - needs psycopg
 from syncd.model.lease import Board, LeaseTerms  # noqa: E402
 from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
@@ -105,7 +105,7 @@ def test_an_epoch_does_not_fall_when_somebody_deletes_the_row(line: Connection) 
     assert first is not None
     assert second is not None
     assert second.epoch > first.epoch
-    assert leases.renew(line, who("a"), {"main": first.epoch}) == frozenset()
+    assert leases.renew(line, who("a"), TERMS, {"main": first.epoch}) == frozenset()
 
 
 def test_a_lease_that_ran_out_was_not_left_in_order(line: Connection) -> None:
@@ -123,7 +123,7 @@ def test_who_was_late_renews_nothing_and_passes_no_fence(line: Connection) -> No
     assert line.execute(FENCE, fence).fetchone() is not None
     line.execute("UPDATE leases SET expires_at = clock_timestamp()")
     assert line.execute(FENCE, fence).fetchone() is None
-    assert leases.renew(line, who("a"), {"main": taken.epoch}) == frozenset()
+    assert leases.renew(line, who("a"), TERMS, {"main": taken.epoch}) == frozenset()
 
 
 def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewal_does_not(
@@ -134,7 +134,7 @@ def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewa
     with connect() as writer:
         with writer.transaction():
             assert writer.execute(FENCE, ("main", "a", taken.epoch)).fetchone() is not None
-            assert leases.renew(line, who("a"), {"main": taken.epoch}) == {"main"}
+            assert leases.renew(line, who("a"), TERMS, {"main": taken.epoch}) == {"main"}
             time.sleep(TERMS.ttl_s + 0.05)
             assert take(line, "b") is None
         assert take(line, "b") is not None
@@ -178,6 +178,23 @@ def test_a_member_is_alive_until_it_is_no_longer_heard_of(line: Connection) -> N
     assert leases.look(line).members == ()
 
 
+def test_a_member_that_died_before_the_database_s_clock_was_set_back_is_dead_in_time(line: Connection) -> None:
+    with line.transaction():
+        leases.beat(line, who("a"), TERMS, {"main": 1})
+    line.execute("UPDATE members SET expires_at = expires_at + interval '2 hours'")  # as the clock sees it then
+    assert leases.look(line).members[0].left_s > 7000
+    leases.mend(line)
+    assert leases.look(line).members[0].left_s <= TERMS.ttl_s
+
+
+def test_who_was_asked_back_by_a_clock_that_was_ahead_is_not_avoided_for_so_long(line: Connection) -> None:
+    assert take(line, "a") is not None
+    assert leases.ask_back(line, "main")
+    assert leases.look(line).leases[0].avoids == "a"
+    line.execute("UPDATE leases SET asked_back_at = asked_back_at + interval '2 hours'")
+    assert leases.look(line).leases[0].avoids == ""
+
+
 async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, line: Connection) -> None:
     async with keeping(connect, "a") as keeper:
         got = await keeper.take("main")
@@ -187,6 +204,81 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
         assert take(line, "b") is None
     assert not got.valid()
     assert take(line, "b") is not None
+
+
+async def test_a_lease_that_a_step_of_the_database_s_clock_has_ended_is_taken_by_nobody_for_a_while(
+    connect: Connect, line: Connection
+) -> None:
+    ahead_s = 0.0
+
+    def clock() -> float:  # the database's cannot be set here, so this one and its holder's are set back
+        return time.monotonic() - ahead_s
+
+    def opened() -> tuple[Connection, str, bool]:
+        made = connect()
+        return made, made.info.parameter_status("application_name") or "", False
+
+    keeper = Keeper(opened, who("b"), TERMS, clock=clock)
+    await keeper.open()
+    try:
+        assert take(line, "a") is not None
+        await keeper.look()
+        ahead_s = 60.0
+        line.execute("UPDATE leases SET expires_at = clock_timestamp() - interval '1s'")
+        assert await keeper.take("main") is None
+        began = time.monotonic()
+        for _ in range(400):
+            if await keeper.take("main") is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert keeper.tenures["main"].valid()
+        assert time.monotonic() - began > TERMS.ttl_s - 0.2
+        await keeper.give_back(["main"])
+        ahead_s = 120.0
+        assert await keeper.take("main") is not None  # what was given back is free
+    finally:
+        await keeper.close()
+
+
+async def test_leases_go_by_other_terms_from_the_next_renewal_on(connect: Connect, line: Connection) -> None:
+    def left_s() -> float:
+        return leases.look(line).leases[0].left_s
+
+    async with keeping(connect, "a") as keeper:
+        got = await keeper.take("main")
+        assert got is not None
+        keeper.go_by(LeaseTerms(ttl_s=60, renew_s=20, margin_s=5))
+        await until(lambda: left_s() > 50)
+        await until(lambda: got.left_s() > 50)
+        assert got.left_s() < left_s()
+        keeper.go_by(TERMS)
+        await until(lambda: left_s() < TERMS.ttl_s)
+        await until(lambda: got.left_s() < TERMS.ttl_s - TERMS.margin_s)
+        assert got.valid()
+
+
+async def test_shorter_terms_that_the_database_did_not_answer_to_shorten_a_lease_all_the_same(
+    connect: Connect, line: Connection
+) -> None:
+    held = HeldLine(line.info.port)
+    await held.open()
+
+    def through() -> tuple[Connection, str, bool]:
+        made = psycopg.connect(line.info.dsn, port=held.port, autocommit=True)
+        return made, line.info.parameter_status("application_name") or "", True
+
+    keeper = Keeper(through, who("a"), LeaseTerms(ttl_s=60, renew_s=20, margin_s=5), clock=time.monotonic)
+    await keeper.open()
+    try:
+        got = await keeper.take("main")
+        assert got is not None
+        held.hold()
+        keeper.go_by(TERMS)
+        await until(lambda: not got.valid(), within_s=TERMS.ttl_s + 1)
+        held.deliver()
+    finally:
+        await keeper.close()
+        await held.close()
 
 
 async def test_what_is_given_back_or_taken_is_heard_of_at_once(connect: Connect) -> None:
@@ -280,7 +372,7 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
         return psycopg.connect(host="127.0.0.1", port=port, autocommit=True), "", False
 
     keeper = Keeper(nowhere, who("a"), TERMS, clock=time.monotonic)
-    with pytest.raises(StateUnavailableError, match="refused"):
+    with pytest.raises(StateUnreachableError, match="refused"):  # which a daemon that starts waits for
         await keeper.open()
     assert "refused" in keeper.trouble
 

@@ -13,19 +13,21 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
+from syncd import events
 from syncd.config.database import Database, database_at
 from syncd.config.secrets import Secret
 from syncd.errors import StateError, StateUnavailableError, StateUnreachableError
 from syncd.state.ledger import Ledger
-from syncd.state.postgres import connection as connection_module
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.postgres.schema import STEPS
 from syncd.state.postgres.store import PAUSES_S, PostgresStore
 from syncd.state.postgres.trouble import UnknownCommitError
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
 from tests.support.pooler import Pooler
-from tests.support.postgres import NAMED, Server, free_port, new_database
+from tests.support.postgres import MISSING, NAMED, USER, Server, free_port, installed, new_database
 
 
 @pytest.fixture
@@ -114,9 +116,10 @@ async def test_who_was_chosen_to_end_a_deadlock_does_its_work_again(ledger: Ledg
 
 
 async def test_a_transaction_that_stood_still_too_long_is_ended_by_the_server_and_done_again(
-    ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, database: Database
 ) -> None:
-    monkeypatch.setattr(connection_module, "IDLE_TIMEOUT_MS", 150)
+    assert isinstance(ledger.thread, PostgresStore)
+    ledger.thread.idle_s = 0.15
     begun = 0
 
     def work() -> None:
@@ -184,8 +187,8 @@ async def test_a_commit_that_nobody_can_tell_of_is_no_success_and_what_is_there_
     begin = PostgresConnection.begin
     lose_commit(monkeypatch, carried_out=carried_out)
 
-    def of_another_server(self: PostgresConnection, *, writes: bool, made: bool = False) -> str:
-        return begin(self, writes=writes, made=made) and str(2**50)
+    def of_another_server(self: PostgresConnection, **how: Any) -> str:
+        return begin(self, **how) and str(2**50)
 
     monkeypatch.setattr(PostgresConnection, "begin", of_another_server)
     with pytest.raises(UnknownCommitError, match="cannot say whether it was"):
@@ -288,6 +291,17 @@ async def test_tables_of_a_newer_syncd_and_of_another_program_are_refused(ledger
             await start
 
 
+async def test_who_works_with_tables_that_a_newer_syncd_has_brought_up_to_date_writes_no_more(
+    ledger: Ledger, database: Database
+) -> None:
+    await ledger.of(SYNC).hold([hold("a")])
+    with administrator(database) as connection:
+        connection.execute(f"UPDATE state SET version = {len(STEPS) + 1}".encode())
+    with pytest.raises(StateError, match=rf"newer syncd \(schema {len(STEPS) + 1}.*upgrade syncd"):
+        await ledger.of(SYNC).hold([hold("b")])
+    assert [one.key for one in await ledger.of(SYNC).holds()] == [key("a")]
+
+
 async def test_a_missing_schema_reads_as_an_empty_ledger_and_is_not_made(database: Database) -> None:
     reader = await Ledger.open_readonly(database)
     assert await reader.of(SYNC).links() == ()
@@ -351,6 +365,55 @@ async def test_a_database_that_was_put_back_or_replaced_has_every_portal_read(
     third = await Ledger.open(database, now=4.0)
     assert third.doubt is None
     await third.close()
+
+
+async def test_a_server_that_takes_over_while_the_ledger_is_in_use_has_every_portal_read(
+    ledger: Ledger, database: Database
+) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [link("a", remote_id=77)], now=1.0)
+    await ledger.of(SYNC).note_verified("https://one.example", 1.0)
+    with administrator(database) as connection:
+        connection.execute("UPDATE state SET server = 'another'")
+    await ledger.of(SYNC).hold([hold("a")])
+    assert (await ledger.of(SYNC).notes()).verified is not None  # the same server as before: nobody has looked
+    store_of(ledger)._timeline = "the one before"
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        await ledger.of(SYNC).hold([hold("b")])
+    notes = await ledger.of(SYNC).notes()
+    assert (notes.verified, notes.restored) == (None, 77)
+    assert [one["event"] for one in logs] == [events.LEDGER_DOUBTED]
+
+
+@pytest.mark.skipif(NAMED in os.environ, reason="that server is not up to the tests")
+async def test_a_standby_that_was_promoted_is_known_by_whoever_reaches_it_next(tmp_path: Path) -> None:
+    if not installed():
+        pytest.skip(MISSING)
+    server, standby = (Server(Server.place(tmp_path).with_suffix(f".{number}"), free_port()) for number in (1, 2))
+    try:
+        server.make()
+        server.start(replicated=True)
+        both = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
+        database = database_at(Secret(f"postgresql://{USER}@{both}/postgres?target_session_attrs=read-write"))
+        ledger = await Ledger.open(database, now=1.0)
+        run_id = await ledger.of(SYNC).begin_run(1.0)
+        await ledger.of(SYNC).adopt(run_id, [link("a", remote_id=77)], now=1.0)
+        await ledger.of(SYNC).note_verified("https://one.example", 1.0)
+        await asyncio.to_thread(standby.follow, server)
+        await asyncio.to_thread(server.stop, "immediate")
+        await asyncio.to_thread(standby.promote)
+        await ledger.of(SYNC).hold([hold("a")])
+        notes = await ledger.of(SYNC).notes()
+        assert (notes.verified, notes.restored) == (None, 77)
+        await ledger.close()
+        again = await Ledger.open(database, now=2.0)
+        assert again.doubt is None
+        await again.close()
+    finally:
+        for one in (server, standby):
+            if one.folder.exists():
+                one.remove()
 
 
 async def test_a_row_that_another_hand_has_changed_is_told(ledger: Ledger, database: Database) -> None:

@@ -31,6 +31,7 @@ MISSING = f"there is no PostgreSQL here: install postgresql, or name a server in
 USER = "tester"
 NOBODY = 65534
 _HBA = """
+host replication all 127.0.0.1/32 trust
 host all locked 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 """
@@ -84,13 +85,28 @@ class Server:
         self._run("initdb", "-D", ".", "-U", USER, "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync")
         (self.folder / "pg_hba.conf").write_text(_HBA)
 
-    def start(self, *, fsync: bool = False) -> None:
-        settings = (*_SETTINGS, f"fsync={'on' if fsync else 'off'}", f"port={self.port}")
+    def start(self, *, fsync: bool = False, replicated: bool = False) -> None:
+        settings = [*_SETTINGS, f"fsync={'on' if fsync else 'off'}", f"port={self.port}"]
+        if replicated:
+            settings += ["wal_level=replica", "max_wal_senders=2"]
         options = " ".join(f"-c {one}" for one in settings)
         self._run("pg_ctl", "-D", ".", "-w", "-t", "60", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", ".", "-w", "-m", mode, "stop")
+
+    def follow(self, other: Server) -> None:
+        """Make and start it as an asynchronous standby of a replicated server."""
+        self.folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+        way = ("-h", "127.0.0.1", "-p", str(other.port), "-U", USER)
+        self._run("pg_basebackup", "-D", ".", "-R", *way, "--checkpoint=fast", "--no-sync")
+        self.start(replicated=True)
+
+    def promote(self) -> None:
+        """Have a standby take writes."""
+        self._run("pg_ctl", "-D", ".", "-w", "promote")
 
     def restart_at_once(self) -> None:
         """Have the server fall and get up again, as after a crash."""

@@ -24,7 +24,7 @@ from syncd.state.rows import Row, Update, row_sum
 
 OLDEST_SERVER: Final = 140000
 CONNECT_TIMEOUT_S: Final = 5
-IDLE_TIMEOUT_MS: Final = 10_000
+LONGEST_IDLE_S: Final = 10.0
 """How long a transaction that writes may stand still: then this process is frozen, and others wait for its locks."""
 _ROWS_AT_ONCE: Final = 5_000
 _DEFAULTS: Final = {
@@ -38,8 +38,13 @@ _DEFAULTS: Final = {
 }
 """What holds unless the address says otherwise."""
 _PLACEHOLDER: Final = re.compile(r"\?(\d*)")
-_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL"
-_NUMBER_AND_MOVED: Final = " SELECT pg_current_xact_id()::text, (SELECT moved_to FROM state)"
+TIMELINE: Final = "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::text"
+"""The timeline that the server writes: another one has taken over, or an earlier moment was restored, if it changes.
+
+By the name of its log, for what it tells in plain words is that of its last checkpoint (PostgreSQL's docs, 9.27).
+"""
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL, ''"
+_NUMBER_AND_STATE: Final = f" SELECT pg_current_xact_id()::text, moved_to, version, {TIMELINE} FROM state"  # noqa: S608 - constants
 _FACTS: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
     " current_setting('synchronous_commit')"
@@ -76,29 +81,33 @@ class PostgresConnection:
         raw.prepare_threshold = None if self.pooled else 5
         self._writes = self._odd_texts = False
         self.moved_to: str | None = None
+        self.version_there: int | None = None
+        self.timeline = ""
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
 
-    def begin(self, *, writes: bool, made: bool = False) -> str:
+    def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
 
-        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`).
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), of which
+        version they are now (`version_there`), and on which `timeline` the server is. The server ends one that writes
+        and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
             self.raw.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {self._local}", prepare=False)
             return ""
         cursor = self.raw.execute(
-            f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {IDLE_TIMEOUT_MS};"
-            + (_NUMBER_AND_MOVED if made else _NUMBER),
+            f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {idle_s * 1000:.0f};"
+            + (_NUMBER_AND_STATE if made else _NUMBER),
             prepare=False,
         )
         while cursor.nextset():
             pass
         found = cursor.fetchone()
         assert found is not None
-        number, self.moved_to = found
+        number, self.moved_to, self.version_there, self.timeline = found
         return str(number)
 
     def commit(self) -> None:

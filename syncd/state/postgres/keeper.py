@@ -20,13 +20,13 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from syncd.errors import StateUnavailableError
+from syncd.errors import StateUnavailableError, StateUnreachableError
 from syncd.lang.saying import say
-from syncd.model.lease import Board, LeaseTerms
+from syncd.model.lease import Board, LeaseTerms, OtherClock
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
-from syncd.state.postgres.trouble import in_one_line
+from syncd.state.postgres.trouble import in_one_line, is_lost
 
 T = TypeVar("T")
 
@@ -62,6 +62,7 @@ class Keeper:
         self.changed = asyncio.Event()
         self.failure: BaseException | None = None
         """What has ended the thread, None while it runs."""
+        self._there = OtherClock()
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
@@ -105,6 +106,11 @@ class Keeper:
         """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
         await self._done(lambda: self._give_back(portals))
 
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by other `terms` from the next renewal on, which is at hand."""
+        self.terms = terms
+        self._put((self._beat, Future()))
+
     def forget(self, portals: Collection[str]) -> None:
         """Renew the leases of `portals` no more, without telling the database."""
         with self._lock:
@@ -143,7 +149,9 @@ class Keeper:
             # Not cancelled with who waits: a lease that was taken must be known.
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
-            raise StateUnavailableError(
+            # A daemon that is just starting waits for one that cannot be reached.
+            kind = StateUnreachableError if is_lost(error) else StateUnavailableError
+            raise kind(
                 say("the database with the leases does not answer: {error}", error=in_one_line(error)),
                 say("it is asked again by itself"),
             ) from error
@@ -228,14 +236,16 @@ class Keeper:
 
     def _beat(self, *, raising: bool = False) -> None:
         """Renew what is held, tell that this member is alive, and look at the board."""
-        asked_at, self._heard = self._clock(), False
+        asked_at, self._heard, terms = self._clock(), False, self.terms
         held = self.tenures
         epochs = {one.portal: one.epoch for one in held.values() if one.valid()}
+        for one in held.values():
+            one.end_by(terms.deadline(asked_at))  # of shorter terms the database may hear without answering
 
         def work(connection: Connection) -> tuple[frozenset[str], Board]:
-            renewed = leases.renew(connection, self.who, epochs)
+            renewed = leases.renew(connection, self.who, terms, epochs)
             if self._portals is not None:
-                leases.beat(connection, self.who, self.terms, self._portals, leaving=self._leaving)
+                leases.beat(connection, self.who, terms, self._portals, leaving=self._leaving)
             leases.mend(connection)
             return renewed, leases.look(connection)
 
@@ -249,9 +259,10 @@ class Keeper:
                 raise
             return
         self.trouble = ""
+        self._there.seen(self.board.now, terms, asked_at=asked_at, now=self._clock())
         for portal in epochs:
             if portal in renewed:
-                held[portal].renewed(self.terms.deadline(asked_at))
+                held[portal].renewed(terms.deadline(asked_at))
             else:
                 held[portal].end(say("another machine has taken it, or it has ended"))
         self._next = asked_at + self._pause_s()
@@ -266,8 +277,13 @@ class Keeper:
         return max(_SOONEST_S, min(self.terms.renew_s, soonest))
 
     def _take(self, portal: str) -> Tenure | None:
-        asked_at = self._clock()
-        taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal))
+        asked_at, terms = self._clock(), self.terms
+
+        def doubted(there: float) -> bool:
+            self._there.seen(there, terms, asked_at=asked_at, now=self._clock())
+            return self._there.doubted(self._clock())
+
+        taken = self._work(lambda connection: leases.take(connection, self.who, terms, portal, doubted))
         if taken is None:
             return None
         tenure = Tenure(
@@ -275,7 +291,7 @@ class Keeper:
             self.who.holder,
             taken.epoch,
             clock=self._clock,
-            deadline=self.terms.deadline(asked_at),
+            deadline=terms.deadline(asked_at),
             orderly=taken.orderly,
         )
         with self._lock:

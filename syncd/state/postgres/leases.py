@@ -11,7 +11,7 @@ changes no key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +30,8 @@ _KEPT: Final = "1 day"
 _NEW_ROW: Final = "INSERT INTO leases (portal) VALUES (%s) ON CONFLICT DO NOTHING"
 # With SKIP LOCKED nobody waits here for a transaction whose machine is gone, and meanwhile lets its own leases run out.
 _FREE: Final = (
-    "SELECT holder <> '' FROM leases WHERE portal = %s AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
+    "SELECT holder <> '', extract(epoch FROM clock_timestamp())::float8 FROM leases"
+    " WHERE portal = %s AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
 )
 _TAKE: Final = (
     "UPDATE leases SET holder = %(holder)s, host = %(host)s, pid = %(pid)s,"
@@ -40,35 +41,40 @@ _TAKE: Final = (
     " WHERE portal = %(portal)s RETURNING epoch"
 )
 _RENEW: Final = (
-    "UPDATE leases SET expires_at = clock_timestamp() + ttl"
-    " FROM unnest(%s::text[], %s::bigint[]) AS mine (portal, epoch)"
-    " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %s"
+    "UPDATE leases SET ttl = %(ttl)s::interval, expires_at = clock_timestamp() + %(ttl)s::interval"
+    " FROM unnest(%(portals)s::text[], %(epochs)s::bigint[]) AS mine (portal, epoch)"
+    " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %(holder)s"
     " AND expires_at > clock_timestamp() RETURNING leases.portal"
 )
 _BEAT: Final = (
-    "INSERT INTO members (holder, expires_at, host, pid, version, portals, leaving)"
-    " VALUES (%(holder)s, clock_timestamp() + %(ttl)s::interval, %(host)s, %(pid)s, %(version)s, %(portals)s,"
-    " %(leaving)s)"
-    " ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at, portals = excluded.portals,"
-    " leaving = excluded.leaving"
+    "INSERT INTO members (holder, expires_at, ttl, host, pid, version, portals, leaving)"
+    " VALUES (%(holder)s, clock_timestamp() + %(ttl)s::interval, %(ttl)s::interval, %(host)s, %(pid)s, %(version)s,"
+    " %(portals)s, %(leaving)s)"
+    " ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at, ttl = excluded.ttl,"
+    " portals = excluded.portals, leaving = excluded.leaving"
 )
 _FORGET: Final = f"DELETE FROM members WHERE expires_at < clock_timestamp() - interval '{_KEPT}'"  # noqa: S608
-# A row that somebody has edited by hand must not keep a portal for years. Whoever holds it goes by its own deadline,
-# which is earlier than one `ttl` from now.
-_MEND: Final = (
-    "UPDATE leases SET expires_at = clock_timestamp() + ttl WHERE expires_at > clock_timestamp() + ttl + interval '1s'"
+# A row that somebody has edited by hand, or that is from before the database's clock was set back, must not keep a
+# portal for years, nor a member alive that is dead. Whoever holds a portal goes by its own deadline, which is earlier
+# than one `ttl` from now.
+_MEND: Final = tuple(
+    f"UPDATE {table} SET expires_at = clock_timestamp() + ttl"  # noqa: S608 - constants
+    " WHERE expires_at > clock_timestamp() + ttl + interval '1s'"
+    for table in ("leases", "members")
 )
 _GIVE_BACK: Final = (
     "UPDATE leases SET holder = '', expires_at = clock_timestamp()"
     " FROM unnest(%s::text[], %s::bigint[]) AS mine (portal, epoch)"
     " WHERE leases.portal = mine.portal AND leases.epoch = mine.epoch AND holder = %s"
 )
+_NOW: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', current_schema())"
 _LEASES: Final = (
     "SELECT portal, CASE WHEN expires_at > clock_timestamp() THEN holder ELSE '' END, epoch,"
     " extract(epoch FROM greatest(expires_at - clock_timestamp(), interval '0'))::float8, host, pid,"
     " CASE WHEN since > '-infinity' THEN extract(epoch FROM since)::float8 ELSE 0 END,"
-    " CASE WHEN asked_back_at > clock_timestamp() - %s::interval THEN asked_back_from ELSE '' END"
+    " CASE WHEN asked_back_at BETWEEN clock_timestamp() - %s::interval AND clock_timestamp() THEN asked_back_from"
+    " ELSE '' END"
     " FROM leases ORDER BY portal"
 )
 _MEMBERS: Final = (
@@ -115,11 +121,20 @@ class Taken:
     orderly: bool
 
 
-def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) -> Taken | None:
-    """Take the lease of `portal`; None if it is held, or a transaction of its holder is open."""
+def take(
+    connection: Connection,
+    who: Identity,
+    terms: LeaseTerms,
+    portal: str,
+    doubted: Callable[[float], bool] = lambda _: False,
+) -> Taken | None:
+    """Take the lease of `portal`; None if it is held, or a transaction of its holder is open.
+
+    None as well if it has only run out, by a clock of the database that is `doubted` for the unix time that it shows.
+    """
     _do(connection, _NEW_ROW, (portal,))
     before = _do(connection, _FREE, (portal,)).fetchone()
-    if before is None:
+    if before is None or (before[0] and doubted(before[1])):
         return None
     values = {"portal": portal, "ttl": _interval(terms.ttl_s), **_names(who)}
     (epoch,) = _row(_do(connection, _TAKE, values))
@@ -127,11 +142,12 @@ def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) 
     return Taken(epoch=epoch, orderly=not before[0])
 
 
-def renew(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> frozenset[str]:
-    """Renew the leases of these portals and epochs; return which of them were renewed."""
+def renew(connection: Connection, who: Identity, terms: LeaseTerms, epochs: Mapping[str, int]) -> frozenset[str]:
+    """Renew the leases of these portals and epochs by `terms`; return which of them were renewed."""
     if not epochs:
         return frozenset()
-    rows = _do(connection, _RENEW, ([*epochs], [*epochs.values()], who.holder))
+    values = {"ttl": _interval(terms.ttl_s), "portals": [*epochs], "epochs": [*epochs.values()], "holder": who.holder}
+    rows = _do(connection, _RENEW, values)
     return frozenset(portal for (portal,) in rows)
 
 
@@ -165,15 +181,17 @@ def ask_back(connection: Connection, portal: str) -> bool:
 
 
 def mend(connection: Connection) -> None:
-    """Bring the end of leases that somebody has edited by hand to where their holders have it at the latest."""
-    _do(connection, _MEND)
+    """Bring ends that are too far away, of leases and of members, to where they are at the latest."""
+    for statement in _MEND:
+        _do(connection, statement)
 
 
 def look(connection: Connection) -> Board:
     """Return who holds what and who is alive."""
+    (now,) = _row(_do(connection, _NOW))
     leases = [_lease(row) for row in _do(connection, _LEASES, (_interval(AVOIDED_S),))]
     members = [_member(row) for row in _do(connection, _MEMBERS)]
-    return Board(leases=tuple(leases), members=tuple(members))
+    return Board(leases=tuple(leases), members=tuple(members), now=now)
 
 
 def _do(connection: Connection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:

@@ -11,22 +11,15 @@ from syncd.clock import pause
 from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.lang.saying import say
-from syncd.state.base import Doubt, Store
-from syncd.state.notes import forget_all_verified, note_restored
+from syncd.state.base import Store
 from syncd.state.postgres.connection import OLDEST_SERVER, PostgresConnection
+from syncd.state.postgres.lineage import find_doubt, note_server
 from syncd.state.postgres.schema import STEPS, Step, apply, version_of
 from syncd.state.postgres.store import PostgresStore, first_connection
 from syncd.state.postgres.trouble import translated
 from syncd.state.sqlite.opening import empty_store
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('syncd'), hashtext(?))"
-_SERVER: Final = (
-    "SELECT s.system_identifier::text || '/' || c.timeline_id::text || '/' || to_regclass('links')::oid::text"
-    " FROM pg_control_system() AS s, pg_control_checkpoint() AS c"
-)
-"""What tells the tables from a copy of them: another server has another identifier, one that took over or was put back
-to an earlier moment another timeline, and what pg_restore made another table.
-"""
 
 
 def open_store(
@@ -40,12 +33,10 @@ def open_store(
     with _connected(database) as connection:
         with _transaction(connection, writes=True):
             make_tables(connection, database, steps)
-            doubt = _doubt(connection)
-            if doubt is not None:
-                # In the tables, so that it holds until the portals have been read, however often syncd starts before.
-                forget_all_verified(connection)
-                note_restored(connection, now)
-        return PostgresStore(database, connection, executor, readonly=False, pause=wait, doubt=doubt)
+            doubt = find_doubt(connection, now)
+        return PostgresStore(
+            database, connection, executor, readonly=False, version=len(steps), pause=wait, doubt=doubt
+        )
 
 
 def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps: Sequence[Step] = STEPS) -> Store:
@@ -66,7 +57,7 @@ def open_store_readonly(database: Database, executor: ThreadPoolExecutor, steps:
                 ),
                 say("the next start of `syncd run`, or a `syncd sync`, brings it up to date"),
             )
-        return PostgresStore(database, connection, executor, readonly=True, pause=pause)
+        return PostgresStore(database, connection, executor, readonly=True, version=version, pause=pause)
 
 
 @contextmanager
@@ -125,19 +116,4 @@ def make_tables(connection: PostgresConnection, database: Database, steps: Seque
             connection.execute(f'CREATE SCHEMA "{database.schema}"')
     apply(connection, steps, version)
     if not version:
-        connection.execute(f"UPDATE state SET server = ({_SERVER})")  # noqa: S608 - a constant
-
-
-def _doubt(connection: PostgresConnection) -> Doubt | None:
-    """Return why the tables may be older than the portals, None if they are where they were; notes where they are."""
-    (found,) = connection.execute(_SERVER).fetchone()
-    (known,) = connection.execute("SELECT server FROM state").fetchone()
-    if found == known:
-        return None
-    connection.execute("UPDATE state SET server = ?", (found,))
-    return Doubt(
-        reason=say(
-            "the database was restored, or another server has taken over: what was committed last may be missing"
-        ),
-        replaced=True,
-    )
+        note_server(connection)

@@ -16,7 +16,7 @@ from typing import Final
 from syncd.errors import StateError
 from syncd.lang.saying import say
 from syncd.state.postgres.connection import PostgresConnection
-from syncd.state.postgres.trouble import moved_away
+from syncd.state.postgres.trouble import made_newer, moved_away
 
 Step = tuple[str, ...]
 
@@ -130,6 +130,7 @@ STEPS: Final[tuple[Step, ...]] = (
         _MEMBERS,
         _KEPT,
     ),
+    ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 
@@ -161,15 +162,7 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
             say("carry out `syncd state move` once more, under the config that it was begun with"),
         )
     if version > newest:
-        raise StateError(
-            say(
-                "{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
-                shown=shown,
-                version=version,
-                newest=newest,
-            ),
-            say("upgrade syncd on this machine too"),
-        )
+        raise made_newer(shown, version, newest)
     return int(version)
 
 

@@ -20,7 +20,7 @@ from syncd.errors import LostLeaseError
 from syncd.lang.saying import say
 from syncd.model.lease import LeaseTerms, described
 from syncd.model.tenure import Tenure
-from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.connection import LONGEST_IDLE_S, PostgresConnection, connect
 from syncd.state.postgres.keeper import Keeper
 from syncd.state.postgres.leases import Identity
 from syncd.state.postgres.store import PostgresStore
@@ -38,6 +38,13 @@ class Fence:
     keeper: Keeper
     store: PostgresStore
     portals: Mapping[str, str] = field(default_factory=dict)
+
+    def go_by(self, terms: LeaseTerms) -> None:
+        """Hold leases by these `terms`."""
+        # Who is frozen within a transaction keeps the row of the lease locked: not for longer than the lease lasts.
+        self.store.idle_s = min(LONGEST_IDLE_S, terms.ttl_s / 2)
+        if terms != self.keeper.terms:
+            self.keeper.go_by(terms)
 
     def admit(self, scope: str) -> Tenure | None:
         """Return by which lease what `scope` names may be written, None if it needs none; raises LostLeaseError."""
@@ -82,5 +89,6 @@ async def begin_sharing(store: PostgresStore, terms: LeaseTerms, clock: Callable
     keeper = Keeper(opened, who, terms, clock=clock)
     await keeper.open()
     fence = Fence(keeper, store)
+    fence.go_by(terms)
     store.admit, store.guard, store.holds = fence.admit, fence.check, fence.holds
     return fence

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
+import structlog
 
+from syncd import events
 from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import StateError
@@ -29,14 +31,16 @@ from syncd.lang.saying import say
 from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
-from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.connection import LONGEST_IDLE_S, PostgresConnection, connect
 from syncd.state.postgres.leases import look
+from syncd.state.postgres.lineage import find_doubt
 from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
     in_one_line,
     is_lost,
+    made_newer,
     moved_away,
     not_connected,
     translated,
@@ -44,6 +48,7 @@ from syncd.state.postgres.trouble import (
 from syncd.state.rows import Row
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 Guard = Callable[[PostgresConnection, str], None]
 """Is called first in each transaction that writes, with what it is about; raises to have nothing of it happen."""
 
@@ -68,7 +73,8 @@ _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 class PostgresStore:
     """An open store in `database`; `readonly` for looking only.
 
-    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
+    `version` is that of the tables it was opened with. `pause` blocks the store's thread for a number of seconds, which
+    `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
@@ -78,23 +84,30 @@ class PostgresStore:
         executor: ThreadPoolExecutor,
         *,
         readonly: bool,
+        version: int,
         pause: Callable[[float], None],
         monotonic: Callable[[], float] | None = None,
         doubt: Doubt | None = None,
     ) -> None:
         self.database = database
         self.readonly = readonly
+        self.version = version
         self.doubt = doubt
         self.clean: Clean = str
         self.guard: Guard | None = None
         self.admit: Callable[[str], object] = lambda _: None
         self.holds: Callable[[str], bool] = lambda _: False
         self.shown = database.shown
+        self.idle_s = LONGEST_IDLE_S
+        """How long a transaction that writes may stand still."""
         self._connection: PostgresConnection | None = connection
         self._executor = executor
         self._pause = pause
         self._closed = False
         self._away = False
+        self._timeline = ""
+        self._found: Doubt | None = None
+        self._now = SystemClock().now
         self._monotonic = monotonic or SystemClock().monotonic
 
     @property
@@ -150,7 +163,7 @@ class PostgresStore:
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
-        number = connection.begin(writes=writes, made=True)
+        number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
         try:
             if writes:
                 self._guarded(connection, scope)
@@ -167,11 +180,23 @@ class PostgresStore:
                 raise
             if writes and not self._was_committed(number, error):
                 raise
+        if writes:
+            self._recognised(connection.timeline)
         return result
+
+    def _recognised(self, timeline: str) -> None:
+        """Note on which timeline the server is, now that what was found out of it is committed."""
+        self._timeline, found, self._found = timeline, self._found, None
+        if found is not None:
+            _log.warning(events.LEDGER_DOUBTED, path=self.shown, reason=found.reason)
 
     def _guarded(self, connection: PostgresConnection, scope: str) -> None:
         if connection.moved_to is not None:  # while this process worked with it
             raise moved_away(self.shown, connection.moved_to)
+        if connection.version_there != self.version:
+            raise made_newer(self.shown, connection.version_there or 0, self.version)
+        if connection.timeline != self._timeline:
+            self._found = find_doubt(connection, self._now())
         if self.guard is not None:
             self.guard(connection, scope)
 
@@ -180,6 +205,7 @@ class PostgresStore:
             self._drop()
         if self._connection is None:
             self._connection = connect(self.database)
+            self._timeline = ""  # it may lead to another server
         return self._connection
 
     def _drop(self) -> None:

@@ -60,7 +60,7 @@ _GREETINGS: Final = {
 }
 
 
-class UnknownCommitError(StateUnavailableError):
+class UnknownCommitError(StateUnreachableError):
     """The connection went away while a transaction was committed, and the server cannot say what became of it."""
 
 
@@ -100,6 +100,19 @@ def moved_away(shown: str, place: str) -> StateError:
     return StateError(
         say("the state in {shown} was moved to {place}", shown=shown, place=place),
         say("let the config name that one, and restart syncd"),
+    )
+
+
+def made_newer(shown: str, version: int, known: int) -> StateError:
+    """Return the error for tables of `version`, which is beyond the newest that is `known`."""
+    return StateError(
+        say(
+            "{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
+            shown=shown,
+            version=version,
+            newest=known,
+        ),
+        say("upgrade syncd on this machine too"),
     )
 
 
