@@ -134,7 +134,7 @@ def suspected(seen: Observed) -> str:
     """Return why an item waits of which `seen` may be the event, and the ways out."""
     return say(
         "«{title}» ({start}, id {remote_id}) may be this one: syncd's user made it while nobody answered syncd, and"
-        " somebody has changed it since. Nothing is made beside it. Delete that one to have this made anew; if it is"
+        " somebody has changed it since. Nothing is made beside it. Delete that one to have this made again; if it is"
         " something else, move it to another section, or make it once more and delete that one",
         title=seen.title,
         start=seen.start,

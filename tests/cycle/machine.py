@@ -521,7 +521,7 @@ class Play:
             self._check_rows(self.rows[sync], links[sync], events)
         every = [link.remote_id for sync in SYNCS for link in links[sync] if link.remote_id in events]
         assert len(set(every)) == len(every), "two links to one event"
-        assert set(events) == set(every) | set(self.foreign) | (self.orphans & set(events)), "an event nobody knows"
+        assert set(events) == set(every) | set(self.foreign) | (self.orphans & set(events)), "an unknown event"
         names = [(s.calendar, s.name) for s in self.stage.world.tables.sections.values() if s.name == "Shifts"]
         assert len(names) == len(set(names)), "a section was made twice"
         before = {number: event.version for number, event in events.items()}

@@ -543,7 +543,7 @@ def test_check_tells_of_what_is_bound_although_it_is_switched_off(tmp_path: Path
 
 
 def test_an_edit_that_is_heard_of_before_the_create_is_answered_is_put_right_too(tmp_path: Path) -> None:
-    """Somebody renames an event the moment the portal has made it: nobody knows its id when the portal tells of it."""
+    """Somebody renames an event the moment the portal has made it: its id is not known when the portal tells of it."""
     stage = scene(tmp_path)
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from syncd.lang.saying import Saying, say
 
 _NEW_WEBHOOK = say("create a new inbound webhook in the portal and put its address into the config")
 _GONE = say(
-    "the webhook was removed, mistyped or has expired, its code was made anew because an administrator edited it, or"
+    "the webhook was removed, mistyped or has expired, its code was made again because an administrator edited it, or"
     " the vendor has blocked it because its code was found in public: create a new inbound webhook in the portal and"
     " put its address into the config"
 )
