@@ -17,12 +17,22 @@ from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
 from syncd.config.database import Database
+from tests.support.tracing import stop_for_now
 
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
 )
 settings.load_profile("suite")
+
+# What the tests expect is English, whatever the machine speaks; a test of another language asks for it.
+os.environ.pop("SYNCD_LANG", None)
+os.environ["LC_ALL"] = "C.UTF-8"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    stop_for_now(session.config)  # only now has a worker of xdist begun to measure itself
 
 
 class _Response(ClientResponse):

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.bench.walk import import_depth
+from tests.support.tracing import UNTRACED, untraced
 
 DEEPEST = 14
 """Whoever follows a call down to the model reads at most so many files, one below the other."""
 ROOT = Path(__file__).resolve().parent.parent
+IMPORTS = """
+import importlib, pkgutil, threading, syncd
+for module in pkgutil.walk_packages(syncd.__path__, "syncd."):
+    if not module.name.endswith(".__main__"):
+        importlib.import_module(module.name)
+print(threading.active_count())
+"""
 PAGE = (ROOT / "syncd" / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
 
@@ -32,3 +42,18 @@ def test_every_function_that_the_page_names_with_its_file_exists() -> None:
 def test_imports_are_not_deeper_than_agreed_and_go_in_no_circles() -> None:
     depth, circles = import_depth()
     assert (depth <= DEEPEST, circles) == (True, 0), f"{depth} files deep, {circles} circles"
+
+
+def test_every_module_can_be_imported_and_nothing_begins_by_itself() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_what_is_to_run_without_coverage_exists() -> None:
+    for one in UNTRACED:
+        path, *names = one.split("::")
+        assert (ROOT / "tests" / path).exists(), one
+        text = (ROOT / "tests" / path).read_text(encoding="utf-8") if names else ""
+        assert [name for name in names if not re.search(rf"\b(?:def|class) {name}\b", text)] == [], one
+    assert untraced("tests/" + UNTRACED[0] + "/test_a.py::test_b[1]")
+    assert not untraced("tests/" + UNTRACED[0] + "s.py::test_b")

@@ -17,6 +17,7 @@ from syncd.clock import Clock
 from syncd.config import Config, PortalConfig, TargetConfig
 from syncd.config.learn import Learn
 from syncd.errors import ConfigError, PortalUnusableError
+from syncd.lang.saying import say
 from syncd.source.base import OwnEvents, PortalBacked
 from syncd.state.ledger import Ledger
 
@@ -88,7 +89,9 @@ class App:
         if name is None and len(self._connections) == 1:
             return next(iter(self.portals.values()))
         if name is None or name not in self._connections:
-            raise ConfigError(f"which portal? {', '.join(self._connections)}", "name one with --portal")
+            raise ConfigError(
+                say("which portal? {names}", names=tuple(self._connections)), say("name one with --portal")
+            )
         return self._connections[name].portal
 
     def portal_of(self, name: str) -> Portal:
@@ -110,7 +113,7 @@ class App:
         portal = self.portal_of(sync.name)
         if unusable := self._connections[portal.name].config.unusable:
             # Before a run begins: without an address the portal would seem to be another one.
-            raise PortalUnusableError(unusable, "put the secret there and reload; the other portals go on")
+            raise PortalUnusableError(unusable, say("put the secret there and reload; the other portals go on"))
         from syncd.cycle.sync import Pass  # noqa: PLC0415 - see above
 
         return Pass(

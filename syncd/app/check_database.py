@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from syncd.clock import Clock
 from syncd.config.database import Database
 from syncd.errors import SyncdError
+from syncd.lang.saying import joined, say
 from syncd.state.ledger import postgres
 
 if TYPE_CHECKING:
@@ -40,26 +41,37 @@ async def database_findings(database: Database, clock: Clock) -> tuple[Finding, 
 
 def findings(database: Database, facts: ServerFacts) -> Iterator[Finding]:
     """Yield what is to be said of a server: first what it is, then each thing that is not as it should be."""
-    place = "on this machine" if facts.local else "with TLS" if facts.tls else "without TLS"
-    state = "" if facts.tables else "; its tables will be made"
-    pooled = "; through a pooler, so a lease that is let go is noticed within seconds, not at once"
+    place = say("on this machine") if facts.local else say("with TLS") if facts.tls else say("without TLS")
+    server = say(
+        "{database}: PostgreSQL {version} {place}", database=database.shown, version=facts.version, place=place
+    )
+    pooled = say("through a pooler, so a lease that is let go is noticed within seconds, not at once")
     yield Finding(
-        ok=True, detail=f"{database.shown}: PostgreSQL {facts.version} {place}{state}{pooled if facts.pooled else ''}"
+        ok=True,
+        detail=joined(
+            [
+                server,
+                *([] if facts.tables else [say("its tables will be made")]),
+                *([pooled] if facts.pooled else []),
+            ]
+        ),
     )
     yield from _rights(database, facts)
     yield from _durability(facts)
     if not facts.tls and not facts.local:
         yield Finding(
             ok=False,
-            detail="the way to the database is not encrypted: titles, guests and perhaps the password can be read",
-            remedy="switch TLS on at the server, and write sslmode=verify-full into state_url",
+            detail=say("the way to the database is not encrypted: titles, guests and perhaps the password can be read"),
+            remedy=say("switch TLS on at the server, and write sslmode=verify-full into state_url"),
         )
     if abs(facts.ahead_s) > _LARGEST_SKEW_S:
-        which = "ahead of" if facts.ahead_s > 0 else "behind"
+        seconds = abs(facts.ahead_s)
         yield Finding(
             ok=False,
-            detail=f"the server's clock is {abs(facts.ahead_s):.0f} s {which} this machine's",
-            remedy="let both follow the same time servers; leases go by the server's clock alone",
+            detail=say("the server's clock is {seconds:.0f} s ahead of this machine's", seconds=seconds)
+            if facts.ahead_s > 0
+            else say("the server's clock is {seconds:.0f} s behind this machine's", seconds=seconds),
+            remedy=say("let both follow the same time servers; leases go by the server's clock alone"),
         )
 
 
@@ -67,20 +79,27 @@ def _rights(database: Database, facts: ServerFacts) -> Iterator[Finding]:
     if facts.read_only:
         yield Finding(
             ok=False,
-            detail="the server is a standby, which takes no writes",
-            remedy="name the primary; several hosts and target_session_attrs=read-write find it by themselves",
+            detail=say("the server is a standby, which takes no writes"),
+            remedy=say("name the primary; several hosts and target_session_attrs=read-write find it by themselves"),
         )
     elif not facts.tables and not facts.may_make:
         yield Finding(
             ok=False,
-            detail=f"{facts.user} may make no tables in the schema {database.schema}",
+            detail=say("{user} may make no tables in the schema {schema}", user=facts.user, schema=database.schema),
             remedy=f"CREATE SCHEMA {database.schema} AUTHORIZATION {facts.user}",
         )
     elif facts.lacking:
         yield Finding(
             ok=False,
-            detail=f"{facts.user} may not read and write {', '.join(facts.lacking)} in the schema {database.schema}",
-            remedy="all machines are to use one user, or let this one be a member of the role that owns the tables",
+            detail=say(
+                "{user} may not read and write {tables} in the schema {schema}",
+                user=facts.user,
+                tables=tuple(facts.lacking),
+                schema=database.schema,
+            ),
+            remedy=say(
+                "all machines are to use one user, or let this one be a member of the role that owns the tables"
+            ),
         )
 
 
@@ -89,14 +108,23 @@ def _durability(facts: ServerFacts) -> Iterator[Finding]:
         off = "fsync" if not facts.fsync else "full_page_writes"
         yield Finding(
             ok=False,
-            detail=f"{off} is off at the server: a power cut there can damage the state, or lose what was told as kept",
-            remedy=f"set {off} = on in postgresql.conf",
+            detail=say(
+                "{setting} is off at the server: a power cut there can damage the state, or lose what was told as kept",
+                setting=off,
+            ),
+            remedy=say("set {setting} = on in postgresql.conf", setting=off),
         )
     if facts.standbys and not (facts.synchronous and facts.synchronous_commit in ("on", "remote_apply")):
         yield Finding(
             ok=False,
-            detail=f"commits do not wait for a standby ({facts.standbys} seen, synchronous_commit ="
-            f" {facts.synchronous_commit}): if one takes over, the last of them can be lost",
-            remedy="set synchronous_standby_names and synchronous_commit = on; otherwise every portal is read after a"
-            " failover before anything is created",
+            detail=say(
+                "commits do not wait for a standby ({standbys} seen, synchronous_commit ="
+                " {synchronous_commit}): if one takes over, the last of them can be lost",
+                standbys=facts.standbys,
+                synchronous_commit=facts.synchronous_commit,
+            ),
+            remedy=say(
+                "set synchronous_standby_names and synchronous_commit = on; otherwise every portal is read after a"
+                " failover before anything is created"
+            ),
         )

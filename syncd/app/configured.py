@@ -16,6 +16,7 @@ from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
 from syncd.config.state_place import stands
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.state.base import IsShared, PortalClaim
 from syncd.state.ledger import Ledger
 from syncd.state.owner import is_used_by
@@ -70,8 +71,14 @@ async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
         name, path = next(iter(others.items()))
         if not config.state_given:
             raise ConfigError(
-                f"{config.path}: its state {ledger.shown} belongs to {path}, which has a sync {name!r} too",
-                "give one of the two a `state` of its own, or the sync another name",
+                say(
+                    "{path}: its state {shown} belongs to {other}, which has a sync {name} too",
+                    path=str(config.path),
+                    shown=ledger.shown,
+                    other=path,
+                    name=repr(name),
+                ),
+                say("give one of the two a `state` of its own, or the sync another name"),
             )
         _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
     await ledger.note_owner(names, config.path, clock.now())
@@ -86,9 +93,12 @@ async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
     if await ledger.knows_any(names) or not stands(config.state) or not is_used_by(config.state, config.path, names):
         return
     raise ConfigError(
-        f"{config.path}: state_url leads to a database that knows none of its syncs, but their state is in"
-        f" {config.state}",
-        "take state_url out once and give `syncd state move --to ...`; or move that file away",
+        say(
+            "{path}: state_url leads to a database that knows none of its syncs, but their state is in {state}",
+            path=str(config.path),
+            state=str(config.state),
+        ),
+        say("take state_url out once and give `syncd state move --to ...`; or move that file away"),
     )
 
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from syncd.lang.catalog import reader, told
+from syncd.lang.saying import say
 from syncd.source.guess import Guess
 from syncd.source.table.grid_guess import GridGuess
 
 _STAND_IN = "https://example.bitrix24.com/rest/1/CODE/"
-_CALENDARS = "user, group or company"
+_CALENDARS = say("user, group or company")
 _PEOPLE_SHOWN = 30
 _WIDTH = 32
 
@@ -79,26 +81,37 @@ def compose(first: FirstConfig) -> str:
 
 
 def _head() -> Iterator[str]:
-    yield "# A first config by `syncd init`. Read it, correct what is wrong, then: syncd check, syncd plan, syncd sync."
-    yield "# Every key is explained in config.example.toml."
+    yield _comment(
+        say(
+            "A first config by `syncd init`. Read it, correct what is wrong, then: syncd check, syncd plan, syncd sync."
+        )
+    )
+    yield _comment(say("Every key is explained in config.example.toml."))
+    if reader() != "en":  # who reads the comments in a language reads messages in it too
+        yield ""
+        yield _key("language", reader(), say("what syncd says, also the service; or en"))
 
 
 def _portal(first: FirstConfig) -> Iterator[str]:
     yield "[portals.main]"
     if first.webhook is None:
-        yield "# A stand-in: put the address of your inbound webhook here (scopes calendar, user_basic, sonet_group)."
+        yield _comment(
+            say("A stand-in: put the address of your inbound webhook here (scopes calendar, user_basic, sonet_group).")
+        )
     else:
-        yield "# A password: keep this file to yourself, or move it into a file of its own (webhook_file = ...)."
+        yield _comment(
+            say("A password: keep this file to yourself, or move it into a file of its own (webhook_file = ...).")
+        )
     yield f"webhook = {_text(first.webhook or _STAND_IN)}"
-    yield _key("tariff", "standard", '"enterprise" or "self-hosted" if yours is')
+    yield _key("tariff", "standard", say('"enterprise" or "self-hosted" if yours is'))
 
 
 def _sync(first: FirstConfig) -> Iterator[str]:
     yield "[[sync]]"
-    yield _key("name", first.name, "do not rename it later")
-    yield _key("every", "15m", "how often `syncd run` looks")
-    yield _key("timezone", first.zone, f"for times without a zone: {first.zone_said}")
-    yield _key("on_removed", "keep", 'or "delete": entry gone from the source')
+    yield _key("name", first.name, say("do not rename it later"))
+    yield _key("every", "15m", say("how often `syncd run` looks"))
+    yield _key("timezone", first.zone, say("for times without a zone: {whose}", whose=first.zone_said))
+    yield _key("on_removed", "keep", say('or "delete": entry gone from the source'))
 
 
 def _source(first: FirstConfig) -> Iterator[str]:
@@ -108,18 +121,18 @@ def _source(first: FirstConfig) -> Iterator[str]:
         yield from (_key(name, value, said) for name, value, said in first.account)
         return
     yield _key(
-        "type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics, json, sql"
+        "type", found.type if found is not None else "csv", "" if found is not None else say("or xlsx, ics, json, sql")
     )
     place = first.source or "schedule.csv"
     is_address = re.match(r"[\w+]+://", place) is not None
-    yield _key("url" if is_address else "path", place, "" if first.source else "a stand-in: your schedule")
+    yield _key("url" if is_address else "path", place, "" if first.source else say("a stand-in: your schedule"))
     if found is not None and found.grid is not None:
         yield from (_key(name, value, said) for name, value, said in found.keys)
         yield from _grid(found.grid)
         return
     if found is None:
         columns: Iterable[tuple[str, str | int, str]] = (
-            ("title", "Title", "the titles of your columns"), ("start", "Start", ""), ("end", "End", ""),
+            ("title", "Title", say("the titles of your columns")), ("start", "Start", ""), ("end", "End", ""),
         )  # fmt: skip
     else:
         columns = found.columns
@@ -131,17 +144,21 @@ def _source(first: FirstConfig) -> Iterator[str]:
         for name, value, said in columns:
             yield _key(name, value, said)
         if found is not None and not any(name == "uid" for name, _, _ in columns):
-            yield "# No column identifies a row, so owner, title and start do: change one, and the row is a new one."
+            yield _comment(
+                say("No column identifies a row, so owner, title and start do: change one, and the row is a new one.")
+            )
     if found is not None and found.unknown_zones:
         yield ""
-        yield "# Nobody knows these zones, so their events are rejected. Take the signs away and write which they are:"
+        yield _comment(
+            say("Nobody knows these zones, so their events are rejected. Take the signs away and write which they are:")
+        )
         yield "# [sync.source.zones]"
         yield from (f"# {_text(name)} = {_text(first.zone)}" for name in found.unknown_zones)
 
 
 def _grid(grid: GridGuess) -> Iterator[str]:
     yield ""
-    yield "# A plan of people by days: each cell is an entry of its person."
+    yield _comment(say("A plan of people by days: each cell is an entry of its person."))
     yield "[sync.source.grid]"
     yield from (_key(name, value, said) for name, value, said in grid.keys)
     for name, lines in (("titles", grid.titles), ("codes", grid.codes)):
@@ -154,58 +171,78 @@ def _grid(grid: GridGuess) -> Iterator[str]:
 def _target(first: FirstConfig) -> Iterator[str]:
     yield "[sync.target]"
     if first.client:
-        yield _key("type", "activity", "a guess: appointments with clients, who have phones or e-mails")
-        yield _key("activity", "meeting", 'or "call"')
-        yield _key("contact", f"{{{first.client}}}", "on whose card in the CRM it stands")
+        yield _key("type", "activity", say("a guess: appointments with clients, who have phones or e-mails"))
+        yield _key("activity", "meeting", say('or "call"'))
+        yield _key("contact", f"{{{first.client}}}", say("on whose card in the CRM it stands"))
         if first.has_owner:
-            yield _key("responsible", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
+            yield _key("responsible", f"{{{first.owner}}}", say("found by id, e-mail, XML_ID or full name"))
     else:
         by_groups = first.guess is not None and first.guess.by_groups and first.calendar == "group"
-        said = f"the owners are called groups ({first.owner_title}); or user, company" if by_groups else _CALENDARS
+        said = (
+            say("the owners are called groups ({title}); or user, company", title=first.owner_title)
+            if by_groups
+            else _CALENDARS
+        )
         yield _key("calendar", first.calendar, said)
         if first.has_owner:
-            by = "found by id or name" if first.calendar == "group" else "found by id, e-mail, XML_ID or full name"
+            by = (
+                say("found by id or name")
+                if first.calendar == "group"
+                else say("found by id, e-mail, XML_ID or full name")
+            )
             yield _key("owner", f"{{{first.owner}}}", by)
         else:
             said = (
-                "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
+                say("the webhook's owner; or whose calendar it is")
+                if first.caller
+                else say("a stand-in: whose calendar it is")
             )
             yield _key("owner", first.caller or 1, said)
-        yield _key("section", first.section, "the calendar there, created when missing")
-    yield _key("on_unresolved", "hold", 'owner not found: its entries wait and are listed; or "skip"')
+        yield _key("section", first.section, say("the calendar there, created when missing"))
+    yield _key("on_unresolved", "hold", say('owner not found: its entries wait and are listed; or "skip"'))
     if first.unresolved:
-        yield "# The portal does not know these; say who is meant:"
+        yield _comment(say("The portal does not know these; say who is meant:"))
         # One table on one line, so that the config stays valid when the comment sign is taken away. Nobody is called
         # "?": an id would be somebody's, whose calendar would fill as soon as the sign is gone.
         names = ", ".join(f'{_text(name)} = "?"' for name in first.unresolved[:_PEOPLE_SHOWN])
         yield f"# owners = {{ {names} }}"
-    yield from _listed("People in the portal", first.people)
-    yield from _listed("Groups in the portal", first.groups)
+    yield from _listed(say("People in the portal:"), first.people)
+    yield from _listed(say("Groups in the portal:"), first.groups)
 
 
 def _fields(first: FirstConfig) -> Iterator[str]:
     yield "[sync.fields]"
-    yield _key("attendees", "none", '"source" invites guests, who get notices')
+    yield _key("attendees", "none", say('"source" invites guests, who get notices'))
     if first.guess is not None and first.guess.type == "ics":
-        yield "# remind = []                  # the feed's alarms are taken over; [] for none"
+        yield _commented("# remind = []", say("the feed's alarms are taken over; [] for none"))
 
 
 def _filter() -> Iterator[str]:
     yield "[sync.filter]"
-    yield 'exclude = ["title ~ (?i)^(итого|всего|total)"]   # rows of totals are no entries'
+    yield _commented('exclude = ["title ~ (?i)^(итого|всего|total)"]  ', say("rows of totals are no entries"))
 
 
 def _listed(title: str, lines: tuple[str, ...]) -> Iterator[str]:
     if lines:
-        yield f"# {title}:"
+        yield _comment(title)
         yield from (f"#   {_one_line(line)}" for line in lines[:_PEOPLE_SHOWN])
         if len(lines) > _PEOPLE_SHOWN:
-            yield f"#   … and {len(lines) - _PEOPLE_SHOWN} more: syncd portal owners"
+            yield _comment(say("  … and {number} more: syncd portal owners", number=len(lines) - _PEOPLE_SHOWN))
 
 
 def _key(name: str, value: str | int, said: str) -> str:
     line = f"{name} = {value if isinstance(value, int) else _text(value)}"
-    return f"{line:<{_WIDTH - 1}} # {_one_line(said)}" if said else line
+    return _commented(line, said) if said else line
+
+
+def _commented(line: str, said: str) -> str:
+    """Return a line with a comment behind it."""
+    return f"{line:<{_WIDTH - 1}} # {_one_line(told(said))}"
+
+
+def _comment(said: str) -> str:
+    """Return a line that is a comment."""
+    return f"# {_one_line(told(said))}"
 
 
 def _text(value: str) -> str:

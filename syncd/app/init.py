@@ -21,7 +21,8 @@ from syncd.app.first_config import FirstConfig, compose
 from syncd.clock import Clock
 from syncd.config import Config, load_config
 from syncd.config.secrets import Secret, check_webhook
-from syncd.errors import ConfigError, EntryError, SourceError
+from syncd.errors import ConfigError, EntryError, SourceError, message_of
+from syncd.lang.saying import say
 from syncd.model.entry import Snapshot, Timed, Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
@@ -40,8 +41,7 @@ from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
-_MACHINES = "this machine's"
-_REMEDY = ("path in [sync.source]", "the path after --source")
+_MACHINES = say("this machine's")
 _MEETINGS = "meetings"
 """The name of a sync from an account at a vendor: the name of a file of credentials says nothing of what is read."""
 _SHOWN = 200
@@ -110,7 +110,7 @@ def _checked(webhook: str) -> str:
     try:
         return check_webhook(Secret(webhook.strip()))[0].reveal()
     except ValueError as error:
-        raise ConfigError(f"--webhook {error}") from None
+        raise ConfigError(say("--webhook {message}", message=message_of(error))) from None
 
 
 async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
@@ -120,12 +120,17 @@ async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...
     try:
         content = (await asyncio.to_thread(read_file, source, Path())).content
     except SourceError as error:
-        raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
+        raise SourceError(error.message, _remedy(error)) from None
     place = _placed(source, folder) or source
     if source.lower().endswith(".pem"):
         return graph_first.first_keys(content, place) or ()
     keys = first_keys(content, place)
     return (("type", "google", ""), *keys) if keys is not None else ()
+
+
+def _remedy(error: SourceError) -> str:
+    """Return the remedy of an error about a file that no config names yet."""
+    return say("check the path after --source") if error.remedy == "check path in [sync.source]" else error.remedy
 
 
 async def _look(source: str, clock: Clock) -> Guess:
@@ -138,12 +143,12 @@ async def _look(source: str, clock: Clock) -> Guess:
         table = await asyncio.to_thread(guess_table_of, source)
         return guess_query(table.query, table.titles, table.rows)
     if re.match(r"[\w+]+://", source):
-        raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
+        raise ConfigError(say("--source is neither a file nor a web address"), say("it begins with https://"))
     try:
         content = await asyncio.to_thread(_content, source)
     except SourceError as error:
         # There is no config yet whose path could be checked.
-        raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
+        raise SourceError(error.message, _remedy(error)) from None
     return guess(source, content, _today(clock))
 
 
@@ -151,7 +156,7 @@ async def _look_at_1c(access: Access, clock: Clock) -> Guess:
     """Return what the first records of an object of 1C seem to be: it says nothing in JSON unless it is asked to."""
     asked = replace(access, url=with_query(access.url, {"$format": "json", "$top": 500}))
     found = guess(access.shown, await fetch_once(asked, clock), _today(clock))
-    preset = ("preset", "1c", "the address is one of 1C's OData")
+    preset = ("preset", "1c", say("the address is one of 1C's OData"))
     keys = (preset, *(key for key in found.keys if key[0] != "records"))
     # The number of a document has as many digits as a phone.
     columns = tuple(one for one in found.columns if (one[0], one[1]) != ("contact_phone", "Number"))
@@ -171,11 +176,15 @@ def _content(source: str) -> bytes:
         # One file is enough to guess from; the others of a directory have the same form.
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".json", ".xlsx"))
     except OSError as error:
-        raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
+        raise SourceError(
+            say("{source}: {reason}", source=source, reason=error.strerror or ""),
+            say("name a file that can be read"),
+        ) from None
     if inside:
         return read_file(str(inside[0]), Path()).content
     raise SourceError(
-        f"{source} holds no csv, ics, json or xlsx file", "name a file after --source, or one of another ending"
+        say("{source} holds no csv, ics, json or xlsx file", source=source),
+        say("name a file after --source, or one of another ending"),
     )
 
 
@@ -228,13 +237,13 @@ def _stem(source: str | None) -> str:
 
 def _zone(found: Guess | None, directory: Directory | None) -> tuple[str, str]:
     if found is not None and found.zone:
-        return found.zone, "the feed's own"
+        return found.zone, say("the feed's own")
     if directory is not None and _is_zone(directory.caller.zone):
-        return directory.caller.zone, "that of the webhook's owner"
+        return directory.caller.zone, say("that of the webhook's owner")
     if directory is not None and _is_zone(found_zone := server_zone(directory)):
-        return found_zone, "that of the portal, by its clock"
+        return found_zone, say("that of the portal, by its clock")
     here = _machine_zone()
-    return (here, _MACHINES) if here else ("UTC", "a stand-in: write yours, such as Europe/Moscow")
+    return (here, _MACHINES) if here else ("UTC", say("a stand-in: write yours, such as Europe/Moscow"))
 
 
 def _is_zone(name: str) -> bool:
@@ -279,26 +288,37 @@ def _resolves(resolve: object, owner: str) -> bool:
 
 
 def _doubts(first: FirstConfig) -> tuple[str, ...]:
-    doubts = []
+    doubts: list[str] = []
     if first.webhook is None:
-        doubts.append("webhook is a stand-in: replace it with your portal's")
+        doubts.append(say("webhook is a stand-in: replace it with your portal's"))
     if first.unresolved:
-        named = ", ".join(first.unresolved[:5]) + (" …" if len(first.unresolved) > 5 else "")
-        doubts.append(f"the portal knows no owner called {named}: their entries wait until owners names them")
+        named = (*first.unresolved[:5], *(("…",) if len(first.unresolved) > 5 else ()))
+        doubts.append(
+            say("the portal knows no owner called {names}: their entries wait until owners names them", names=named)
+        )
     if first.client:
         doubts.append(
-            f'{first.client} is mapped, so the entries become meetings on the cards of clients (type = "activity"); '
-            'if they belong into calendars, write calendar = "user", owner and section instead'
+            say(
+                '{field} is mapped, so the entries become meetings on the cards of clients (type = "activity"); '
+                'if they belong into calendars, write calendar = "user", owner and section instead',
+                field=first.client,
+            )
         )
     keys = {name for name, _, _ in first.account}
     if "private_key_file" in keys:
-        doubts.append("tenant and client_id are stand-ins: they stand in the application's registration in Entra ID")
+        doubts.append(
+            say("tenant and client_id are stand-ins: they stand in the application's registration in Entra ID")
+        )
     if keys & {"key_file", "private_key_file"}:
-        doubts.append("users.csv is a stand-in: write down whose calendars are read, one address a line")
+        doubts.append(say("users.csv is a stand-in: write down whose calendars are read, one address a line"))
     if "client_secret_file" in keys:
-        doubts.append(f"nobody has agreed yet: run `syncd source authorize {first.name}`, then `syncd check`")
+        doubts.append(
+            say("nobody has agreed yet: run `syncd source authorize {sync}`, then `syncd check`", sync=first.name)
+        )
     if not first.has_owner and not first.client:
-        doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
+        doubts.append(
+            say("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
+        )
     return tuple(doubts)
 
 
@@ -307,7 +327,13 @@ def _zone_doubts(first: FirstConfig, snapshot: Snapshot | None) -> tuple[str, ..
     spans = [entry.span for entry in snapshot.entries] if snapshot is not None else []
     if first.zone_said != _MACHINES or not any(isinstance(one, Timed) and one.zone == first.zone for one in spans):
         return ()
-    return (f"times without a zone are taken as {first.zone}, {_MACHINES}: set timezone to the schedule's own",)
+    return (
+        say(
+            "times without a zone are taken as {zone}, {whose}: set timezone to the schedule's own",
+            zone=first.zone,
+            whose=_MACHINES,
+        ),
+    )
 
 
 def _proved(text: str, folder: Path) -> Config:
@@ -320,7 +346,7 @@ def _proved(text: str, folder: Path) -> Config:
 
 async def _read(config: Config, clock: Clock) -> Snapshot:
     sync = config.syncs[0]
-    source = open_source(sync.source.options, sync.source.base, where="the config written")
+    source = open_source(sync.source.options, sync.source.base, where=say("the config written"))
     now = _today(clock)
     # As a pass would read it, so that what is shown is what will be synced.
     window = Window(first=now - sync.past, last=now + max(sync.future, timedelta(days=1)))

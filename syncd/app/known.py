@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from syncd.config import SyncConfig
-from syncd.model.names import counted
+from syncd.lang.saying import say, say_count
 from syncd.model.zones import same
 from syncd.portal.client import Portal
 from syncd.portal.probe.facts import Facts, facts_from
 from syncd.state.ledger import Ledger
 from syncd.target.fields import NAME_LIMIT
 
-NEVER = "never probed; `syncd portal probe` finds out in a minute how it behaves, before the first real write"
+NEVER = say("never probed; `syncd portal probe` finds out in a minute how it behaves, before the first real write")
 
 
 async def facts_of(ledger: Ledger, portal: Portal) -> Facts | None:
@@ -27,8 +27,16 @@ def in_short(facts: Facts | None) -> str:
         return NEVER
     day = datetime.fromtimestamp(facts.probed_at, UTC).date()
     odd = facts.contradictions
-    unlike = f", {counted(len(odd), 'fact')} unlike PORTAL.md: {', '.join(one.name for one in odd)}" if odd else ""
-    return f"probed on {day}: {facts.known} of {len(facts.facts)} facts known{unlike}"
+    said = say("probed on {day}: {known} of {number} facts known", day=day, known=facts.known, number=len(facts.facts))
+    if not odd:
+        return said
+    return say_count(
+        "{said}, {count:,} fact unlike PORTAL.md: {names}",
+        "{said}, {count:,} facts unlike PORTAL.md: {names}",
+        len(odd),
+        said=said,
+        names=tuple(one.name for one in odd),
+    )
 
 
 def consequences(facts: Facts | None, syncs: Iterable[SyncConfig]) -> Iterator[str]:
@@ -37,21 +45,25 @@ def consequences(facts: Facts | None, syncs: Iterable[SyncConfig]) -> Iterator[s
         return
     if facts.value("waf") is True:
         caught = facts.value("waf_families")
-        families = ", ".join(map(str, caught)) if isinstance(caught, list) and caught else "some of them"
-        yield (
-            "its text filter is on: titles and places with words such as «create event» or «select … from» are shown "
-            f"with blanks in them (it acts on {families})"
+        families = tuple(map(str, caught)) if isinstance(caught, list) and caught else say("some of them")
+        yield say(
+            "its text filter is on: titles and places with words such as «create event» or «select … from» are shown"
+            " with blanks in them (it acts on {families})",
+            families=families,
         )
     kept = facts.value("name_length")
     if isinstance(kept, int) and kept < NAME_LIMIT:
-        yield f"it keeps {kept} characters of a title: longer ones are cut by it, anywhere in a word"
+        yield say("it keeps {number} characters of a title: longer ones are cut by it, anywhere in a word", number=kept)
     if facts.text("batch_counter") == "batch":
-        yield "it counts the operating time of all commands in batches together, and so do forecasts"
+        yield say("it counts the operating time of all commands in batches together, and so do forecasts")
     for sync in syncs:
         if sync.fields.host is not None and facts.text("host_rule") == "docs":
-            yield f"it makes syncd's user the organiser of every meeting, so `host` of {sync.name} has no effect"
+            yield say(
+                "it makes syncd's user the organiser of every meeting, so `host` of {sync} has no effect",
+                sync=sync.name,
+            )
         if sync.fields.crm and facts.value("crm_fields") is False:
-            yield f"it is too old to link events to the CRM, so `crm` of {sync.name} has no effect"
+            yield say("it is too old to link events to the CRM, so `crm` of {sync} has no effect", sync=sync.name)
 
 
 def wrong_zone(facts: Facts | None, configured: str | None) -> str:

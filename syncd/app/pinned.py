@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from syncd.app.documents import change_document
+from syncd.app.told_json import told_json
 from syncd.cycle.plan import Prepared
-from syncd.errors import ConfigError, GuardError
+from syncd.errors import ConfigError, GuardError, message_of
+from syncd.lang.saying import joined, say, say_as, say_count
 from syncd.model.item import Change
 from syncd.model.json_values import Json
-from syncd.model.names import counted
+from syncd.model.labels import LABELS
 from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
 _LONGEST_VALUE = 60
+_OPS = {
+    "create": say_as("what was done", "create"),
+    "update": say_as("what was done", "update"),
+    "delete": say_as("what was done", "delete"),
+    "adopt": say_as("what was done", "adopt"),
+}
 
 
 class _PinnedPlan(msgspec.Struct):
@@ -46,20 +53,27 @@ class Pins:
         pinned = self.plans.get(prepared.sync)
         if pinned is None:
             raise GuardError(
-                f"{prepared.sync}: {self.path} holds no plan for this sync", "pin a new one with `syncd plan --out`"
+                say("{sync}: {path} holds no plan for this sync", sync=prepared.sync, path=str(self.path)),
+                say("pin a new one with `syncd plan --out`"),
             )
         current = {_digest(change): _said(change_document(change)) for change in prepared.plan.changes}
         extra = [said for digest, said in current.items() if digest not in pinned]
         missing = [said for digest, said in pinned.items() if digest not in current]
         if extra or missing:
-            differences = [f"now also: {one}" for one in extra[:_SHOWN]] + [
-                f"no longer: {one}" for one in missing[:_SHOWN]
-            ]
+            differences = [say("now also: {change}", change=one) for one in extra[:_SHOWN]]
+            differences += [say("no longer: {change}", change=one) for one in missing[:_SHOWN]]
             raise GuardError(
-                f"{prepared.sync}: the plan in {self.path} no longer matches:"
-                f" {counted(len(extra), 'change is', 'changes are')} new, {len(missing)} gone"
-                f" ({'; '.join(differences)}); nothing was sent",
-                "review and pin a new one with `syncd plan --out`",
+                say(
+                    "{sync}: the plan in {path} no longer matches:"
+                    " {new} new, {number} gone"
+                    " ({differences}); nothing was sent",
+                    sync=prepared.sync,
+                    path=str(self.path),
+                    new=say_count("{count:,} change is", "{count:,} changes are", len(extra)),
+                    number=len(missing),
+                    differences=joined(differences),
+                ),
+                say("review and pin a new one with `syncd plan --out`"),
             )
 
 
@@ -68,21 +82,23 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
 
     `clean` takes secrets out of what is only for people to read.
     """
-    pinned = _PinnedFile(
-        format=_FORMAT,
-        plans=[
-            _PinnedPlan(
-                sync=one.sync,
-                changes=[within(change_document(change), clean) for change in one.plan.changes],
-                digests=[_digest(change) for change in one.plan.changes],
-            )
+    pinned: Json = {
+        "format": _FORMAT,
+        "plans": [
+            {
+                "sync": one.sync,
+                "changes": [within(change_document(change), clean) for change in one.plan.changes],
+                "digests": [_digest(change) for change in one.plan.changes],
+            }
             for one in plans
         ],
-    )
+    }
     try:
-        path.write_bytes(orjson.dumps(msgspec.to_builtins(pinned, enc_hook=str), option=orjson.OPT_INDENT_2) + b"\n")
+        path.write_bytes(told_json(pinned) + b"\n")
     except OSError as error:
-        raise ConfigError(f"cannot write the plan to {path}: {error.strerror}") from error
+        raise ConfigError(
+            say("cannot write the plan to {path}: {reason}", path=str(path), reason=error.strerror or "")
+        ) from error
 
 
 def read(path: Path, content: bytes) -> Pins:
@@ -90,9 +106,15 @@ def read(path: Path, content: bytes) -> Pins:
     try:
         read_file = msgspec.json.decode(content, type=_PinnedFile)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path} is not a plan pinned by `syncd plan --out`: {error}", "pin it again") from error
+        raise ConfigError(
+            say("{path} is not a plan pinned by `syncd plan --out`: {error}", path=str(path), error=message_of(error)),
+            say("pin it again"),
+        ) from error
     if read_file.format != _FORMAT:
-        raise ConfigError(f"{path} was pinned by another version of syncd", "pin a new one with `syncd plan --out`")
+        raise ConfigError(
+            say("{path} was pinned by another version of syncd", path=str(path)),
+            say("pin a new one with `syncd plan --out`"),
+        )
     plans = {
         one.sync: {digest: _said(change) for digest, change in zip(one.digests, one.changes, strict=True)}
         for one in read_file.plans
@@ -109,12 +131,21 @@ def _digest(change: Change) -> str:
 
 
 def _said(change: Mapping[str, Json]) -> str:
-    said = f"{change.get('op')} «{change.get('title')}» {change.get('start')}"
+    said = say(
+        "{op} «{title}» {start}",
+        op=_OPS.get(str(change.get("op")), str(change.get("op"))),
+        title=str(change.get("title")),
+        start=str(change.get("start")),
+    )
     fields = change.get("fields")
     if change.get("op") != "update" or not isinstance(fields, Mapping):
         return said
-    differs = [f"{name} {_short(*pair)}" for name, pair in sorted(fields.items()) if isinstance(pair, list | tuple)]
-    return f"{said}, {', '.join(differs)}"
+    differs = tuple(
+        say("{field} {change}", field=LABELS.get(name, name), change=_short(*pair))
+        for name, pair in sorted(fields.items())
+        if isinstance(pair, list | tuple)
+    )
+    return say("{said}, {differs}", said=said, differs=differs)
 
 
 def _short(before: Json, after: Json) -> str:

@@ -16,9 +16,10 @@ from typing import TextIO
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
+from syncd.lang.catalog import told
+from syncd.lang.saying import joined, say, say_count
 from syncd.model.entry import Problem
 from syncd.model.item import KIND_PATTERN, Change, Key
-from syncd.model.names import counted
 from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
@@ -29,6 +30,8 @@ _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 _LATER_FORMULA = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
 """Or within a text: where the comma is the decimal sign, spreadsheets part the lines of any CSV file at semicolons."""
 _ACTIONS = ("create", "update", "delete", "adopt")
+_KEPT, _UNCONFIRMED = say("gone from the source, kept"), say("not confirmed by the portal")
+_NOT_READ = say("not read back")
 _STATUSES = {"skipped": "unchanged"}
 """The status of what the config says to leave out: nothing waits there for a person."""
 
@@ -49,16 +52,28 @@ class Verdict:
     on_cards: bool = False
 
     def __str__(self) -> str:
-        held = f"; {self.held:,} held" if self.held else ""
-        return (
-            f"{self.confirmed:,} of {self.total:,} confirmed; {self.differ:,} differ; {self.rejected:,} rejected{held}"
-        )
+        said = [
+            say("{confirmed:,} of {total:,} confirmed", confirmed=self.confirmed, total=self.total),
+            say("{number:,} differ", number=self.differ),
+            say("{number:,} rejected", number=self.rejected),
+        ]
+        return joined([*said, *([say("{number:,} held", number=self.held)] if self.held else [])])
 
-    def told(self, more: str) -> str:
-        """Return the verdict and `more`, with what is counted: a pass counts events, and a series may be several."""
-        noun = ("activity", "activities") if self.on_cards else ("event", "events")
-        stand = f" (in {counted(self.items, *noun)})" if self.items != self.total else ""
-        return f"entries read back: {self}{more}{stand}"
+    def told(self, *, to_report: bool) -> str:
+        """Return the verdict, with what is counted: a pass counts events, and a series may be several.
+
+        With `to_report` it says where more is to be read.
+        """
+        said = say("entries read back: {verdict}", verdict=str(self))
+        if to_report:
+            said = say("{verdict}, see report", verdict=said)
+        if self.items == self.total:
+            return said
+        if self.on_cards:
+            return say_count(
+                "{verdict} (in {count:,} activity)", "{verdict} (in {count:,} activities)", self.items, verdict=said
+            )
+        return say_count("{verdict} (in {count:,} event)", "{verdict} (in {count:,} events)", self.items, verdict=said)
 
 
 def verdict(result: PassResult) -> Verdict:
@@ -91,7 +106,9 @@ def check(path: Path) -> None:
     try:
         path.open("a", encoding="utf-8").close()
     except OSError as error:
-        raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
+        raise ConfigError(
+            say("cannot write the report to {path}: {reason}", path=str(path), reason=error.strerror or "")
+        ) from error
 
 
 def write(file: TextIO, results: Iterable[PassResult], *, clean: Clean = str, raw: bool = False) -> None:
@@ -103,7 +120,7 @@ def write(file: TextIO, results: Iterable[PassResult], *, clean: Clean = str, ra
     writer = csv.writer(file)
     writer.writerow(HEADER)
     for result in results:
-        writer.writerows([cell(clean(one), raw=raw) for one in row] for row in rows(result))
+        writer.writerows([cell(clean(told(one)), raw=raw) for one in row] for row in rows(result))
 
 
 def cell(text: str, *, raw: bool) -> str:
@@ -133,7 +150,7 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
             yield facts.row(link.where, uid, link.title)
     for link in prepared.plan.kept:
         verified = "yes" if link.key in facts.confirmed else "no"
-        why = "gone from the source, kept"
+        why = _KEPT
         yield (link.where, link.key.uid, link.title, "", "unchanged", str(link.remote_id), verified, why)
 
 
@@ -200,12 +217,12 @@ class _Facts:
         if uid in self.conflicts:
             return "conflict", self.conflicts[uid]
         if not all(change.op == "adopt" or change.key in self.settled for change in changes):
-            return "unknown", result.record.error or "not confirmed by the portal"
+            return "unknown", result.record.error or _UNCONFIRMED
         if result.read_back is not None:
             if wrong := [result.read_back.wrong[key] for key in sorted(keys) if key in result.read_back.wrong]:
                 return "conflict", wrong[0]
             if changes and not keys <= result.read_back.confirmed:
-                return "unknown", "not read back"
+                return "unknown", _NOT_READ
         return ("ok" if changes else "unchanged"), ""
 
 

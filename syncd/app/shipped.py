@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _KEPT_IN = {"README.md": "", "config.example.toml": ""}
@@ -20,4 +21,6 @@ def shipped(name: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise ConfigError(f"{name} is missing beside syncd: {places[0]}", "install syncd again")
+    raise ConfigError(
+        say("{name} is missing beside syncd: {place}", name=name, place=str(places[0])), say("install syncd again")
+    )

@@ -5,16 +5,37 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from syncd.app.documents import iso
 from syncd.app.report import cell
+from syncd.app.words import STATES
 from syncd.html import tag
+from syncd.lang.catalog import reader, told
+from syncd.lang.saying import say, say_as
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
 
 _COUNTED = ("created", "updated", "deleted", "adopted")
+_TITLES: Mapping[str, str] = {
+    "sync": say_as("column", "sync"),
+    "portal": say_as("column", "portal"),
+    "passes": say_as("column", "passes"),
+    "failed": say_as("column", "failed"),
+    "created": say_as("column", "created"),
+    "updated": say_as("column", "updated"),
+    "deleted": say_as("column", "deleted"),
+    "adopted": say_as("column", "adopted"),
+    "state": say_as("column", "state"),
+    "last_pass": say_as("column", "last pass"),
+    "last_success": say_as("column", "last success"),
+    "rejected": say_as("column", "rejected"),
+    "held": say_as("column", "held"),
+    "paused": say_as("column", "paused"),
+    "error": say_as("column", "error"),
+}
+"""Of the page; CSV and JSON keep the names that programs read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +106,27 @@ def summary_csv(summaries: Sequence[SyncSummary]) -> str:
 
 def summary_page(summaries: Sequence[SyncSummary], *, since: float, until: float) -> str:
     """Return the report as one HTML page that needs nothing else, fit to be mailed."""
-    title = f"syncd: {iso(since)} to {iso(until)}"
-    rows = (tag("tr", *(tag("td", _text(value)) for value in _values(one).values())) for one in summaries)
+    title = told(say("syncd: {since} to {until}", since=iso(since) or "", until=iso(until) or ""))
+    rows = (tag("tr", *(tag("td", _told(name, value)) for name, value in _values(one).items())) for one in summaries)
     head = tag("head", tag("meta", charset="utf-8"), tag("title", title))
     table = tag(
         "table",
-        tag("thead", tag("tr", *(tag("th", name.replace("_", " ")) for name in HEADER))),
+        tag("thead", tag("tr", *(tag("th", told(_TITLES[name])) for name in HEADER))),
         tag("tbody", *rows),
         border="1",
         cellpadding="4",
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('h1', title), table), lang='en')}\n"
+    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('h1', title), table), lang=reader())}\n"
 
 
 def _values(one: SyncSummary) -> dict[str, Json]:
     return {name: getattr(one, name) for name in HEADER}
 
 
+def _told(name: str, value: Json) -> str:
+    """Return a cell of the page, which is for people alone."""
+    return told(STATES.get(str(value), str(value))) if name == "state" else _text(value)
+
+
 def _text(value: Json) -> str:
-    return "" if value is None else cell(str(value), raw=False)
+    return "" if value is None else cell(told(value) if isinstance(value, str) else str(value), raw=False)

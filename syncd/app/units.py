@@ -16,6 +16,7 @@ from typing import Literal
 
 from syncd.app.shipped import shipped
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 _UNITS = ("syncd.service", "syncd-migrate@.service")
 _PLACES = {
@@ -52,30 +53,42 @@ def install_units(*, program: Path, root: Path, force: bool) -> tuple[Placed, ..
         return tuple(Placed(path=path, action=_place(path, text, force=force)) for path, text in texts)
     except OSError as error:
         raise ConfigError(
-            f"cannot write {error.filename}: {error.strerror}", "run this as root: sudo syncd service install"
+            say("cannot write {filename}: {reason}", filename=error.filename, reason=error.strerror or ""),
+            say("run this as root: sudo syncd service install"),
         ) from error
 
 
 def _check_program(program: Path) -> None:
     if not program.is_absolute() or not os.access(program, os.X_OK):
         raise ConfigError(
-            f"there is no program syncd at {program}",
-            "install it first: python3 -m venv /opt/syncd && /opt/syncd/bin/pip install '.[all]'",
+            say("there is no program syncd at {program}", program=str(program)),
+            say("install it first: python3 -m venv /opt/syncd && /opt/syncd/bin/pip install '.[all]'"),
         )
     if str(program).startswith(_HIDDEN):
         raise ConfigError(
-            f"the service could not start {program}, because it sees no home and no temporary directory",
-            "install it elsewhere: python3 -m venv /opt/syncd && /opt/syncd/bin/pip install '.[all]'",
+            say(
+                "the service could not start {program}, because it sees no home and no temporary directory",
+                program=str(program),
+            ),
+            say("install it elsewhere: python3 -m venv /opt/syncd && /opt/syncd/bin/pip install '.[all]'"),
         )
     interpreter = program.with_name("python").resolve()
     if str(interpreter).startswith(_HIDDEN):
         raise ConfigError(
-            f"the service could not start {program}, because its Python is {interpreter}, and it sees no home",
-            "make the environment with the system's own: /usr/bin/python3 -m venv /opt/syncd",
+            say(
+                "the service could not start {program}, because its Python is {interpreter}, and it sees no home",
+                program=str(program),
+                interpreter=str(interpreter),
+            ),
+            say("make the environment with the system's own: /usr/bin/python3 -m venv /opt/syncd"),
         )
     if re.search(r"""[\s%$"'\\]""", str(program)):
         raise ConfigError(
-            f"a unit cannot name {program}: it holds a blank or a sign with a meaning of its own", "move it"
+            say(
+                "a unit cannot name {program}: it holds a blank or a sign with a meaning of its own",
+                program=str(program),
+            ),
+            say("move it"),
         )
 
 
@@ -126,10 +139,14 @@ def next_steps(placed: tuple[Placed, ...], config: Path) -> Iterator[str]:
     """Yield what is left to do by hand, a line each; `config` is where the service looks for its config."""
     kept = [one.path for one in placed if one.action == "kept"]
     if kept:
-        yield f"kept as it is, because it was changed by hand: {', '.join(map(str, kept))}"
-        yield "  (changes belong into `systemctl edit syncd`; --force replaces it, and keeps the old one as .old)"
+        yield say("kept as it is, because it was changed by hand: {files}", files=tuple(map(str, kept)))
+        yield say("  (changes belong into `systemctl edit syncd`; --force replaces it, and keeps the old one as .old)")
     if not config.exists():
-        yield f'install -m 640 -g syncd syncd.toml {config}    # with webhook_credential = "webhook"'
+        yield say(
+            'install -m 640 -g syncd syncd.toml {config}    # with webhook_credential = "webhook"', config=str(config)
+        )
     if not config.with_name("webhook").exists():
-        yield f"install -m 600 webhook.txt {config.with_name('webhook')}    # the webhook's address alone"
+        yield say(
+            "install -m 600 webhook.txt {file}    # the webhook's address alone", file=str(config.with_name("webhook"))
+        )
     yield "systemctl enable --now syncd"

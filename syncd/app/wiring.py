@@ -27,6 +27,7 @@ from syncd.config.learn import Learn
 from syncd.cycle.series_index import index_name
 from syncd.cycle.sync import Sync
 from syncd.errors import ConfigError, PortalUnusableError, SyncdError
+from syncd.lang.saying import say
 from syncd.model.guard import Guard
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
@@ -103,7 +104,7 @@ class _Unusable:
         self._why = why
 
     async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
-        raise PortalUnusableError(self._why, "put the secret there and reload; the other portals go on")
+        raise PortalUnusableError(self._why, say("put the secret there and reload; the other portals go on"))
 
     async def close(self) -> None:
         pass
@@ -185,7 +186,12 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger |
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
-            raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
+            raise ConfigError(
+                say(
+                    "{where}: portal names {portal}, which is not there", where=source.where, portal=repr(source.portal)
+                ),
+                say("see [portals]"),
+            )
     return syncs
 
 

@@ -20,20 +20,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     import traceback
 
     from syncd.cli.outlet import outlets
+    from syncd.cli.speaking import speaking
+    from syncd.lang.catalog import told
+    from syncd.lang.saying import say
     from syncd.scrub import Scrubber
 
     scrubber = Scrubber()
     given = sys.argv[1:] if argv is None else argv
-    with outlets(scrubber):  # from the first word on: a message about the command line repeats it
+    with outlets(scrubber), speaking(given):  # from the first word on: a message about the command line repeats it
         try:
             return _main(given, scrubber)
         except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
             from syncd.log import ranked
 
             sys.stderr.write(ranked(scrubber.text(traceback.format_exc()).rstrip("\n"), "critical", sys.stderr) + "\n")
-            print("syncd: that is a defect of syncd; nothing has to be repaired by hand", file=sys.stderr)
+            said = say("syncd: that is a defect of syncd; nothing has to be repaired by hand")
+            print(told(said), file=sys.stderr)
             if "--json" in given:
-                print(f'{{"error": "a defect of syncd; stderr says where", "remedy": "", "exit_code": {DEFECT}}}')
+                _print_json(say("a defect of syncd; stderr says where"), "", DEFECT)
             return DEFECT
 
 
@@ -49,7 +53,9 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
         arguments = parsed(parser, given)
     except SystemExit as stopped:
         if stopped.code and "--json" in given:  # a script that reads the document has to find one
-            print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
+            from syncd.lang.saying import say
+
+            _print_json(say("the command line is wrong; stderr says why"), "syncd --help", 2)
         raise
     if arguments.command is None:
         parser.print_help(sys.stderr)
@@ -57,6 +63,15 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
     from syncd.cli.execute import run
 
     return run(arguments, scrubber)
+
+
+def _print_json(error: str, remedy: str, exit_code: int) -> None:
+    import json
+
+    from syncd.lang.catalog import told
+
+    document = {"error": told(error), "remedy": remedy, "exit_code": exit_code}
+    print(json.dumps(document, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,8 @@ from syncd.cli.files import content, writing
 from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
 from syncd.errors import ConfigError, StoppedError, SyncdError
+from syncd.lang.catalog import reader, told
+from syncd.lang.saying import restored, say
 from syncd.portal.client import Progress
 from syncd.service.protocol import (
     VERSION,
@@ -39,8 +42,11 @@ from syncd.service.protocol import (
 )
 
 
-def request_of(arguments: argparse.Namespace) -> Request:
-    """Return what a command line asks of the daemon; raises ConfigError for a plan that cannot be read."""
+def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -> Request:
+    """Return what a command line asks of a daemon that knows these `languages`.
+
+    Raises ConfigError for a plan that cannot be read.
+    """
 
     def given(name: str) -> bool:
         return bool(getattr(arguments, name, False))
@@ -65,6 +71,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         report=given("report"),
         plan=Pinned(name=str(plan), content=content(plan).decode("utf-8", "replace")) if plan is not None else None,
         screen=_screen(),
+        language=reader() if reader() in languages else None,
     )
 
 
@@ -80,7 +87,7 @@ async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.E
 
     `stop` is passed on, so that the command ends as it does without a daemon.
     """
-    request = request_of(arguments)
+    request = request_of(arguments, daemon.hello.languages)
     stopping = asyncio.ensure_future(_stop_when(stop, daemon.writer))
     with ExitStack() as closing:
         closing.callback(daemon.close)
@@ -92,8 +99,8 @@ async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.E
             if code is not None:
                 return code
     raise StoppedError(
-        "the daemon has ended before the command was done; what was sent is recorded",
-        "`syncd status` tells how it stands",
+        say("the daemon has ended before the command was done; what was sent is recorded"),
+        say("`syncd status` tells how it stands"),
     )
 
 
@@ -146,7 +153,7 @@ class _Client:
             case Failed():
                 raise _RemoteError(message)
             case _:
-                raise ConfigError(f"the daemon says {type(message).__name__}, which has no meaning here")
+                raise ConfigError(say("the daemon says {kind}, which has no meaning here", kind=type(message).__name__))
         return None
 
     def _write(self, text: str) -> None:
@@ -160,7 +167,10 @@ class _RemoteError(SyncdError):
     """The error that ended a command in the daemon, with its exit code."""
 
     def __init__(self, failed: Failed) -> None:
-        super().__init__(failed.error, failed.remedy)
+        super().__init__(
+            restored(failed.error_message) if failed.error_message else failed.error,
+            restored(failed.remedy_message) if failed.remedy_message else failed.remedy,
+        )
         self.exit_code = failed.code
 
 
@@ -177,7 +187,7 @@ class _RemoteBar:
             return
         if self._bar is None:
             self._bar = progress.make_bar()
-            self._bar.add_task(now.title, total=None, note="reading")
+            self._bar.add_task(now.title, total=None, note=told(progress.READING))
             self._bar.start()
         if now.total:
             note = progress.note(

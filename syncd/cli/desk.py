@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from rich.console import Console
 
 from syncd.app.application import App
-from syncd.cli import show
+from syncd.cli import printed, show
 from syncd.cli.files import content, writing
-from syncd.cli.outlet import certain
+from syncd.cli.outlet import certain, tell
 from syncd.cli.question import agreed, asked
 from syncd.errors import StateError
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.service.schedule import SyncState
 
@@ -120,15 +120,15 @@ class OwnDesk:
 
     def document(self, value: Json) -> None:
         """Print the JSON document of a command."""
-        show.document(value)
+        printed.document(value)
 
     def print(self, text: str) -> None:
         """Print a line to stdout."""
-        print(text)
+        tell(text)
 
     def note(self, text: str) -> None:
         """Print a line to stderr."""
-        print(text, file=sys.stderr)
+        tell(text, stderr=True)
 
     def bar(
         self, portal: Portal, title: str, *, wanted: bool = True, lines: bool = False
@@ -170,7 +170,8 @@ class OwnDesk:
     def poke(self, name: str) -> None:
         """Raise StateError: nobody is there who could make a pass."""
         raise StateError(
-            f"no daemon runs with {self.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
+            say("no daemon runs with {path}", path=str(self.app.config.path)),
+            say("`syncd sync` makes a pass now; `syncd run` is the daemon"),
         )
 
     async def pause(self, name: str) -> None:
@@ -187,7 +188,7 @@ async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
     found: list[str] = []
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
         if not arguments.names and await desk.app.ledger.of(sync.name).paused() is not None:
-            desk.note(f"{sync.name} is paused and left out; `syncd resume {sync.name}` lets it go on")
+            desk.note(say("{name} is paused and left out; `syncd resume {name}` lets it go on", name=sync.name))
         else:
             found.append(sync.name)
     return tuple(found)

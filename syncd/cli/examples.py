@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
+
 EXAMPLES = {
     "demo": ("syncd demo --no-wait",),
     "init": (
@@ -9,7 +12,10 @@ EXAMPLES = {
         "syncd init --source https://example.com/feed.ics --webhook https://example.bitrix24.com/rest/1/CODE/",
     ),
     "check": ("syncd check", "syncd check 'north-*' --offline"),
-    "plan": ("syncd plan shifts", "syncd plan --verify --out reviewed.json    # then: syncd sync --plan reviewed.json"),
+    "plan": (
+        "syncd plan shifts",
+        say("syncd plan --verify --out reviewed.json    # then: syncd sync --plan reviewed.json"),
+    ),
     "sync": ("syncd sync", "syncd sync shifts --report result.csv", "syncd sync --plan reviewed.json"),
     "migrate": ("syncd migrate shifts --report result.csv",),
     "undo": ("syncd undo 17",),
@@ -18,7 +24,11 @@ EXAMPLES = {
     "status": ("syncd status", "syncd status --json"),
     "report": ("syncd report --since 7d --format html > week.html", "syncd report --format csv"),
     "history": ("syncd history shifts", "syncd history --run 17"),
-    "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
+    "state": (
+        "syncd state backup /var/backups/syncd.db",
+        "syncd state check",
+        "syncd state move --to postgresql://syncd@db.example.com/syncd",
+    ),
     "lease": ("syncd lease list", "syncd lease release main"),
     "retry": ("syncd retry", "syncd retry shifts"),
     "poke": ("syncd poke shifts",),
@@ -33,7 +43,7 @@ EXAMPLES = {
     ),
     "sandbox": (
         "syncd sandbox",
-        "syncd sandbox --from-portal main --export company.json    # then: syncd sandbox --world company.json",
+        say("syncd sandbox --from-portal main --export company.json    # then: syncd sandbox --world company.json"),
         "syncd sandbox --tariff enterprise --cost calendar.event.add=0.4 --fault help",
         "syncd sandbox --like portal-facts.json",
     ),
@@ -50,7 +60,13 @@ EXAMPLES = {
 
 
 def epilog_of(command: str, already: str | None) -> str:
-    """Return what stands at the end of the help of `command`: `already`, then its examples."""
-    heading = "example:" if len(EXAMPLES[command]) == 1 else "examples:"
-    lines = "\n".join(f"  {line}" for line in EXAMPLES[command])
-    return f"{already}\n\n{heading}\n{lines}" if already else f"{heading}\n{lines}"
+    """Return what stands at the end of the help of `command`: `already`, then its examples.
+
+    Of a command below another one, such as "state move", these are those of the other one that name it.
+    """
+    own = EXAMPLES.get(command)
+    if own is None:
+        own = tuple(line for line in EXAMPLES[command.partition(" ")[0]] if f"syncd {command}" in line)
+    heading = told(say("example:") if len(own) == 1 else say("examples:"))
+    lines = "\n".join(f"  {told(line)}" for line in own)
+    return f"{told(already)}\n\n{heading}\n{lines}" if already else f"{heading}\n{lines}"

@@ -13,13 +13,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO, cast
 
-from syncd.cli.outlet import certain, shown
+from syncd.cli.outlet import certain, shown, tell
 from syncd.errors import OutOfMemoryError, SyncdError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.scrub import Scrubber
 
 INTERRUPTED = 130
 _WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
-_SECOND_SIGNAL_NOTE = "stopping after the batches in flight; once more to stop at once"
+_SECOND_SIGNAL_NOTE = say("stopping after the batches in flight; once more to stop at once")
 
 
 def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
         _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
         return OutOfMemoryError.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("stopped", file=sys.stderr)
+        tell(say("stopped"), stderr=True)
         return INTERRUPTED
     except BrokenPipeError:
         # `syncd plan | head`: not an error. Python would complain when it flushes stdout at exit, so that goes nowhere.
@@ -112,7 +114,7 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
             return
         stop.set()
         if sys.stderr.isatty():
-            print(_SECOND_SIGNAL_NOTE, file=sys.stderr)
+            tell(_SECOND_SIGNAL_NOTE, stderr=True)
 
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, on_signal)
@@ -135,8 +137,12 @@ def config_path(arguments: argparse.Namespace) -> Path:
 
     found, named = find_config(arguments.config, os.environ, Path.cwd()), os.environ.get("SYNCD_CONFIG")
     if arguments.config is None and named and found != Path(named):
-        said = f"syncd: $SYNCD_CONFIG names {shown(named)}, which is not there; {shown(str(found))} is used"
-        print(ranked(said, "warning", sys.stderr), file=sys.stderr)
+        said = say(
+            "syncd: $SYNCD_CONFIG names {named}, which is not there; {found} is used",
+            named=named,
+            found=str(found),
+        )
+        print(ranked(shown(said), "warning", sys.stderr), file=sys.stderr)
     arguments.config = found  # who asks for a daemon first, and works by himself then, looks for it twice
     return found
 
@@ -145,7 +151,11 @@ def _print_error(error: SyncdError, *, as_json: bool) -> None:
     if as_json:
         import orjson
 
-        document = {"error": certain(error.message), "remedy": certain(error.remedy), "exit_code": error.exit_code}
+        document = {
+            "error": certain(told(error.message)),
+            "remedy": certain(told(error.remedy)),
+            "exit_code": error.exit_code,
+        }
         print(orjson.dumps(document).decode())
     from syncd.log import ranked
 

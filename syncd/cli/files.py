@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 
 def content(path: Path) -> bytes:
@@ -15,8 +16,10 @@ def content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        remedy = "pin one with `syncd plan --out FILE`, or correct the path"
-        raise ConfigError(f"cannot read the plan {path}: {error.strerror}", remedy) from error
+        remedy = say("pin one with `syncd plan --out FILE`, or correct the path")
+        raise ConfigError(
+            say("cannot read the plan {path}: {reason}", path=str(path), reason=error.strerror or ""), remedy
+        ) from error
 
 
 @contextmanager
@@ -26,4 +29,6 @@ def writing(path: Path) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
-        raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
+        raise ConfigError(
+            say("cannot write the report to {path}: {reason}", path=str(path), reason=error.strerror or "")
+        ) from error

@@ -1,4 +1,7 @@
-"""`python -m syncd.cli.manual`: the manual page syncd(1), made from the parser, so that it tells what is true."""
+"""`python -m syncd.cli.manual [--lang ru]`: the manual page syncd(1).
+
+It is made from the parser, so that it tells what is true.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,33 @@ from collections.abc import Iterator
 
 from syncd import __version__
 from syncd.cli.parser import build_parser
+from syncd.cli.speaking import speaking, usage_prefix
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 
 _EXIT_STATUS = (
-    ("0", "Done, nothing left over."),
-    ("1", "Done, but some entries were rejected or held."),
-    ("2", "Usage or config error."),
-    ("3", "A portal refused, or did not answer."),
-    ("4", "A safety guard stopped it, or the pinned plan no longer matches."),
-    ("5", "A source is unreadable or incomplete."),
-    ("6", "Another syncd holds this state."),
-    ("7", "The state cannot be read or written for now."),
-    ("70", "A defect of syncd, with a traceback on stderr."),
-    ("130", "Interrupted; the state is consistent."),
+    ("0", say("Done, nothing left over.")),
+    ("1", say("Done, but some entries were rejected or held.")),
+    ("2", say("Usage or config error.")),
+    ("3", say("A portal refused, or did not answer.")),
+    ("4", say("A safety guard stopped it, or the pinned plan no longer matches.")),
+    ("5", say("A source is unreadable or incomplete.")),
+    ("6", say("Another syncd holds this state.")),
+    ("7", say("The state cannot be read or written for now.")),
+    ("70", say("A defect of syncd, with a traceback on stderr.")),
+    ("130", say("Interrupted; the state is consistent.")),
 )
 _FILES = (
-    ("./syncd.toml", "The config, if the working directory has one."),
-    ("~/.config/syncd/config.toml", "The config of one user."),
-    ("/etc/syncd/config.toml", "The config of the service."),
-    ("/var/lib/syncd/syncd.db", "What the service remembers: one SQLite file, with an echo beside it."),
+    ("./syncd.toml", say("The config, if the working directory has one.")),
+    ("~/.config/syncd/config.toml", say("The config of one user.")),
+    ("/etc/syncd/config.toml", say("The config of the service.")),
+    ("/var/lib/syncd/syncd.db", say("What the service remembers: one SQLite file, with an echo beside it.")),
 )
 _ENVIRONMENT = (
-    ("SYNCD_CONFIG", "The config file, where --config names none."),
-    ("CREDENTIALS_DIRECTORY", "Where systemd puts the secrets that the config names as X_credential."),
-    ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy for portals and feeds."),
+    ("SYNCD_LANG", say("The language of messages, en or ru, where --lang names none.")),
+    ("SYNCD_CONFIG", say("The config file, where --config names none.")),
+    ("CREDENTIALS_DIRECTORY", say("Where systemd puts the secrets that the config names as X_credential.")),
+    ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", say("The proxy for portals and feeds.")),
 )
 
 
@@ -40,18 +47,27 @@ def manual() -> str:
 
 
 def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield f'.TH SYNCD 1 "" "syncd {__version__}" "User Commands"'
-    yield from (".SH NAME", r"syncd \- keeps Bitrix24 calendars in step with a schedule that is kept elsewhere")
-    yield from (".SH SYNOPSIS", f".B syncd\n{_plain(_usage(parser))}")
-    yield from (".SH DESCRIPTION", _plain(_sentence(parser.description or "")))
-    yield from (".SH OPTIONS", *_options(parser))
-    yield ".SH COMMANDS"
+    yield f'.TH SYNCD 1 "" "syncd {__version__}" "{told(say("User Commands"))}"'
+    short = told(say("keeps Bitrix24 calendars in step with a schedule that is kept elsewhere"))
+    yield from (_heading(say("NAME")), rf"syncd \- {_plain(short)}")
+    yield from (_heading(say("SYNOPSIS")), f".B syncd\n{_plain(_usage(parser))}")
+    yield from (_heading(say("DESCRIPTION")), _plain(_sentence(parser.description or "")))
+    yield from (_heading(say("OPTIONS")), *_options(parser))
+    yield _heading(say("COMMANDS"))
     for name, command, summary in _commands(parser):
         yield from _section(name, command, summary)
-    for title, rows in (("EXIT STATUS", _EXIT_STATUS), ("ENVIRONMENT", _ENVIRONMENT), ("FILES", _FILES)):
-        yield f".SH {title}"
+    for title, rows in (
+        (say("EXIT STATUS"), _EXIT_STATUS),
+        (say("ENVIRONMENT"), _ENVIRONMENT),
+        (say("FILES"), _FILES),
+    ):
+        yield _heading(title)
         for term, text in rows:
-            yield from (".TP", f".B {_plain(term)}", _plain(text))
+            yield from (".TP", f".B {_plain(term)}", _plain(told(text)))
+
+
+def _heading(title: str) -> str:
+    return f".SH {told(title)}"
 
 
 def _section(name: str, command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
@@ -86,7 +102,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def _usage(parser: argparse.ArgumentParser) -> str:
     """Return the arguments of `parser` as its usage line shows them, without the program's name."""
-    return " ".join(parser.format_usage().removeprefix("usage: ").split()).removeprefix(parser.prog).strip()
+    return " ".join(parser.format_usage().removeprefix(usage_prefix()).split()).removeprefix(parser.prog).strip()
 
 
 def _sentence(text: str) -> str:
@@ -101,4 +117,5 @@ def _plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(manual())
+    with speaking(sys.argv[1:]):
+        sys.stdout.write(manual())

@@ -13,6 +13,7 @@ from syncd.app.configured import read_config
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError, held_elsewhere
+from syncd.lang.saying import say
 from syncd.model.lease import described, units
 from syncd.scrub import Scrubber
 from syncd.state.leases import Leases
@@ -64,8 +65,8 @@ async def sharing(arguments: argparse.Namespace) -> AsyncIterator[tuple[App, Lea
 def no_leases(path: Path) -> ConfigError:
     """Return the error for a command about leases under a config whose state is a file."""
     return ConfigError(
-        f"{path}: the state is a file, which one machine has for itself",
-        "leases are for a state in PostgreSQL (`state_url`)",
+        say("{path}: the state is a file, which one machine has for itself", path=str(path)),
+        say("leases are for a state in PostgreSQL (`state_url`)"),
     )
 
 

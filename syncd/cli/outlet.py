@@ -71,6 +71,11 @@ def shown(text: str) -> str:
     return outlet.scrubber.shown(text) if outlet is not None else printable(text)
 
 
+def tell(text: str, *, stderr: bool = False) -> None:
+    """Print a line in the reader's language: a result, or with `stderr` what stands beside it."""
+    print(told(text), file=sys.stderr if stderr else sys.stdout, flush=stderr)
+
+
 def certain(text: str) -> str:
     """Return `text` as it may be written to a file: without the secrets that this process has learned."""
     outlet = _stdout()

@@ -12,8 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from syncd.cli.outlet import tell as told_line
+from syncd.lang.catalog import told
+from syncd.lang.saying import say, say_count
 from syncd.portal.client import Portal, Progress
 
+READING = say("reading")
+"""What the bar says before anything is sent."""
 _REFRESH_S = 0.2
 _LINE_EVERY_S = 30.0  # a migration under systemd takes hours, and its lines go to the journal
 
@@ -76,7 +81,7 @@ def make_bar() -> Bar:
 
 async def follow(bar: Bar, portal: Portal, title: str) -> None:
     """Keep a bar up to date with the portal's progress until cancelled."""
-    task = bar.add_task(title, total=None, note="reading")
+    task = bar.add_task(told(title), total=None, note=told(READING))
     while True:
         now = portal.progress()
         if now.total:  # nothing is being pushed while the source is read
@@ -90,17 +95,25 @@ async def tell(portal: Portal, title: str, show: Callable[[str], None]) -> None:
         await asyncio.sleep(_LINE_EVERY_S)
         now = portal.progress()
         if now.total:
-            show(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "))
+            far, rest = say("{title}: {done:,} of {total:,}", title=title, done=now.done, total=now.total), note(now)
+            show(say("{far}, {note}", far=far, note=rest) if rest else far)
 
 
 def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    told_line(text, stderr=True)
 
 
 def note(now: Progress) -> str:
     """Return the text behind the bar: the time left, and what is waited for until when."""
-    parts = [f"{timedelta(seconds=round(now.eta_s))} left"] if now.eta_s is not None else []
+    left = say("{time} left", time=_clock(timedelta(seconds=round(now.eta_s)))) if now.eta_s is not None else ""
     if now.waiting_for and now.waiting_until:
         until = datetime.fromtimestamp(now.waiting_until).astimezone().strftime("%H:%M:%S")
-        parts.append(f"waiting for {now.waiting_for} until {until}")
-    return ", ".join(parts)
+        waits = say("waiting for {what} until {time}", what=now.waiting_for, time=until)
+        return told(say("{left}, {waits}", left=left, waits=waits) if left else waits)
+    return told(left)
+
+
+def _clock(span: timedelta) -> str:
+    """Return a time that is left as hours, minutes and seconds, with the days before them."""
+    time = str(span - timedelta(days=span.days))
+    return say_count("{count} day, {time}", "{count} days, {time}", span.days, time=time) if span.days else time

@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from syncd.cli.outlet import tell
+from syncd.lang.catalog import reader, told
+from syncd.lang.saying import say
+
+_YES = {"en": ("y", "yes"), "ru": ("y", "yes", "д", "да")}
+"""What counts as yes, by the language of the question."""
+
 
 async def agreed(question: str, stop: asyncio.Event) -> bool:
     """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer counts as no."""
     # On stderr, because stdout may be a file.
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(told(say("{question} [y/N] ", question=question)), end="", file=sys.stderr, flush=True)
     answer = await typed(stop)
     if answer is None:
-        print("\nno answer, so nothing was sent (--yes goes on without asking)", file=sys.stderr)
+        print(file=sys.stderr)
+        tell(say("no answer, so nothing was sent (--yes goes on without asking)"), stderr=True)
         return False
-    if answer.strip().casefold() in ("y", "yes"):
+    if answer.strip().casefold() in _YES[reader()]:
         return True
-    print("nothing was sent", file=sys.stderr)
+    tell(say("nothing was sent"), stderr=True)
     return False
 
 
 async def asked(question: str, stop: asyncio.Event) -> str | None:
     """Ask `question` on stderr and return the answer, one line on stdin; None if there is none."""
-    print(f"{question}: ", end="", file=sys.stderr, flush=True)
+    print(told(say("{question}: ", question=question)), end="", file=sys.stderr, flush=True)
     return await typed(stop)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from syncd import __version__
 from syncd.config import Outline
 from syncd.errors import StateLockedError
+from syncd.lang.saying import say
 from syncd.service.protocol import LONGEST_LINE, VERSION, Hello, socket_places
 
 _HELLO_WITHIN_S = 5.0
@@ -59,19 +60,29 @@ async def _greeted(outline: Outline, place: Path, reader: asyncio.StreamReader, 
     except (OSError, TimeoutError, ValueError, msgspec.MsgspecError):
         writer.close()
         raise StateLockedError(
-            f"the daemon at {place} does not answer", "`systemctl status syncd` says more; if it hangs, restart it"
+            say("the daemon at {place} does not answer", place=str(place)),
+            say("`systemctl status syncd` says more; if it hangs, restart it"),
         ) from None
     if hello.version != VERSION:
         writer.close()
         raise StateLockedError(
-            f"the daemon is syncd {hello.syncd}, this is {__version__}, and they do not understand each other",
-            "restart the daemon after an upgrade",
+            say(
+                "the daemon is syncd {syncd}, this is {version}, and they do not understand each other",
+                syncd=hello.syncd,
+                version=__version__,
+            ),
+            say("restart the daemon after an upgrade"),
         )
     if not _same(hello.config, outline.path):
         writer.close()
         raise StateLockedError(
-            f"{outline.state} is in use by the daemon of {hello.config} (pid {hello.pid})",
-            f"give {outline.path} a `state` of its own, or name the other config with --config",
+            say(
+                "{state} is in use by the daemon of {config} (pid {pid})",
+                state=str(outline.state),
+                config=hello.config,
+                pid=hello.pid,
+            ),
+            say("give {path} a `state` of its own, or name the other config with --config", path=str(outline.path)),
         )
     return Daemon(place, hello, reader, writer)
 
@@ -91,7 +102,14 @@ def _refused(place: Path) -> StateLockedError:
     group = place.stat().st_gid
     with suppress(KeyError):
         return StateLockedError(
-            f"you may not use {place}, the socket of the daemon: that is for the group {grp.getgrgid(group).gr_name}",
-            f"`sudo usermod -aG {grp.getgrgid(group).gr_name} $USER` and log in again, or use sudo",
+            say(
+                "you may not use {place}, the socket of the daemon: that is for the group {name}",
+                place=str(place),
+                name=grp.getgrgid(group).gr_name,
+            ),
+            say("`sudo usermod -aG {name} $USER` and log in again, or use sudo", name=grp.getgrgid(group).gr_name),
         )
-    return StateLockedError(f"you may not use {place}, the socket of the daemon", f"it belongs to the group {group}")
+    return StateLockedError(
+        say("you may not use {place}, the socket of the daemon", place=str(place)),
+        say("it belongs to the group {group}", group=group),
+    )

@@ -15,11 +15,13 @@ from rich.console import Console
 
 from syncd.app import report
 from syncd.app.application import App
-from syncd.cli import progress, show
+from syncd.cli import printed, progress, show
 from syncd.cli.desk import work_of
 from syncd.cli.outlet import Outlet
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.scrub import Scrubber
@@ -47,11 +49,11 @@ async def carry(app: App, service: Service, request: Request, caller: Caller, sc
 def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
     """Return what the command line's parser would have made of it; raises ConfigError for what it would refuse."""
     if request.do == "undo" and request.run is None:
-        raise ConfigError("undo needs the number of a run")
+        raise ConfigError(say("undo needs the number of a run"))
     if request.do == "purge" and len(request.names) != 1:
-        raise ConfigError("purge needs the name of one sync")
+        raise ConfigError(say("purge needs the name of one sync"))
     if request.do in ("poke", "pause", "resume") and not request.names:
-        raise ConfigError(f"{request.do} needs the name of a sync")
+        raise ConfigError(say("{command} needs the name of a sync", command=request.do))
     return argparse.Namespace(
         command=request.do,
         names=list(request.names),
@@ -94,15 +96,15 @@ class ServedDesk:
 
     def document(self, value: Json) -> None:
         """Print the JSON document of a command."""
-        self.print(show.document_text(value))
+        self.print(printed.document_text(value))
 
     def print(self, text: str) -> None:
         """Print a line on the client's stdout."""
-        self._out.write(f"{text}\n")
+        self._out.write(f"{told(text)}\n")
 
     def note(self, text: str) -> None:
         """Print a line on the client's stderr."""
-        self._err.write(f"{text}\n")
+        self._err.write(f"{told(text)}\n")
 
     @asynccontextmanager
     async def bar(
@@ -126,7 +128,8 @@ class ServedDesk:
             now = portal.progress()
             self._caller.send(
                 Moved(
-                    title=title, done=now.done, total=now.total, eta_s=now.eta_s, waiting_for=now.waiting_for,
+                    title=told(title), done=now.done, total=now.total, eta_s=now.eta_s,
+                    waiting_for=told(now.waiting_for) if now.waiting_for else None,
                     waiting_until=now.waiting_until,
                 )
             )  # fmt: skip
@@ -135,12 +138,12 @@ class ServedDesk:
     async def agreed(self, question: str) -> bool:
         """Have the client ask; it has five minutes."""
         self.flush()
-        return await self._caller.ask(question, self.app.clock)
+        return await self._caller.ask(told(question), self.app.clock)
 
     async def asked(self, question: str) -> str | None:
         """Have the client ask for a line; it has five minutes."""
         self.flush()
-        return await self._caller.ask_text(question, self.app.clock)
+        return await self._caller.ask_text(told(question), self.app.clock)
 
     def content(self, path: Path) -> bytes:
         """Return the content of the pinned plan that came with the request."""
@@ -158,14 +161,23 @@ class ServedDesk:
 
     async def alone(self, name: str, work: Callable[[], Awaitable[R]], *, at_once: bool = False) -> R:
         """Do `work` in the place of a pass of the sync `name`."""
-        ends = "is ended first" if at_once else "has to end first"
-        waits = partial(self.note, f"{name}: something is under way with it, which {ends}")
+        said = (
+            say("{name}: something is under way with it, which is ended first", name=name)
+            if at_once
+            else say("{name}: something is under way with it, which has to end first", name=name)
+        )
+        waits = partial(self.note, said)
         return await self._service.alone(name, work, self.stop, waits=waits, at_once=at_once)
 
     async def pausing(self, name: str) -> None:
         """Pause the sync, or the daemon's next pass would do again what is about to be taken back."""
         await self._service.pause(name)
-        self.note(f"{name} is paused, or its next pass would do it all again; `syncd resume {name}` lets it go on")
+        self.note(
+            say(
+                "{name} is paused, or its next pass would do it all again; `syncd resume {name}` lets it go on",
+                name=name,
+            )
+        )
 
     def states(self) -> Mapping[str, SyncState]:
         """Return how the daemon has every sync."""

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
-import orjson
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
-from syncd.cli.outlet import certain, shown
+from syncd.app.words import KINDS, STATES, field, numbered
+from syncd.cli.outlet import shown
+from syncd.cli.times import duration, when
 from syncd.errors import SyncdError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say, say_as, say_count
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
-from syncd.model.names import counted
 from syncd.model.record import RunRecord
-from syncd.model.zones import as_read
-from syncd.scrub import escaped_json, within
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cycle.plan import Prepared
@@ -34,6 +33,16 @@ if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.portal.limits.forecast import Forecast
     from syncd.portal.people.directory import Directory
 
+_TITLES = (
+    "",
+    say_as("column", "when"),
+    say_as("column", "what"),
+    say_as("column", "calendar"),
+    say_as("column", "where"),
+    say_as("column", "why"),
+)
+_UNBROKEN = ("when", "where")
+_NO_TITLE, _NOTHING = say("(no title)"), say_as("value", "nothing")
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
 _SHOWN_PLACES = 3
@@ -106,32 +115,20 @@ def _fit_text(text: Text) -> Text:
     return styled if styled.plain == fit else Text(fit, style=text.style)  # a secret may reach over two styles
 
 
-def document(value: Json) -> None:
-    """Print the JSON document of a command, the only thing on stdout then."""
-    print(document_text(value))
-
-
-def document_text(value: Json) -> str:
-    """Return the JSON document of a command as it is printed."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    if certain(text) != text:  # seldom: value by value, so that it stays JSON, but that takes its time
-        text = orjson.dumps(within(value, certain), option=orjson.OPT_INDENT_2).decode()
-    return escaped_json(text)
-
-
 def plan(out: Console, prepared: Prepared, *, zone: str | None, shown: int = _SHOWN_CHANGES) -> None:
     """Print one plan: counts, changes field by field, problems, and what it would cost; times in the sync's `zone`."""
     counts = prepared.counts
-    out.print(f"[bold]{escape(prepared.sync)}[/]: {_counts(counts)}")
+    line(out, Text(prepared.sync, style="bold").append(f": {told(_counts(counts))}", style="not bold"))
     if not prepared.snapshot.complete:
-        out.print(f"  [red]source incomplete:[/] {escape(prepared.snapshot.incomplete_because)}")
+        why = f" {told(prepared.snapshot.incomplete_because)}"
+        line(out, Text(told(say("  source incomplete:")), style="red").append(why, style="not red"))
     changes = prepared.plan.changes
     change_table(out, changes, zone=zone, shown=shown, directory=prepared.directory)
     problems(out, prepared.problems)
     kept(out, prepared.plan.kept)
     if changes:
-        sections = f", {counted(prepared.new_sections, 'new section')}" if prepared.new_sections else ""
-        estimate(out, prepared.forecast, sections + _notices(prepared))
+        sections = say_count("{count:,} new section", "{count:,} new sections", prepared.new_sections)
+        estimate(out, prepared.forecast, (sections if prepared.new_sections else None, _notices(prepared)))
 
 
 def change_table(
@@ -152,82 +149,105 @@ def change_table(
     if not changes:
         return
     reasons = {change.reason for change in changes}
-    told = {"": True, "when": True, "what": True, "calendar": True, "where": places, "why": len(reasons) > 1}
+    wanted = (True, True, True, True, places, len(reasons) > 1)
     from rich.table import Table
 
     from syncd.model.recurrence.summary import told_of  # `status` reads no rules
 
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for title in (title for title, wanted in told.items() if wanted):
-        table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
+    for title in compress(_TITLES, wanted):
+        table.add_column(told(title), overflow="fold", no_wrap=title in _UNBROKEN and out.width >= _ROOMY)
     printed: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
         became = change.item.summary if change.item is not None and entry not in printed else None
         series = told_of(became) if became is not None else ""
         printed.update({entry} if series else ())
-        cells = zip(_change(change, series, directory, zone), told.values(), strict=True)
-        table.add_row(*(cell for cell, wanted in cells if wanted))
+        table.add_row(*compress(_change(change, series, directory, zone), wanted))
     out.print(table)
     if len(changes) > shown:
         line(
             out,
-            f"  … and {len(changes) - shown:,} more (`plan --json` has all of them)",
+            say("  … and {number:,} more (`plan --json` has all of them)", number=len(changes) - shown),
             "dim",
         )
     if len(reasons) == 1:
-        line(out, f"  why — {changes[0].reason}", "dim")
+        line(out, say("  why — {reason}", reason=changes[0].reason), "dim")
     if zone is not None and any("T" in _holder(change).start for change in changes[:shown]):
-        line(out, f"  times are in {zone}", "dim")
+        line(out, say("  times are in {zone}", zone=zone), "dim")
 
 
-def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
+def estimate(out: Console, forecast: Forecast, more: tuple[str | None, ...] = ()) -> None:
     """Print what changes would cost, and `more` after it."""
-    work = f"{counted(forecast.commands, 'command')} in {counted(forecast.requests, 'request')}"
-    line(out, f"  about {_duration(forecast.seconds)}{_guess(forecast)}: {work}{more}")
+    work = say(
+        "{commands} in {requests}",
+        commands=say_count("{count:,} command", "{count:,} commands", forecast.commands),
+        requests=say_count("{count:,} request", "{count:,} requests", forecast.requests),
+    )
+    time = duration(forecast.seconds)
+    line(
+        out,
+        say(
+            "  about {time}, a guess: this portal has not been measured yet, {each:.2g} s a command is assumed: {work}",
+            each=sum(forecast.operating_s.values()) / forecast.commands,
+            time=time,
+            work=(work, *more),
+        )
+        if forecast.guessed and forecast.commands
+        else say("  about {time}: {work}", time=time, work=(work, *more)),
+    )
 
 
 def known(out: Console, portal: str, said: str) -> None:
     """Print what is known of the portal that a plan is for."""
-    line(out, f"  portal {portal}: {said}", "dim")
-
-
-def _guess(forecast: Forecast) -> str:
-    """Return what an estimate assumes as long as no command of this portal has been measured."""
-    if not forecast.guessed or not forecast.commands:
-        return ""
-    each_s = sum(forecast.operating_s.values()) / forecast.commands
-    return f", a guess: this portal has not been measured yet, {each_s:.2g} s a command is assumed"
+    line(out, say("  portal {portal}: {said}", portal=portal, said=said), "dim")
 
 
 def _notices(prepared: Prepared) -> str:
     """Return how many notices go out at most, and to whom."""
     if not prepared.notified:
-        return ", nobody gets a notice"
+        return say("nobody gets a notice")
     # Whoever gets the most is named first: those are the people to warn.
     most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
-    names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
-    others = counted(len(most) - _SHOWN_PEOPLE, "more person", "more people")
-    more = f" and {others}" if len(most) > _SHOWN_PEOPLE else ""
-    return f", up to {counted(prepared.notices, 'notice')} to people: {', '.join(names)}{more}"
+    names = tuple(
+        say("{name} {number}", name=prepared.directory.name_of(user) or say("user {id}", id=user), number=number)
+        for user, number in most[:_SHOWN_PEOPLE]
+    )
+    said = say_count(
+        "up to {count:,} notice to people: {names}", "up to {count:,} notices to people: {names}", prepared.notices,
+        names=names,
+    )  # fmt: skip
+    others = len(most) - _SHOWN_PEOPLE
+    if others <= 0:
+        return said
+    return say_count("{said} and {count:,} more person", "{said} and {count:,} more people", others, said=said)
 
 
 def kept(out: Console, links: Sequence[Link]) -> None:
     """Print which entries are gone from the source while their events stay, the first ones of them."""
     for link in links[:_SHOWN_KEPT]:
-        line(out, f"  gone from the source, kept: {link.where}: «{link.title}» {link.start}", "dim")
+        line(
+            out,
+            say(
+                "  gone from the source, kept: {where}: «{title}» {start}",
+                where=link.where,
+                title=link.title,
+                start=when(link.start, None),
+            ),
+            "dim",
+        )
     if len(links) > _SHOWN_KEPT:
-        more = f"{len(links) - _SHOWN_KEPT:,} more gone from the source"
-        line(out, f"  … and {more} (`--json` has all of them)", "dim")
+        said = say("  … and {number:,} more gone from the source (`--json` has all of them)",
+                   number=len(links) - _SHOWN_KEPT)  # fmt: skip
+        line(out, said, "dim")
 
 
 def _counts(counts: dict[str, int]) -> str:
-    parts = [f"{number:,} to {op}" for op, number in counts.items() if op in _SIGNS and number]
-    parts += [
-        f"{counts[name]:,} {name}" for name in ("unchanged", "held", "rejected", "conflict", "skipped") if counts[name]
-    ]
-    parts += [f"{counts['kept']:,} gone from the source, kept"] if counts["kept"] else []
-    return ", ".join(parts) or "nothing there, nothing to do"
+    parts = [numbered(op, number) for op, number in counts.items() if op in _SIGNS and number]
+    others = ("unchanged", "held", "rejected", "conflict", "skipped")
+    parts += [numbered(name, counts[name]) for name in others if counts[name]]
+    parts += [say("{number:,} gone from the source, kept", number=counts["kept"])] if counts["kept"] else []
+    return say("{parts}", parts=tuple(parts)) if parts else say("nothing there, nothing to do")
 
 
 def _holder(change: Change) -> Item | Link:
@@ -239,18 +259,19 @@ def _holder(change: Change) -> Item | Link:
 def _change(change: Change, series: str, directory: Directory | None, zone: str | None) -> tuple[Text, ...]:
     holder = _holder(change)
     style = _STYLES[change.op]
-    title = Text(shown(holder.title) or "(no title)")
+    title = Text(shown(holder.title) or told(_NO_TITLE))
     for name, (before, after) in sorted(change.fields.items()):
-        title.append(shown(f"\n{name}: {_short(before)} → {_short(after)}"), style="dim")
+        title.append(shown(f"\n{told(field(name))}: {_short(before)} → {_short(after)}"), style="dim")
     if series:
-        title.append(shown(f"\n{series}"), style="dim")
+        title.append(shown(f"\n{told(series)}"), style="dim")
     calendar = directory.holder(change.key.place) if directory is not None else ""
-    calendar = calendar or str(change.key.place)
+    calendar = told(calendar) or str(change.key.place)
     if (user := responsible_of(change)) and directory is not None:
-        calendar = f"{calendar} · responsible: {directory.name_of(user) or user}"
+        person = directory.name_of(user) or str(user)
+        calendar = told(say("{calendar} · responsible: {person}", calendar=calendar, person=person))
     return (
         Text(_SIGNS[change.op], style=style),
-        Text(as_read(holder.start, zone)),
+        Text(when(holder.start, zone)),
         title,
         Text(shown(f"{calendar} · {holder.section}" if holder.section else calendar)),
         Text(shown(holder.where)),
@@ -259,7 +280,9 @@ def _change(change: Change, series: str, directory: Directory | None, zone: str 
 
 
 def _short(value: Json) -> str:
-    text = "nothing" if value in (None, "", [], ()) else _rule(value) if isinstance(value, Mapping) else str(value)
+    if value in (None, "", [], ()):
+        return told(_NOTHING)
+    text = _rule(value) if isinstance(value, Mapping) else value if isinstance(value, str) else str(value)
     text = shown(text)  # before it is cut: half a secret could not be recognised
     return text if len(text) <= 60 else text[:59] + "…"
 
@@ -289,24 +312,35 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
         out.print(Text(" " * (margin + (_DEEPER if number else 0))).append_text(one), soft_wrap=True)
 
 
+def inset(text: str) -> str:
+    """Return a line that is set in below another one."""
+    return say("  {text}", text=text)
+
+
 def problems(out: Console, lines: Sequence[Problem]) -> None:
     """Print problems, one line each, with the place first; of many alike the first, and where others are."""
     groups = alike(lines, lambda problem: f"{problem.kind}: {problem.reason}")
     for group in groups[:_SHOWN_PROBLEMS]:
         for problem in group.examples:
-            kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
-            line(out, Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
+            kind = Text(told(KINDS[problem.kind]), style=_KIND_STYLES[problem.kind])
+            line(
+                out, Text("  ").append(f"{told(problem.where)}: ").append_text(kind).append(f": {told(problem.reason)}")
+            )
         more_alike(out, [problem.where for problem in group.others])
     if left := sum(group.size for group in groups[_SHOWN_PROBLEMS:]):
-        out.print(f"  … and {counted(left, 'more problem')} (all of them with --json)")
+        said = say_count(
+            "  … and {count:,} more problem (all of them with --json)",
+            "  … and {count:,} more problems (all of them with --json)",
+            left,
+        )
+        line(out, said)
 
 
 def more_alike(out: Console, places: Sequence[str]) -> None:
     """Print how many more messages say what the line above says, and the first of their places."""
     if places:
-        more = "" if len(places) <= _SHOWN_PLACES else ", …"
-        shown = ", ".join(places[:_SHOWN_PLACES])
-        line(out, f"    and {len(places):,} more like it: {shown}{more}", "dim")
+        first = tuple(places[:_SHOWN_PLACES]) + (("…",) if len(places) > _SHOWN_PLACES else ())
+        line(out, say("    and {number:,} more like it: {places}", number=len(places), places=first), "dim")
 
 
 def result(out: Console, one: PassResult) -> None:
@@ -316,30 +350,41 @@ def result(out: Console, one: PassResult) -> None:
 
 def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None:
     """Print what one run did, and the error that ended it, if any."""
-    idle = "nothing to do" if record.state == "done" else "nothing was done"
-    done = ", ".join(f"{number:,} {name}" for name, number in record.counts.items() if number) or idle
+    idle = say("nothing to do") if record.state == "done" else say("nothing was done")
+    counts = tuple(numbered(name, number) for name, number in record.counts.items() if number)
+    done = told(say("{parts}", parts=counts) if counts else idle)
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
-    waited = f", waited {_duration(record.waited_s)}" if record.waited_s >= 1 else ""
-    used = f"{counted(record.requests, 'request')}, {counted(record.commands, 'command')}"
+    state = told(STATES.get(record.state, record.state))
     line(
         out,
-        Text.assemble((record.sync, "bold"), ": ", (record.state, style), f" — {done} ").append(
-            f"(run {record.id}: {used}, {_duration(record.seconds)}{waited})", style="dim"
+        Text.assemble((record.sync, "bold"), ": ", (state, style), f" — {done} ").append(
+            told(_cost(record)), style="dim"
         ),
     )
     if failure is not None:
         error(out, failure)
 
 
+def _cost(record: RunRecord) -> str:
+    """Return what a run took."""
+    requests = say_count("{count:,} request", "{count:,} requests", record.requests)
+    commands = say_count("{count:,} command", "{count:,} commands", record.commands)
+    took: tuple[str, ...] = (requests, commands, duration(record.seconds))
+    if record.waited_s >= 1:
+        took = (*took, say("waited {time}", time=duration(record.waited_s)))
+    return say("(run {run}: {took})", run=record.id, took=took)
+
+
 def error(out: Console, one: SyncdError) -> None:
     """Print what went wrong and the remedy."""
-    line(out, Text("error: ", style="red").append(one.message))
+    line(out, Text(told(say("error: ")), style="red").append(told(one.message)))
     if one.remedy:
-        line(out, Text("  ").append(one.remedy, style="dim"))
+        line(out, Text("  ").append(told(one.remedy), style="dim"))
 
 
 def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """Print a plain table; cells are folded where the console is too narrow for it."""
+    titles = [shown(title) for title in titles]
     cells = [[shown(cell) for cell in line] for line in lines]
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) <= out.width and not any("\n" in cell for line in cells for cell in line):
@@ -361,23 +406,3 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
-
-
-def local_time(unix: float) -> str:
-    """Return a unix time as the clock here shows it."""
-    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def local_zone() -> str:
-    """Return the zone of `local_time`: this machine's, by name and offset."""
-    now = datetime.now().astimezone()
-    return f"{now.tzname()} (UTC{now:%z})"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the unit that people would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

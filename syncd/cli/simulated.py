@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.sandbox.http_server import RunningSandbox, start
 from syncd.sandbox.world import World
 
@@ -13,4 +14,7 @@ async def serve(world: World, port: int) -> RunningSandbox:
     try:
         return await start(world, clock=SystemClock(), port=port)
     except OSError as error:
-        raise ConfigError(f"port {port} cannot be used: {error.strerror}", "choose another with --port") from error
+        raise ConfigError(
+            say("port {port} cannot be used: {reason}", port=port, reason=error.strerror or ""),
+            say("choose another with --port"),
+        ) from error

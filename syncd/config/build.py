@@ -38,6 +38,8 @@ from syncd.config.tables import (
     SyncTable,
 )
 from syncd.config.toml_lines import KeyPath
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.model.filter import Filter, compile_condition
 from syncd.model.guard import Threshold
 from syncd.model.zone_names import ALIASES
@@ -79,7 +81,7 @@ def build_portal(
         except SecretMissingError as error:
             if alone:
                 raise
-            unusable = str(file.error((*path, given), str(error)))
+            unusable = str(file.error((*path, given), message_of(error)))
             webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: leads nowhere
     return _portal(file, name, portal, base, webhook=webhook, host=host, unusable=unusable), key, holder
 
@@ -99,7 +101,7 @@ def _app_portal(
     rival = next((key for key in ("webhook", *_FORMS_OF_WEBHOOK) if getattr(portal, key) is not None), None)
     if rival is not None:
         raise file.error(
-            (*path, rival), "and app exclude each other", "keep one of them: an application needs no webhook"
+            (*path, rival), say("and app exclude each other"), say("keep one of them: an application needs no webhook")
         )
     app, host, holder, unusable = build_app(file, table, (*path, "app"), base=base, environ=environ, alone=alone)
     return _portal(file, name, portal, base, app=app, host=host, unusable=unusable), "app", holder
@@ -153,17 +155,24 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
     given = {name: value for name, value in msgspec.structs.asdict(table).items() if value is not None}
     for name, value in given.items():
         if not 0 < value < float("inf"):
-            raise file.error((*path, name), f"must be greater than 0, not {value}")
+            raise file.error((*path, name), say("must be greater than 0, not {value}", value=value))
     if given.get("operating_share", 0) > 1:
-        raise file.error((*path, "operating_share"), "must be at most 1, which is all of the limit")
+        raise file.error((*path, "operating_share"), say("must be at most 1, which is all of the limit"))
     if given.get("batch_size", 0) > _MOST_PER_BATCH:
-        raise file.error((*path, "batch_size"), f"must be at most {_MOST_PER_BATCH}: the portal refuses longer batches")
+        raise file.error(
+            (*path, "batch_size"),
+            say("must be at most {most}: the portal refuses longer batches", most=_MOST_PER_BATCH),
+        )
     limits = LimitsConfig(**given)
     if limits.timeout is not None and limits.timeout < limits.longest_batch_s:
         raise file.error(
             (*path, "timeout"),
-            f"must be at least batch_seconds, which is {limits.longest_batch_s:g}, not {limits.timeout:g}:"
-            " a request that is still at work would be taken for lost",
+            say(
+                "must be at least batch_seconds, which is {longest:g}, not {timeout:g}:"
+                " a request that is still at work would be taken for lost",
+                longest=limits.longest_batch_s,
+                timeout=limits.timeout,
+            ),
         )
     return limits
 
@@ -181,9 +190,11 @@ def build_sync(
     path = ("sync", index)
     sync = file.convert(table, SyncTable, *path)
     if not _NAME.fullmatch(sync.name):
-        raise file.error((*path, "name"), f'must consist of a-z, 0-9 and "-" only, not "{sync.name}"')
+        raise file.error((*path, "name"), say('must consist of a-z, 0-9 and "-" only, not "{name}"', name=sync.name))
     if sync.removed_after < 1:
-        raise file.error((*path, "removed_after"), f"must be at least 1, not {sync.removed_after}")
+        raise file.error(
+            (*path, "removed_after"), say("must be at least 1, not {removed_after}", removed_after=sync.removed_after)
+        )
     portal = file.portal(sync.portal, portals, (*path, "portal"))
     every = sync.verify_every or (_VERIFY_WATCHED if portal in watched else _VERIFY)
     refuse_misplaced(file, sync, path)
@@ -218,7 +229,7 @@ def build_sync(
 
 def _on_host_change(file: ConfigFile, sync: SyncTable, path: tuple[str | int, ...]) -> OnHostChange:
     if sync.on_host_change is not None and sync.fields.host is None:
-        raise file.error((*path, "on_host_change"), "is about the host, and [sync.fields] names none")
+        raise file.error((*path, "on_host_change"), say("is about the host, and [sync.fields] names none"))
     return sync.on_host_change or "report"
 
 
@@ -235,15 +246,21 @@ def _timezone(file: ConfigFile, name: str | None, *path: str | int) -> str | Non
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a directory, "Europe"
         # The nearest spelling of an abbreviation is another zone: that of MSK is MST, in America.
         meant = ALIASES.get(name)
-        near = f'did you mean "{meant}"?' if meant else did_you_mean(name, sorted(available_timezones()))
-        remedy = near or 'take a name like "Europe/Moscow"'
-        raise file.error(path, f'must be an IANA time zone, not "{name}"', remedy) from None
+        near = (
+            say('did you mean "{close}"?', close=meant) if meant else did_you_mean(name, sorted(available_timezones()))
+        )
+        remedy = near or say('take a name like "Europe/Moscow"')
+        raise file.error(path, say('must be an IANA time zone, not "{name}"', name=name), remedy) from None
     return name
 
 
 def _country(file: ConfigFile, code: str | None, *path: str | int) -> str:
     if code is not None and code not in countries():
-        raise file.error(path, f'must be the code of a country in capitals, not "{code}"', 'for example "RU" or "KZ"')
+        raise file.error(
+            path,
+            say('must be the code of a country in capitals, not "{code}"', code=code),
+            say('for example "RU" or "KZ"'),
+        )
     return code or ""
 
 
@@ -251,7 +268,7 @@ def _source(file: ConfigFile, sync: SyncTable, base: Path, path: KeyPath, portal
     options: Mapping[str, Any] = sync.source
     kind = options.get("type")
     if not isinstance(kind, str):
-        raise file.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
+        raise file.error((*path, "type"), say("is missing") if kind is None else say("must be text in quotes"))
     if kind in SOURCE_KEYS:  # a plugin checks its own keys
         file.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")

@@ -14,6 +14,7 @@ from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import AlertsConfig, SmtpConfig, TellingConfig
 from syncd.config.tables import AlertsTable, PortalAlertsTable, Security, SmtpTable
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import say
 from syncd.net import is_loopback
 
 _CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
@@ -76,23 +77,25 @@ def _recipients(
     """Return who `table` names; `usual` is the portal that messages go through where it names none."""
     ways = _ways(table)
     if not ways:
-        raise file.error(path, "tells nobody", "give user, chat, email or command")
+        raise file.error(path, say("tells nobody"), say("give user, chat, email or command"))
     if table.user is not None and table.user < 1:
-        raise file.error((*path, "user"), f"must be the id of a portal user, not {table.user}")
+        raise file.error((*path, "user"), say("must be the id of a portal user, not {user}", user=table.user))
     if table.chat is not None and not _CHAT.fullmatch(table.chat):
-        raise file.error((*path, "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
+        raise file.error((*path, "chat"), say('must be a dialog like "chat42", not "{chat}"', chat=table.chat))
     if table.command is not None and not (table.command and table.command[0].strip()):
-        raise file.error((*path, "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
+        raise file.error(
+            (*path, "command"), say("is empty"), say('give a program and its arguments: ["/usr/bin/notify"]')
+        )
     portal = table.portal
     if ways & {"user", "chat"}:
         portal = file.portal(portal if portal is not None else usual, portals, (*path, "portal"))
     elif portal is not None:
-        raise file.error((*path, "portal"), "has no effect without user or chat")
+        raise file.error((*path, "portal"), say("has no effect without user or chat"))
     email = tuple(_address(file, one, (*path, "email", number)) for number, one in enumerate(table.email or ()))
     if table.email is not None and not email:
-        raise file.error((*path, "email"), "is empty", 'give addresses: ["anna@example.com"]')
+        raise file.error((*path, "email"), say("is empty"), say('give addresses: ["anna@example.com"]'))
     if email and smtp is None:
-        raise file.error((*path, "email"), "needs a server that mails go through", "add [alerts.smtp]")
+        raise file.error((*path, "email"), say("needs a server that mails go through"), say("add [alerts.smtp]"))
     return AlertsConfig(
         portal=portal,
         user=table.user,
@@ -100,12 +103,13 @@ def _recipients(
         command=tuple(table.command or ()),
         email=email,
         smtp=smtp if email else None,
+        language=table.language,
     )
 
 
 def _address(file: ConfigFile, text: str, path: KeyPath) -> str:
     if not _ADDRESS.fullmatch(text):
-        raise file.error(path, f'must be a bare address like "anna@example.com", not "{text}"')
+        raise file.error(path, say('must be a bare address like "anna@example.com", not "{text}"', text=text))
     return text
 
 
@@ -113,7 +117,11 @@ def _telling(file: ConfigFile, table: AlertsTable) -> TellingConfig:
     for name in ("rejected", "held"):
         least = getattr(table, name)
         if least is not None and least < 1:
-            raise file.error(("alerts", name), f"must be at least 1, not {least}", "leave it out to be told of none")
+            raise file.error(
+                ("alerts", name),
+                say("must be at least 1, not {least}", least=least),
+                say("leave it out to be told of none"),
+            )
     return TellingConfig(guard=table.guard, rejected=table.rejected, held=table.held)
 
 
@@ -121,15 +129,23 @@ def _smtp(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[st
     path = ("alerts", "smtp")
     host = table.host.strip()
     if not host or urlsplit(f"//{host}").netloc != host or re.search(r"[\s@/]|:\d+$", host):
-        raise file.error((*path, "host"), f'must be the name of a server, not "{table.host}"', "its port is a key")
+        raise file.error(
+            (*path, "host"),
+            say('must be the name of a server, not "{host}"', host=table.host),
+            say("its port is a key"),
+        )
     if table.port is not None and not 0 < table.port <= _HIGHEST_PORT:
-        raise file.error((*path, "port"), f"must be 1 to {_HIGHEST_PORT}, not {table.port}")
+        raise file.error(
+            (*path, "port"), say("must be 1 to {highest_port}, not {port}", highest_port=_HIGHEST_PORT, port=table.port)
+        )
     password = file.secret(table, "password", path, base=base, environ=environ)
     if (password is None) != (table.username is None):
-        raise file.error(path, "needs both username and password, or neither")
+        raise file.error(path, say("needs both username and password, or neither"))
     if password is not None and table.security == "none" and not is_loopback(host):
         raise file.error(
-            (*path, "security"), 'is "none", so the password would travel in the clear', 'use "starttls" or "tls"'
+            (*path, "security"),
+            say('is "none", so the password would travel in the clear'),
+            say('use "starttls" or "tls"'),
         )
     if table.ca_file is not None:
         # Few configs have one, and what loads it takes time that every command would spend.

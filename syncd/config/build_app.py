@@ -15,6 +15,8 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import Secret, SecretMissingError, read_secret
 from syncd.config.tables import AppTable
 from syncd.config.toml_lines import KeyPath
+from syncd.errors import message_of
+from syncd.lang.saying import say
 from syncd.net import is_loopback, portal_origin
 
 OAUTH_SERVER = "https://oauth.bitrix.info"
@@ -32,15 +34,17 @@ def build_app(
     with file.at(*path, "address"):
         origin, host = portal_origin(table.address)
     if not table.client_id.strip():
-        raise file.error((*path, "client_id"), "is empty", "copy it from the application's settings in the portal")
+        raise file.error(
+            (*path, "client_id"), say("is empty"), say("copy it from the application's settings in the portal")
+        )
     unusable = ""
     try:
         secret, holder = _secret(file, table, path, base, environ)
         key = _token_key(file, table, path, base, environ)
     except SecretMissingError as error:
         if alone:
-            raise file.error(path, str(error)) from None
-        secret, holder, key, unusable = Secret(""), None, None, str(file.error(path, str(error)))
+            raise file.error(path, message_of(error)) from None
+        secret, holder, key, unusable = Secret(""), None, None, str(file.error(path, message_of(error)))
     app = AppConfig(
         address=origin,
         client_id=table.client_id.strip(),
@@ -64,7 +68,10 @@ def _server(file: ConfigFile, table: AppTable, origin: str, path: KeyPath) -> st
 def _events_every(file: ConfigFile, table: AppTable, path: KeyPath) -> timedelta:
     every = file.parsed(parse_duration, table.events_every, *path, "events_every")
     if not _SOONEST <= every <= _LATEST:
-        raise file.error((*path, "events_every"), f'must be from "5s" to "10m", not "{table.events_every}"')
+        raise file.error(
+            (*path, "events_every"),
+            say('must be from "5s" to "10m", not "{events_every}"', events_every=table.events_every),
+        )
     return every
 
 
@@ -73,8 +80,8 @@ def _secret(
 ) -> tuple[Secret, Path | None]:
     found = _read(file, table, "client_secret", path, base, environ)
     if found is None:
-        remedy = "copy it from the application's settings in the portal, or name a file with client_secret_file"
-        raise file.error((*path, "client_secret"), "is missing", remedy)
+        remedy = say("copy it from the application's settings in the portal, or name a file with client_secret_file")
+        raise file.error((*path, "client_secret"), say("is missing"), remedy)
     return found
 
 
@@ -85,8 +92,10 @@ def _token_key(
     if found is None:
         return None
     if len(found[0].reveal()) < _SHORTEST_KEY:
-        remedy = "`openssl rand -hex 32` makes a good one"
-        raise file.error((*path, "token_key"), f"is shorter than {_SHORTEST_KEY} characters", remedy)
+        remedy = say("`openssl rand -hex 32` makes a good one")
+        raise file.error(
+            (*path, "token_key"), say("is shorter than {shortest_key} characters", shortest_key=_SHORTEST_KEY), remedy
+        )
     return found[0]
 
 
@@ -101,7 +110,7 @@ def _read(
     try:
         _, secret, holder = read_secret(name, forms, base=base, environ=environ)
     except SecretMissingError as error:
-        raise SecretMissingError(f"{given} {error}") from None
+        raise SecretMissingError(say("{given} {message}", given=given, message=message_of(error))) from None
     except ValueError as error:
-        raise file.error((*path, given), str(error)) from None
+        raise file.error((*path, given), message_of(error)) from None
     return secret, file.path if given == name else holder

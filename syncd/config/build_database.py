@@ -8,8 +8,10 @@ from typing import Final
 from syncd.config.config_file import ConfigFile
 from syncd.config.database import DEFAULT_SCHEMA, Database, check_schema, database_at
 from syncd.config.secrets import read_secret
+from syncd.errors import message_of
+from syncd.lang.saying import say
 
-_AS_WRITTEN: Final = 'as in "postgresql://USER@HOST/DATABASE"; its password is best kept in a file of its own'
+_AS_WRITTEN: Final = say('as in "postgresql://USER@HOST/DATABASE"; its password is best kept in a file of its own')
 
 
 def build_database(
@@ -19,15 +21,17 @@ def build_database(
     given = [key for key, value in forms.items() if value is not None]
     if not given:
         if schema != DEFAULT_SCHEMA:
-            raise file.error(("state_schema",), "is for a state in PostgreSQL", "add state_url, or leave it out")
+            raise file.error(
+                ("state_schema",), say("is for a state in PostgreSQL"), say("add state_url, or leave it out")
+            )
         return None
     try:
         key, url, _ = read_secret("state_url", forms, base=file.path.absolute().parent, environ=environ)
     except ValueError as error:
-        raise file.error((given[0],), str(error)) from None
+        raise file.error((given[0],), message_of(error)) from None
     with file.at("state_schema"):
         check_schema(schema)
     try:
         return database_at(url, schema)
     except ValueError as error:
-        raise file.error((key,), str(error), _AS_WRITTEN) from None
+        raise file.error((key,), message_of(error), _AS_WRITTEN) from None

@@ -12,6 +12,7 @@ from typing import Any, Final
 from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.tables import SyncTable
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import say
 from syncd.model.template import Template
 
 WITH_FILES: Final = ("ics", "caldav")
@@ -30,31 +31,31 @@ EXTRA: Final = (*_FIXED, *_FROM_ENTRIES, *_TABLES, *_FLAGS)
 """What `[sync.fields.extra]` may hold."""
 
 _ELSEWHERE: Final[Mapping[str, str]] = {
-    "OWNER_TYPE_ID": "owner_type in [sync.target]",
-    "OWNER_ID": "contact in [sync.target]",
-    "COMMUNICATIONS": "contact in [sync.target]",
-    "BINDINGS": "contact in [sync.target]",
-    "TYPE_ID": "activity in [sync.target]",
-    "DIRECTION": "direction in [sync.target]",
-    "RESPONSIBLE_ID": "responsible in [sync.target]",
-    "COMPLETED": "completed in [sync.target]",
-    "STATUS": "completed in [sync.target]",
-    "ORIGIN_VERSION": "origin_version in [sync.target]",
-    "SUBJECT": "name in [sync.fields]",
-    "DESCRIPTION": "description in [sync.fields]",
-    "DESCRIPTION_TYPE": "markup in [sync.fields]",
-    "LOCATION": "location in [sync.fields]",
-    "PRIORITY": "importance in [sync.fields]",
-    "NOTIFY_TYPE": "remind in [sync.fields]",
-    "NOTIFY_VALUE": "remind in [sync.fields]",
-    "FILES": "files in [sync.fields]",
-    "WEBDAV_ELEMENTS": "files in [sync.fields]",
-    "START_TIME": "the entry",
-    "END_TIME": "the entry",
-    "DEADLINE": "the entry",
-    "ORIGINATOR_ID": "syncd, which finds its activities by it",
-    "ORIGIN_ID": "syncd, which finds its activities by it",
-    **dict.fromkeys(("ID", "CREATED", "LAST_UPDATED", "AUTHOR_ID", "EDITOR_ID"), "the portal"),
+    "OWNER_TYPE_ID": say("{key} in [sync.target]", key="owner_type"),
+    "OWNER_ID": say("{key} in [sync.target]", key="contact"),
+    "COMMUNICATIONS": say("{key} in [sync.target]", key="contact"),
+    "BINDINGS": say("{key} in [sync.target]", key="contact"),
+    "TYPE_ID": say("{key} in [sync.target]", key="activity"),
+    "DIRECTION": say("{key} in [sync.target]", key="direction"),
+    "RESPONSIBLE_ID": say("{key} in [sync.target]", key="responsible"),
+    "COMPLETED": say("{key} in [sync.target]", key="completed"),
+    "STATUS": say("{key} in [sync.target]", key="completed"),
+    "ORIGIN_VERSION": say("{key} in [sync.target]", key="origin_version"),
+    "SUBJECT": say("{key} in [sync.fields]", key="name"),
+    "DESCRIPTION": say("{key} in [sync.fields]", key="description"),
+    "DESCRIPTION_TYPE": say("{key} in [sync.fields]", key="markup"),
+    "LOCATION": say("{key} in [sync.fields]", key="location"),
+    "PRIORITY": say("{key} in [sync.fields]", key="importance"),
+    "NOTIFY_TYPE": say("{key} in [sync.fields]", key="remind"),
+    "NOTIFY_VALUE": say("{key} in [sync.fields]", key="remind"),
+    "FILES": say("{key} in [sync.fields]", key="files"),
+    "WEBDAV_ELEMENTS": say("{key} in [sync.fields]", key="files"),
+    "START_TIME": say("the entry"),
+    "END_TIME": say("the entry"),
+    "DEADLINE": say("the entry"),
+    "ORIGINATOR_ID": say("syncd, which finds its activities by it"),
+    "ORIGIN_ID": say("syncd, which finds its activities by it"),
+    **dict.fromkeys(("ID", "CREATED", "LAST_UPDATED", "AUTHOR_ID", "EDITOR_ID"), say("the portal")),
 }
 """Which key sets what else crm.activity.add knows."""
 
@@ -65,18 +66,24 @@ def refuse_misplaced(file: ConfigFile, sync: SyncTable, path: KeyPath) -> None:
     if sync.target.type != "activity":
         given = [name for name in ("markup", "extra", "files") if getattr(fields, name) not in (None, {}, "none")]
         if given:
-            raise file.error((*path, "fields", given[0]), 'goes with type "activity" in [sync.target]', "remove it")
+            raise file.error(
+                (*path, "fields", given[0]), say('goes with type "activity" in [sync.target]'), say("remove it")
+            )
         return
     if fields.files not in (None, "none") and sync.source.get("type") not in WITH_FILES:
         raise file.error(
-            (*path, "fields", "files"), f"goes with a source of type {' or '.join(WITH_FILES)}", "remove it"
+            (*path, "fields", "files"),
+            say("goes with a source of type {kinds}", kinds=WITH_FILES),
+            say("remove it"),
         )
     is_custom = sync.target.activity == "custom"
     if is_custom and not extra.get("PROVIDER_ID"):
-        remedy = "name the program that such activities belong to, in [sync.fields.extra]"
-        raise file.error((*path, "target", "activity"), 'is "custom", but PROVIDER_ID is missing', remedy)
+        remedy = say("name the program that such activities belong to, in [sync.fields.extra]")
+        raise file.error((*path, "target", "activity"), say('is "custom", but PROVIDER_ID is missing'), remedy)
     if not is_custom and "PROVIDER_ID" in extra:
-        raise file.error((*path, "fields", "extra", "PROVIDER_ID"), 'goes with activity = "custom" in [sync.target]')
+        raise file.error(
+            (*path, "fields", "extra", "PROVIDER_ID"), say('goes with activity = "custom" in [sync.target]')
+        )
 
 
 def build_extra(file: ConfigFile, table: Mapping[str, Any], path: KeyPath) -> tuple[tuple[str, str | Template], ...]:
@@ -84,37 +91,45 @@ def build_extra(file: ConfigFile, table: Mapping[str, Any], path: KeyPath) -> tu
     found: list[tuple[str, str | Template]] = []
     for name, value in table.items():
         if name in _ELSEWHERE:
-            raise file.error((*path, name), f"is set by {_ELSEWHERE[name]}", "remove it here")
+            raise file.error((*path, name), say("is set by {other}", other=_ELSEWHERE[name]), say("remove it here"))
         if name not in EXTRA:
-            raise file.error((*path, name), "is no parameter of crm.activity.add", did_you_mean(name, EXTRA))
+            raise file.error((*path, name), say("is no parameter of crm.activity.add"), did_you_mean(name, EXTRA))
         if name in _TABLES:
             found += _leaves(file, value, name, (*path, name))
         elif name in _FROM_ENTRIES:
             found.append((name, file.template(_text(file, value, (*path, name)), *path, name)))
         elif name in _FLAGS and value not in ("Y", "N"):
-            raise file.error((*path, name), f'must be "Y" or "N", not {value!r}')
+            raise file.error((*path, name), say('must be "Y" or "N", not {value}', value=repr(value)))
         else:
             found.append((name, _text(file, value, (*path, name))))
     if table.get("PROVIDER_ID") == _OF_TODOS:
-        raise file.error((*path, "PROVIDER_ID"), "is that of to-dos", 'set type = "todo" in [sync.target] instead')
+        raise file.error(
+            (*path, "PROVIDER_ID"), say("is that of to-dos"), say('set type = "todo" in [sync.target] instead')
+        )
     return tuple(found)
 
 
 def _leaves(file: ConfigFile, value: object, name: str, path: KeyPath) -> Iterator[tuple[str, str]]:
     if not isinstance(value, Mapping):
         if name in _TABLES:
-            raise file.error(path, "must be a table", f'such as {name} = {{ DISABLE_SENDING_MESSAGE_COPY = "Y" }}')
+            raise file.error(
+                path,
+                say("must be a table"),
+                say('such as {name} = {{ DISABLE_SENDING_MESSAGE_COPY = "Y" }}', name=name),
+            )
         yield name, _text(file, value, path)
         return
     for key, inner in value.items():
         if not key or "." in key:
-            raise file.error((*path, key), "has a dot in its name, or none", "such names cannot be sent")
+            raise file.error((*path, key), say("has a dot in its name, or none"), say("such names cannot be sent"))
         yield from _leaves(file, inner, f"{name}.{key}", (*path, key))
 
 
 def _text(file: ConfigFile, value: object, path: KeyPath) -> str:
     if isinstance(value, bool):
-        raise file.error(path, "is true or false, which the portal does not take", 'write "Y" or "N", or 1 or 0')
+        raise file.error(
+            path, say("is true or false, which the portal does not take"), say('write "Y" or "N", or 1 or 0')
+        )
     if not isinstance(value, str | int | float):
-        raise file.error(path, "must be a text or a number")
+        raise file.error(path, say("must be a text or a number"))
     return str(value)

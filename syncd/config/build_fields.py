@@ -12,6 +12,7 @@ from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.config_values import FieldsConfig
 from syncd.config.tables import FieldsTable
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import say
 from syncd.model.colors import COLORS, color_of
 from syncd.model.filter import Condition, compile_condition
 from syncd.model.template import Template
@@ -19,13 +20,13 @@ from syncd.model.template import Template
 _ACCESSIBILITY: Final = ("busy", "quest", "free", "absent")
 _IMPORTANCE: Final = ("high", "normal", "low")
 _CRM: Final = re.compile(r"(?:L|D|C|CO|Q|SI|T[0-9a-f]{1,8})_[1-9]\d*")
-_CRM_REMEDY: Final = (
+_CRM_REMEDY: Final = say(
     'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "SI_5" (invoice), '
-    '"T86_5" (other types), or templates such as "{contact}"'
+    '"T86_5" (other types), or templates such as "{{contact}}"'
 )
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 _LARGEST_FILE_BYTES: Final = 50_000_000
-_COLOR_REMEDY: Final = f"names: {', '.join(COLORS)}"
+_COLOR_REMEDY: Final = say("names: {names}", names=tuple(COLORS))
 _HAS_OPERATOR: Final = re.compile(r"[=~]")
 
 
@@ -63,18 +64,23 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath, extra: Ext
 def _file_hosts(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:
     """Return the hosts that links may lead to; raises ConfigError for what is no host, and where links need them."""
     if table.files == "links" and not table.file_hosts:
-        raise file.error((*path, "file_hosts"), 'is missing, with files = "links"', "name the hosts they may lead to")
+        raise file.error(
+            (*path, "file_hosts"), say('is missing, with files = "links"'), say("name the hosts they may lead to")
+        )
     if table.file_hosts and table.files != "links":
-        raise file.error((*path, "file_hosts"), 'has no effect without files = "links"', "remove it")
+        raise file.error((*path, "file_hosts"), say('has no effect without files = "links"'), say("remove it"))
     for number, host in enumerate(table.file_hosts):
         if _HOST.fullmatch(host) is None:
-            raise file.error((*path, "file_hosts", number), f'has "{host}", which is no name of a host')
+            raise file.error((*path, "file_hosts", number), say('has "{host}", which is no name of a host', host=host))
     return frozenset(host.lower().removesuffix(".") for host in table.file_hosts)
 
 
 def _files_max_bytes(file: ConfigFile, table: FieldsTable, path: KeyPath) -> int:
     if not 0 < table.files_max_bytes <= _LARGEST_FILE_BYTES:
-        raise file.error((*path, "files_max_bytes"), f"must be from 1 to {_LARGEST_FILE_BYTES}")
+        raise file.error(
+            (*path, "files_max_bytes"),
+            say("must be from 1 to {most}", most=_LARGEST_FILE_BYTES),
+        )
     return table.files_max_bytes
 
 
@@ -82,7 +88,7 @@ def _meeting(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[s
     """Return the flags that are set; raises ConfigError where there are no meetings that could have them."""
     flags = frozenset(name for name, given in msgspec.structs.asdict(table.meeting).items() if given)
     if flags and (table.invite == "copy" or (table.attendees in ("none", []) and table.host is None)):
-        raise file.error((*path, min(flags)), "is about meetings, but nobody is invited: see attendees and invite")
+        raise file.error((*path, min(flags)), say("is about meetings, but nobody is invited: see attendees and invite"))
     return flags
 
 
@@ -92,7 +98,7 @@ def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | N
     # A name becomes its value here; what is left is a template, which is filled in for each entry.
     template = file.template(color_of(text) or text, *path)
     if template.constant is not None and not color_of(template.constant):
-        raise file.error(path, f'must be "#rrggbb", a template or a name, not "{text}"', _COLOR_REMEDY)
+        raise file.error(path, say('must be "#rrggbb", a template or a name, not "{text}"', text=text), _COLOR_REMEDY)
     return template
 
 
@@ -102,7 +108,7 @@ def _colors(file: ConfigFile, table: Mapping[str, str], path: KeyPath) -> tuple[
     for key, text in table.items():
         color = color_of(text)
         if not color:
-            raise file.error((*path, key), f'must be "#rrggbb" or a name, not "{text}"', _COLOR_REMEDY)
+            raise file.error((*path, key), say('must be "#rrggbb" or a name, not "{text}"', text=text), _COLOR_REMEDY)
         condition = key if _HAS_OPERATOR.search(key) else f"categories = {key}"
         rules.append((compile_condition(condition, where=file.where(*path, key)), color))
     return tuple(rules)
@@ -114,7 +120,7 @@ def _choice(file: ConfigFile, text: str | None, allowed: Sequence[str], *path: s
         return None
     template = file.template(text, *path)
     if template.constant is not None and template.constant not in allowed:
-        message = f'must be one of {", ".join(allowed)}, or a template, not "{text}"'
+        message = say('must be one of {allowed}, or a template, not "{text}"', allowed=tuple(allowed), text=text)
         raise file.error(path, message, did_you_mean(text, allowed))
     return template
 
@@ -124,7 +130,7 @@ def _private(file: ConfigFile, value: bool | str, *path: str | int) -> bool | Te
         return value
     template = file.template(value, *path)
     if template.constant is not None:
-        raise file.error(path, f'must be true, false or a template, not "{value}"')
+        raise file.error(path, say('must be true, false or a template, not "{value}"', value=value))
     return template
 
 
@@ -137,7 +143,9 @@ def _attendees(
         case "none":
             return "none"
         case str():
-            raise file.error(path, f'must be "source", "none" or a list of e-mails and ids, not "{value}"')
+            raise file.error(
+                path, say('must be "source", "none" or a list of e-mails and ids, not "{value}"', value=value)
+            )
         case _:
             return tuple(str(each) for each in value)
 
@@ -149,6 +157,6 @@ def _crm(file: ConfigFile, value: list[str] | str, path: KeyPath) -> tuple[Templ
         place = path if isinstance(value, str) else (*path, number)
         template = file.template(text, *place)
         if template.constant is not None and not _CRM.fullmatch(template.constant):
-            raise file.error(place, f'has "{text}", which names nothing in the CRM', _CRM_REMEDY)
+            raise file.error(place, say('has "{text}", which names nothing in the CRM', text=text), _CRM_REMEDY)
         links.append(template)
     return tuple(links)

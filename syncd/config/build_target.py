@@ -13,6 +13,7 @@ from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import CardConfig, TargetConfig
 from syncd.config.tables import ActivityKind, OwnerType, TargetTable
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import say
 from syncd.model.template import Template
 
 _LARGEST_TABLE_BYTES: Final = 5_000_000
@@ -40,12 +41,16 @@ def build_target(
     # One table for all types, so that a key of another type is told apart from a misspelt one.
     for key in table.__struct_fields__:
         if key not in _KEYS[table.type] and getattr(table, key) is not None:
-            goes_with = " and ".join(f'"{kind}"' for kind, keys in _KEYS.items() if key in keys)
-            raise file.error((*path, key), f'goes with type {goes_with}, not "{table.type}"', "remove it")
+            kinds = tuple(f'"{kind}"' for kind, keys in _KEYS.items() if key in keys)
+            raise file.error(
+                (*path, key),
+                say('goes with type {kinds}, not "{type}"', kinds=kinds, type=table.type),
+                say("remove it"),
+            )
     if table.on_unresolved == "fallback" and table.fallback_owner in (None, ""):
-        raise file.error((*path, "fallback_owner"), 'is missing, with on_unresolved = "fallback"')
+        raise file.error((*path, "fallback_owner"), say('is missing, with on_unresolved = "fallback"'))
     if table.on_unresolved != "fallback" and table.fallback_owner is not None:
-        raise file.error((*path, "fallback_owner"), 'has no effect without on_unresolved = "fallback"')
+        raise file.error((*path, "fallback_owner"), say('has no effect without on_unresolved = "fallback"'))
     owners = _owners(file, table, path, base)
     return _calendar(file, table, sync, path, owners) if table.type == "calendar" else _card(file, table, path, owners)
 
@@ -74,11 +79,24 @@ def _read_aliases(path: Path) -> Mapping[str, int | str]:
         filled = [cell.strip() for cell in cells]
         if not any(filled) or filled[0].startswith("#"):
             continue
-        line = f"names {path}, whose line {reader.line_num}"
+        line = reader.line_num
         if len(filled) != 2 or not all(filled):
-            raise ValueError(f"{line} must have two filled cells: other name, owner")
+            raise ValueError(
+                say(
+                    "names {path}, whose line {line} must have two filled cells: other name, owner",
+                    path=str(path),
+                    line=line,
+                )
+            )
         if filled[0] in aliases:
-            raise ValueError(f"{line} gives {filled[0]!r} a second time")
+            raise ValueError(
+                say(
+                    "names {path}, whose line {line} gives {name} a second time",
+                    path=str(path),
+                    line=line,
+                    name=repr(filled[0]),
+                )
+            )
         aliases[filled[0]] = filled[1]
     return aliases
 
@@ -86,16 +104,24 @@ def _read_aliases(path: Path) -> Mapping[str, int | str]:
 def _table_text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_TABLE_BYTES:
-            raise ValueError(f"names {path}, which is too large for a table of names")
+            raise ValueError(say("names {path}, which is too large for a table of names", path=str(path)))
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"names {path}, which cannot be read: {error.strerror}") from None
+        raise ValueError(
+            say("names {path}, which cannot be read: {reason}", path=str(path), reason=error.strerror or "")
+        ) from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1251", "replace")  # what Excel saves as CSV in Russian
     if (odd := _MISREAD.search(text)) is not None:
-        raise ValueError(f"names {path}, which is neither UTF-8 nor Windows-1251 ({odd[0]!r}); save it as UTF-8")
+        raise ValueError(
+            say(
+                "names {path}, which is neither UTF-8 nor Windows-1251 ({text}); save it as UTF-8",
+                path=str(path),
+                text=repr(odd[0]),
+            )
+        )
     return text
 
 
@@ -104,12 +130,16 @@ def _calendar(
 ) -> TargetConfig:
     calendar = table.calendar or "user"
     if calendar == "company" and table.owner is not None:
-        raise file.error((*path, "owner"), "has no meaning for the company calendar", "remove it")
+        raise file.error((*path, "owner"), say("has no meaning for the company calendar"), say("remove it"))
     if calendar != "company" and table.owner is None:
-        raise file.error((*path, "owner"), "is missing", f'whose {calendar} calendar? For example "{{owner}}"')
+        raise file.error(
+            (*path, "owner"),
+            say("is missing"),
+            say('whose {calendar} calendar? For example "{{owner}}"', calendar=calendar),
+        )
     section = str(sync if table.section is None else table.section).strip()
     if not section:
-        raise file.error((*path, "section"), "is empty", "give the section's name, or leave the key out")
+        raise file.error((*path, "section"), say("is empty"), say("give the section's name, or leave the key out"))
     return TargetConfig(
         calendar=calendar,
         owner=file.optional_template(table.owner, *path, "owner"),
@@ -122,8 +152,8 @@ def _calendar(
 
 def _card(file: ConfigFile, table: TargetTable, path: KeyPath, owners: Mapping[str, int | str]) -> CardConfig:
     if table.contact is None:
-        remedy = 'whose card? For example "{contact_phone}", "{contact_email}" or an id'
-        raise file.error((*path, "contact"), "is missing", remedy)
+        remedy = say('whose card? For example "{{contact_phone}}", "{{contact_email}}" or an id')
+        raise file.error((*path, "contact"), say("is missing"), remedy)
     activity = file.one_of(table.activity or "meeting", get_args(ActivityKind), *path, "activity")
     deadline = file.one_of(table.deadline or "start", ("start", "end"), *path, "deadline")
     return CardConfig(
@@ -154,8 +184,11 @@ def _owner_type(file: ConfigFile, given: str | int | None, *path: str | int) -> 
         return file.one_of(text, get_args(OwnerType), *path)
     number = int(text)
     if number < _FIRST_DYNAMIC:
-        remedy = f"use a name ({', '.join(get_args(OwnerType))}), or the number of a type of your own from 128 on"
-        raise file.error(path, f"is {number}, which is no type of one's own", remedy)
+        remedy = say(
+            "use a name ({names}), or the number of a type of your own from 128 on",
+            names=tuple(get_args(OwnerType)),
+        )
+        raise file.error(path, say("is {number}, which is no type of one's own", number=number), remedy)
     return str(number)
 
 
@@ -163,7 +196,11 @@ def _owner_field(file: ConfigFile, name: str | None, *path: str | int) -> str:
     if name is None:
         return ""
     if _FIELD_NAME.fullmatch(name) is None:
-        raise file.error(path, f'is "{name}", which is no name of a field', 'such as "ufCrm5_1700000000" or "title"')
+        raise file.error(
+            path,
+            say('is "{name}", which is no name of a field', name=name),
+            say('such as "ufCrm5_1700000000" or "title"'),
+        )
     return name
 
 
@@ -173,7 +210,7 @@ def _direction(
     if table.direction is None:
         return "outgoing"
     if activity == "meeting":
-        raise file.error(path, 'has no meaning for meetings (activity = "call")', "remove it")
+        raise file.error(path, say('has no meaning for meetings (activity = "call")'), say("remove it"))
     template = file.template(table.direction, *path)
     if template.constant is None:
         return template
@@ -187,5 +224,7 @@ def _completed(file: ConfigFile, text: str, *path: str | int) -> Literal["past",
         return "never"
     template = file.template(text, *path)
     if template.constant is not None:
-        raise file.error(path, f'must be "past", "never" or a template that gives yes or no, not "{text}"')
+        raise file.error(
+            path, say('must be "past", "never" or a template that gives yes or no, not "{text}"', text=text)
+        )
     return template

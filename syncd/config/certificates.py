@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 
 class Files(Protocol):
@@ -54,8 +55,11 @@ def trust(ca_file: str | None, base: Path, where: str) -> ssl.SSLContext | None:
     try:
         return ssl.create_default_context(cafile=str(base / Path(ca_file).expanduser()))
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "it holds no certificate"
-        raise ConfigError(f"{where}: ca_file {ca_file} cannot be used: {reason}", "give a file in PEM") from None
+        reason = _system_says(error) or say("it holds no certificate")
+        raise ConfigError(
+            say("{where}: ca_file {ca_file} cannot be used: {reason}", where=where, ca_file=ca_file, reason=reason),
+            say("give a file in PEM"),
+        ) from None
 
 
 def certified(
@@ -64,7 +68,9 @@ def certified(
     """Return a context that shows `client_cert`, None without one; raises like `trust`."""
     if client_cert is None:
         if client_key is not None:
-            raise ConfigError(f"{where}: client_key goes with client_cert, which is missing", "add client_cert")
+            raise ConfigError(
+                say("{where}: client_key goes with client_cert, which is missing", where=where), say("add client_cert")
+            )
         return None
     context = trust(ca_file, base, where) or ssl.create_default_context()
     key = base / Path(client_key).expanduser() if client_key is not None else None
@@ -72,7 +78,14 @@ def certified(
         # Without the callback OpenSSL would ask for a passphrase on the terminal, and a daemon would hang.
         context.load_cert_chain(base / Path(client_cert).expanduser(), key, password=lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "certificate and key"
-        remedy = "give both in PEM, the key without a passphrase"
-        raise ConfigError(f"{where}: client_cert cannot be used: {reason}", remedy) from None
+        reason = _system_says(error) or say("certificate and key")
+        remedy = say("give both in PEM, the key without a passphrase")
+        raise ConfigError(
+            say("{where}: client_cert cannot be used: {reason}", where=where, reason=reason), remedy
+        ) from None
     return context
+
+
+def _system_says(error: Exception) -> str:
+    """Return why a file cannot be opened, "" if it can and holds something else."""
+    return error.strerror or "" if isinstance(error, FileNotFoundError | PermissionError) else ""

@@ -17,7 +17,8 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import Secret, read_secret, secret_forms
 from syncd.config.tables import Table
 from syncd.config.toml_lines import KeyPath, TomlLines
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, message_of
+from syncd.lang.saying import say
 from syncd.model.names import nearest
 from syncd.model.template import Template, compile_template
 
@@ -29,13 +30,13 @@ _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[(\.\.\.)\]")
 _EXPECTED: Final = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
 _MISSING: Final = re.compile(r"missing required field `(?P<field>[^`]+)`")
 _WORDS: Final = {
-    "str": "text in quotes",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
+    "str": say("text in quotes"),
+    "int": say("a whole number"),
+    "float": say("a number"),
+    "bool": say("true or false"),
+    "array": say("a list"),
+    "object": say("a table"),
+    "null": say("nothing"),
 }
 
 
@@ -68,7 +69,7 @@ class ConfigFile:
 
     def error(self, path: KeyPath, message: str, remedy: str = "") -> ConfigError:
         """Return the error that says `message` about the key at `path`."""
-        return ConfigError(f"{self.where(*path)} {message}", remedy)
+        return ConfigError(say("{where} {message}", where=self.where(*path), message=message), remedy)
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:
@@ -76,7 +77,7 @@ class ConfigFile:
         try:
             yield
         except ValueError as error:
-            raise self.error(path, str(error)) from None
+            raise self.error(path, message_of(error)) from None
 
     def parsed(self, parse: Callable[[str], R], text: str, *path: str | int) -> R:
         """Return `parse(text)`; its ValueError becomes a ConfigError about the key at `path`."""
@@ -106,7 +107,7 @@ class ConfigFile:
         """Return the duration `text`, which must not be zero."""
         duration = self.parsed(parse_duration, text, *path)
         if not duration:
-            raise self.error(path, f'must be longer than "{text}"')
+            raise self.error(path, say('must be longer than "{text}"', text=text))
         return duration
 
     def reminders(self, texts: Sequence[str], path: KeyPath) -> tuple[int, ...]:
@@ -115,7 +116,7 @@ class ConfigFile:
         for number, text in enumerate(texts):
             duration = self.parsed(parse_duration, text, *path, number)
             if duration.total_seconds() % 60:
-                raise self.error((*path, number), f'must be whole minutes, not "{text}"')
+                raise self.error((*path, number), say('must be whole minutes, not "{text}"', text=text))
             minutes.append(int(duration.total_seconds() // 60))
         return tuple(dict.fromkeys(minutes))
 
@@ -130,7 +131,11 @@ class ConfigFile:
     def one_of(self, text: str, allowed: Sequence[str], *path: str | int) -> str:
         """Return `text`, which must be one of `allowed`."""
         if text not in allowed:
-            raise self.error(path, f'must be one of {", ".join(allowed)}, not "{text}"', did_you_mean(text, allowed))
+            raise self.error(
+                path,
+                say('must be one of {allowed}, not "{text}"', allowed=tuple(allowed), text=text),
+                did_you_mean(text, allowed),
+            )
         return text
 
     def portal(self, name: str | None, portals: Sequence[str], path: KeyPath) -> str:
@@ -138,9 +143,9 @@ class ConfigFile:
         if name is None:
             if len(portals) == 1:
                 return portals[0]
-            raise self.error(path, "is missing", f"there is more than one: {', '.join(portals)}")
+            raise self.error(path, say("is missing"), say("there is more than one: {portals}", portals=tuple(portals)))
         if name not in portals:
-            message = f'names "{name}", but there is no [portals.{name}]'
+            message = say('names "{name}", but there is no [portals.{name}]', name=name)
             raise self.error(path, message, did_you_mean(name, portals))
         return name
 
@@ -156,8 +161,8 @@ class ConfigFile:
         """Raise ConfigError for a key of `table`, which stands at `path`, that is not one of `known`."""
         for key in table:
             if key not in known:
-                remedy = did_you_mean(key, known) or f"known here: {', '.join(known)}"
-                raise self.error((*path, key), "is not a known key", remedy)
+                remedy = did_you_mean(key, known) or say("known here: {names}", names=tuple(known))
+                raise self.error((*path, key), say("is not a known key"), remedy)
 
     def _refuse_unknown_within(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
         # msgspec could refuse unknown keys itself, but names neither the line nor the nearest known key.
@@ -175,21 +180,30 @@ class ConfigFile:
         inner: KeyPath = tuple(name or int(index) for name, index, rest in steps if not rest)
         missing = _MISSING.search(message)
         if missing is not None:
-            return self.error((*path, *inner, missing["field"]), "is missing")
+            return self.error((*path, *inner, missing["field"]), say("is missing"))
         value: Any = table
         for step in inner:
             value = value[step]
         choices = _choices(kind, inner)
         if choices and isinstance(value, str):
-            said = f'must be one of {", ".join(choices)}, not "{value}"'
+            said = say('must be one of {choices}, not "{value}"', choices=tuple(choices), value=value)
             return self.error((*path, *inner), said, did_you_mean(value, choices))
         expected = _EXPECTED.search(message)
         if expected is None:
             return self.error((*path, *inner), message[: found.start()] if found else message)
-        wanted = " or ".join(
-            _WORDS.get(each.strip(), each) for each in expected["wanted"].split("|") if "null" not in each
+        wanted = _either(_WORDS.get(each.strip(), each) for each in expected["wanted"].split("|") if "null" not in each)
+        return self.error(
+            (*path, *inner),
+            say("must be {wanted}, not {got}", wanted=wanted, got=_WORDS.get(expected["got"], expected["got"])),
         )
-        return self.error((*path, *inner), f"must be {wanted}, not {_WORDS.get(expected['got'], expected['got'])}")
+
+
+def _either(words: Iterable[str]) -> str:
+    """Return what may stand there, in words: "text in quotes or a list"."""
+    first, *others = words
+    for other in others:
+        first = say("{one} or {other}", one=first, other=other)
+    return first
 
 
 @cache
@@ -201,7 +215,7 @@ def _hints(kind: type[Table]) -> Mapping[str, Any]:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the remedy that names the nearest of `known`, empty if none is close."""
     close = nearest(name, known)
-    return f'did you mean "{close}"?' if close else ""
+    return say('did you mean "{close}"?', close=close) if close else ""
 
 
 def inner_table(hint: object) -> type[Table] | None:

@@ -30,6 +30,8 @@ from syncd.config.tables import (
     Uids,
 )
 from syncd.errors import ConfigError
+from syncd.lang.catalog import Language
+from syncd.lang.saying import say
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.lease import LeaseTerms
@@ -246,7 +248,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses."""
+    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses.
+
+    `language` is theirs, None for that of the house.
+    """
 
     portal: str | None
     user: int | None
@@ -254,6 +259,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     email: tuple[str, ...] = ()
     smtp: SmtpConfig | None = None
+    language: Language | None = None
 
 
 class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -323,7 +329,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
     With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
     `lease` are the terms by which several machines share the portals then.
-    `control` is the daemon's socket for commands, None where it is in its usual place.
+    `control` is the daemon's socket for commands, None where it is in its usual place. `language` is that of
+    messages, None where the system's settings decide.
     """
 
     path: Path
@@ -334,6 +341,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
+    language: Language | None = None
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()
@@ -363,8 +371,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """
         meant = [one for one in self.portals if one.name == name or (not name and one.app is not None)]
         if len(meant) != 1:
-            names = ", ".join(one.name for one in self.portals if one.app is not None) or "none has an app"
-            raise ConfigError(f"which portal? {names}", "syncd portal authorize NAME")
+            names = tuple(one.name for one in self.portals if one.app is not None)
+            raise ConfigError(
+                say("which portal? {names}", names=names or say("none has an app")), say("syncd portal authorize NAME")
+            )
         return meant[0]
 
     def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
@@ -377,8 +387,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if not fnmatch.filter(known, name):
                 raise self.unknown(name)
         if portal is not None and portal not in {one.name for one in self.portals}:
-            remedy = f"it has: {', '.join(one.name for one in self.portals)}"
-            raise ConfigError(f"{self.path} has no portal {portal!r}", remedy)
+            remedy = say("it has: {names}", names=tuple(one.name for one in self.portals))
+            raise ConfigError(say("{path} has no portal {portal}", path=str(self.path), portal=repr(portal)), remedy)
         return tuple(
             sync.name
             for sync in self.syncs
@@ -391,6 +401,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         known = [sync.name for sync in self.syncs]
         close = nearest(name, known)
         return ConfigError(
-            f"{self.path} has no sync {name!r}",
-            f"did you mean {close!r}?" if close else f"it has: {', '.join(known) or 'none'}",
+            say("{path} has no sync {name}", path=str(self.path), name=repr(name)),
+            say("did you mean {close}?", close=repr(close))
+            if close
+            else say("it has: {names}", names=tuple(known) or say("none")),
         )

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from syncd.config.secrets import Secret
+from syncd.lang.saying import say
 
 DEFAULT_SCHEMA: Final = "syncd"
 _LONGEST_NAME: Final = 63
@@ -40,16 +41,16 @@ def database_at(url: Secret, schema: str = DEFAULT_SCHEMA) -> Database:
     """Return the database at `url`; raises ValueError, which does not repeat it, if that is no address of one."""
     found = _URL.fullmatch(url.reveal())
     if found is None:
-        raise ValueError("leads to what is no postgresql:// address")
+        raise ValueError(say("leads to what is no postgresql:// address"))
     if not (found["name"] or "dbname=" in (found["more"] or "") or "service=" in (found["more"] or "")):
-        raise ValueError("leads to an address without the name of a database")
+        raise ValueError(say("leads to an address without the name of a database"))
     return Database(url=url, schema=schema)
 
 
 def check_schema(name: str) -> None:
     """Raise ValueError unless a schema may be called `name`; it is written into statements as it is."""
     if _SCHEMA.fullmatch(name) is None or len(name) > _LONGEST_NAME or name.startswith("pg_"):
-        raise ValueError("is no name for a schema: give small letters, digits and _, not beginning with pg_")
+        raise ValueError(say("is no name for a schema: give small letters, digits and _, not beginning with pg_"))
 
 
 def secrets_in(address: str) -> Iterator[str]:

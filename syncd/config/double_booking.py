@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import CardConfig, SyncConfig, TargetConfig
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import say
 
 
 def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
@@ -26,8 +27,13 @@ def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others
         if reason:
             raise file.error(
                 (*path, "type"),
-                f'and that of "{other.name}" ({other.where}) double each other: both read one source, and {reason}',
-                "keep one of the two, or divide the entries between them with [sync.filter]",
+                say(
+                    'and that of "{name}" ({where}) double each other: both read one source, and {reason}',
+                    name=other.name,
+                    where=other.where,
+                    reason=reason,
+                ),
+                say("keep one of the two, or divide the entries between them with [sync.filter]"),
             )
 
 
@@ -46,7 +52,7 @@ def _reason(card: SyncConfig, calendar: SyncConfig) -> str:
     if not isinstance(card.target, CardConfig) or not isinstance(calendar.target, TargetConfig):
         return ""
     if card.target.type == "activity" and card.target.activity == "meeting" and calendar.target.calendar == "user":
-        return "the portal itself puts every meeting into the calendar of its responsible"
+        return say("the portal itself puts every meeting into the calendar of its responsible")
     if calendar.fields.crm:
-        return "the portal itself puts a to-do onto the card of everything an event is linked to (crm)"
+        return say("the portal itself puts a to-do onto the card of everything an event is linked to (crm)")
     return ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from syncd.lang.saying import say
+
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=36_500)
@@ -17,8 +19,8 @@ def parse_duration(text: str) -> timedelta:
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f'must be a duration like "90s", "15m", "2h" or "30d", not "{text}"')
+        raise ValueError(say('must be a duration like "90s", "15m", "2h" or "30d", not "{text}"', text=text))
     duration = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
     if duration > _LONGEST:
-        raise ValueError(f'must be at most {_LONGEST.days} days, not "{text}"')
+        raise ValueError(say('must be at most {days} days, not "{text}"', days=_LONGEST.days, text=text))
     return duration

@@ -27,7 +27,7 @@ from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import FORMS, readable_by_others
-from syncd.config.state_place import default_state, earlier_state, home, stands
+from syncd.config.state_place import default_state, earlier_state, stands
 from syncd.config.tables import (
     ACCOUNT_SECRETS,
     SOURCE_SECRETS,
@@ -38,9 +38,11 @@ from syncd.config.tables import (
     PortalTable,
     SyncTable,
 )
-from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, remedy
+from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, message, remedy
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.net import LONGEST_SOCKET, is_loopback
+from syncd.places import config_places
 
 T = TypeVar("T", ConfigTable, IncludedTable)
 _TOML_PLACE = re.compile(
@@ -62,18 +64,16 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     """
     if explicit is not None:
         return explicit
-    places = [
-        *([Path(environ["SYNCD_CONFIG"])] if environ.get("SYNCD_CONFIG") else []),
-        cwd / "syncd.toml",
-        home(environ) / ".config" / "syncd" / "config.toml",
-        Path("/etc/syncd/config.toml"),
-    ]
+    places = config_places(environ, cwd)
     for place in places:
         if place.exists():
             return place
     raise ConfigError(
-        f"there is no config file; looked for {', '.join(map(str, places))}",
-        "write one with `syncd init -o syncd.toml` (config.example.toml explains every key), or name it with --config",
+        say("there is no config file; looked for {places}", places=tuple(map(str, places))),
+        say(
+            "write one with `syncd init -o syncd.toml` (config.example.toml explains every key),"
+            " or name it with --config"
+        ),
     )
 
 
@@ -124,6 +124,7 @@ def load_config(
         control=_control(main.file, table.control),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
+        language=table.language,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
@@ -177,7 +178,7 @@ def _file(path: Path, kind: type[T], learner: _Learner, above: _Part | None = No
     learner(document, base=path.absolute().parent)
     file = ConfigFile(path, text, above.file if above is not None else None)
     for key in lost_backslashes(document):
-        raise file.error(key, "has lost its backslashes", BACKSLASH_REMEDY)
+        raise file.error(key, say("has lost its backslashes"), BACKSLASH_REMEDY)
     table = file.convert(document, kind)
     defaults = _defaults(file, table.defaults, above)
     return _Part(
@@ -196,7 +197,7 @@ def _defaults(file: ConfigFile, given: DefaultsTable, above: _Part | None) -> De
     file.refuse_unknown(given.sync, SyncTable.__struct_fields__, ("defaults", "sync"))
     file.refuse_unknown(given.portal, PortalTable.__struct_fields__, ("defaults", "portal"))
     if "name" in given.sync:
-        raise file.error(("defaults", "sync", "name"), "belongs to each sync of its own")
+        raise file.error(("defaults", "sync", "name"), say("belongs to each sync of its own"))
     if above is None:
         return given
     return DefaultsTable(
@@ -214,9 +215,13 @@ def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[
     for index, pattern in enumerate(patterns):
         place = base / Path(pattern).expanduser()
         if not pattern.strip():
-            raise main.file.error(("include", index), "is empty", 'name files, as in "conf.d/*.toml"')
+            raise main.file.error(("include", index), say("is empty"), say('name files, as in "conf.d/*.toml"'))
         if not has_magic(pattern) and not place.is_file():
-            raise main.file.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
+            raise main.file.error(
+                ("include", index),
+                say("names {place}, which is no file", place=str(place)),
+                say('as in "conf.d/*.toml"'),
+            )
         found.update(dict.fromkeys(sorted(Path(name) for name in glob(str(place)))))  # noqa: PTH207 - Path.glob takes no absolute pattern
     return tuple(_file(path, IncludedTable, learner, main)[0] for path in found if path.is_file())
 
@@ -225,37 +230,53 @@ def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        told = "name another file with --config, or write this one with `syncd init -o FILE`"
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}", told) from None
+        told = say("name another file with --config, or write this one with `syncd init -o FILE`")
+        raise ConfigError(
+            say("{path}: cannot be read: {reason}", path=str(path), reason=error.strerror or ""), told
+        ) from None
     try:
         # Windows editors write a byte order mark and CRLF; line numbers are counted by "\n".
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8{_seems(content)}", "save the file as UTF-8") from None
+        raise ConfigError(
+            _not_utf8(content, path=str(path), line=line),
+            say("save the file as UTF-8"),
+        ) from None
 
 
-def _seems(content: bytes) -> str:
-    """Return what a file that is not UTF-8 seems to be, as the end of the sentence."""
+def _not_utf8(content: bytes, *, path: str, line: int) -> str:
+    """Return the message about a file that is not UTF-8, with what it seems to be."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return ' but UTF-16, which Windows calls "Unicode"'
+        return say('{path}:{line}: is not UTF-8 but UTF-16, which Windows calls "Unicode"', path=path, line=line)
     # In cp1251 the common letters are those from 0xC0 on, and Russian words are rows of them.
-    return " and seems to be cp1251 (ANSI)" if re.search(rb"[\xe0-\xff]{3}", content) else ""
+    if re.search(rb"[\xe0-\xff]{3}", content):
+        return say("{path}:{line}: is not UTF-8 and seems to be cp1251 (ANSI)", path=path, line=line)
+    return say("{path}:{line}: is not UTF-8", path=path, line=line)
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:  # brackets in brackets, thousands deep
-        raise ConfigError(f"{path}: is nested too deeply") from None
+        raise ConfigError(say("{path}: is nested too deeply", path=str(path))) from None
     except tomllib.TOMLDecodeError as error:
         found = _TOML_PLACE.fullmatch(str(error))
         if found is None:
-            raise ConfigError(f"{path}: is not TOML: {error}") from None
+            raise ConfigError(say("{path}: is not TOML: {error}", path=str(path), error=str(error))) from None
         lines = text.split("\n")
         line, column = int(found["line"] or len(lines)), int(found["column"] or len(lines[-1]) + 1)
         told = remedy(lines[line - 1], column, found["said"])
-        raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}", told) from None
+        raise ConfigError(
+            say(
+                "{path}:{line}:{column}: is not TOML: {said}",
+                path=str(path),
+                line=line,
+                column=column,
+                said=message(found["said"]),
+            ),
+            told,
+        ) from None
 
 
 def _portals(
@@ -266,22 +287,24 @@ def _portals(
     The webhook of the only one must be there if it is `needed`.
     """
     if not any(part.portals for part in parts):
-        raise parts[0].file.error(("portals",), "has no portal", "add [portals.main] with its webhook")
+        raise parts[0].file.error(("portals",), say("has no portal"), say("add [portals.main] with its webhook"))
     built: dict[str, PortalConfig] = {}
     alone = needed and sum(len(part.portals) for part in parts) == 1
     for part in parts:
         for name, table in part.portals.items():
             if not isinstance(table, dict):
-                raise part.file.error(("portals", name), "must be a table, as in [portals.main]")
+                raise part.file.error(("portals", name), say("must be a table, as in [portals.main]"))
             if any(portal.name == name for portal in built.values()):
-                raise part.file.error(("portals", name), "is given in another file already", "give it another name")
+                raise part.file.error(
+                    ("portals", name), say("is given in another file already"), say("give it another name")
+                )
             portal = _portal(part.file, name, table, environ, warnings, alone=alone)
             twin = built.get(portal.host)  # two clients of one portal would each use up its limits
             if twin is not None:
                 raise part.file.error(
                     ("portals", name),
-                    f"goes to {portal.host} like [portals.{twin.name}]",
-                    "a portal's limits are shared: give each portal once, and let its syncs name it",
+                    say("goes to {host} like [portals.{name}]", host=portal.host, name=twin.name),
+                    say("a portal's limits are shared: give each portal once, and let its syncs name it"),
                 )
             built[portal.host] = portal
     return tuple(built.values())
@@ -302,8 +325,18 @@ def _portal(
     # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
-        what = "a webhook" if portal.app is None else "the secret of an application"
-        warnings.append(f"{holder} holds {what} and can be read by every user of this machine: chmod o= {holder}")
+        warnings.append(
+            say(
+                "{file} holds a webhook and can be read by every user of this machine: chmod o= {file}",
+                file=str(holder),
+            )
+            if portal.app is None
+            else say(
+                "{file} holds the secret of an application and can be read by every user of this machine:"
+                " chmod o= {file}",
+                file=str(holder),
+            )
+        )
     return portal
 
 
@@ -312,8 +345,10 @@ def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig],
     called = {one.name for one in portals if one.app is not None and one.app.events == "online"}
     if called and (http is None or http.public_url is None):
         part, name = next((part, name) for part in parts for name in part.portals if name in called)
-        remedy = 'set public_url of [http], or events = "offline", which needs none'
-        raise part.file.error(("portals", name, "app", "events"), "needs an address that the portal can call", remedy)
+        remedy = say('set public_url of [http], or events = "offline", which needs none')
+        raise part.file.error(
+            ("portals", name, "app", "events"), say("needs an address that the portal can call"), remedy
+        )
 
 
 def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:
@@ -335,7 +370,11 @@ def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     if not options.keys().isdisjoint(("password", *ACCOUNT_SECRETS)):
         holders.append(path)
     return [
-        f"{holder} holds a secret of sync {sync.name} and can be read by every user of this machine: chmod o= {holder}"
+        say(
+            "{file} holds a secret of sync {name} and can be read by every user of this machine: chmod o= {file}",
+            file=str(holder),
+            name=sync.name,
+        )
         for holder in dict.fromkeys(holders)
         if readable_by_others(holder)
     ]
@@ -344,7 +383,10 @@ def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
 def _refuse_twin(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
     for twin in others:
         if twin.name == sync.name:
-            raise file.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
+            raise file.error(
+                ("sync", index, "name"),
+                say('"{name}" is taken by another sync ({where})', name=sync.name, where=twin.where),
+            )
 
 
 def _digest(parts: Sequence[_Part]) -> str:
@@ -359,7 +401,7 @@ def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> t
     """Return where the state stands, and where an earlier version has left one that may be this config's instead."""
     if state is not None:
         if not state.strip():
-            raise file.error(("state",), "is empty", "give a path, or leave the key out")
+            raise file.error(("state",), say("is empty"), say("give a path, or leave the key out"))
         return file.path.absolute().parent / Path(state).expanduser(), None
     place, earlier = default_state(file.path, environ), earlier_state(environ)
     return place, earlier if earlier != place and stands(earlier) and not stands(place) else None
@@ -375,7 +417,7 @@ def _database(file: ConfigFile, table: ConfigTable, environ: Mapping[str, str]) 
     forms = _url_forms(table)
     if forms and table.state is not None:
         key = next(iter(forms))
-        raise file.error((key,), "and state exclude each other", "keep the one where the state is to stand")
+        raise file.error((key,), say("and state exclude each other"), say("keep the one where the state is to stand"))
     return build_database(file, forms, table.state_schema, environ)
 
 
@@ -384,7 +426,10 @@ def _control(file: ConfigFile, control: str | None) -> Path | None:
         return None
     place = file.path.absolute().parent / Path(control).expanduser()
     if not control.strip():
-        raise file.error(("control",), "is empty", "give the path of a socket, or leave the key out")
+        raise file.error(("control",), say("is empty"), say("give the path of a socket, or leave the key out"))
     if len(os.fsencode(place)) > LONGEST_SOCKET:
-        raise file.error(("control",), f"is longer than the {LONGEST_SOCKET} bytes that a socket's path may have")
+        raise file.error(
+            ("control",),
+            say("is longer than the {most} bytes that a socket's path may have", most=LONGEST_SOCKET),
+        )
     return place

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from syncd.lang.saying import say
 from syncd.net import webhook_address
 
 FORMS = ("", "_file", "_env", "_credential")
@@ -55,12 +56,12 @@ def read_secret(
     """
     given = {key: value for form in FORMS if (value := forms.get(key := name + form)) is not None}
     if not given:
-        raise ValueError(f"is missing: give {name}, {name}_file, {name}_env or {name}_credential")
+        raise ValueError(say("is missing: give {name}, {name}_file, {name}_env or {name}_credential", name=name))
     if len(given) > 1:
-        raise ValueError(f"is given more than once, as {' and '.join(given)}: keep one of them")
+        raise ValueError(say("is given more than once, as {given}: keep one of them", given=tuple(given)))
     ((key, value),) = given.items()
     if not value.strip():
-        raise ValueError("is empty")
+        raise ValueError(say("is empty"))
     file: Path | None = None
     match key.removeprefix(name):
         case "":
@@ -74,7 +75,7 @@ def read_secret(
             file = _credential_file(value, environ)
             text = _from_file(file)
     if not text.strip():
-        raise ValueError("leads to an empty secret")
+        raise ValueError(say("leads to an empty secret"))
     return key, Secret(text.strip()), file  # editors end a file with a newline
 
 
@@ -105,7 +106,7 @@ def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError("begins with ~ and a user who has no home") from None
+        raise ValueError(say("begins with ~ and a user who has no home")) from None
 
 
 def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
@@ -113,7 +114,7 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
     if text is None:
         # Not which one: the secret itself is easily written here by mistake.
         raise SecretMissingError(
-            "names an environment variable that is not set: give the variable's name, not the secret"
+            say("names an environment variable that is not set: give the variable's name, not the secret")
         )
     return text
 
@@ -122,12 +123,14 @@ def _from_file(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"names {file}, which is not a text in UTF-8") from None
+        raise ValueError(say("names {file}, which is not a text in UTF-8", file=str(file))) from None
     except FileNotFoundError:
-        raise SecretMissingError(f"names {_known(file)}") from None
+        raise SecretMissingError(say("names {known}", known=_known(file))) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
-        raise SecretMissingError(f"names {_known(file)}, which cannot be read: {reason}") from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or say("it is no path")
+        raise SecretMissingError(
+            say("names {known}, which cannot be read: {reason}", known=_known(file), reason=reason)
+        ) from None
 
 
 def _known(file: Path) -> str:
@@ -135,21 +138,23 @@ def _known(file: Path) -> str:
     for place in (file, *file.parents):
         try:
             if os.path.lexists(place):
-                return str(place) if place == file else f"a file in {place} that is not there"
+                return str(place) if place == file else say("a file in {folder} that is not there", folder=str(place))
         except ValueError:
             continue
-    return "a file"
+    return say("a file")
 
 
 def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise SecretMissingError(
-            "names a systemd credential, but $CREDENTIALS_DIRECTORY is not set:"
-            " it works in a service with LoadCredential= only"
+            say(
+                "names a systemd credential, but $CREDENTIALS_DIRECTORY is not set:"
+                " it works in a service with LoadCredential= only"
+            )
         )
     if Path(name).name != name:  # systemd allows no paths, and ".." would lead out of the directory
-        raise ValueError("must be the name of a credential, not a path")
+        raise ValueError(say("must be the name of a credential, not a path"))
     return Path(directory) / name
 
 

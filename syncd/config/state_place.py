@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from syncd.places import home
+
 SYSTEM_CONFIGS: Final = Path("/etc/syncd")
 SYSTEM_STATE: Final = Path("/var/lib/syncd/syncd.db")
 _DIGITS: Final = 10
@@ -54,11 +56,6 @@ def owner_of(config: Path) -> int:
         return config.stat().st_uid
     except OSError:
         return os.geteuid()
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    """Return the home of whoever runs syncd."""
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def _state_home(config: Path, environ: Mapping[str, str]) -> Path:

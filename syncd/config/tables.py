@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from syncd.lang.catalog import Language
+
 Number = int | float
 Tariff = Literal["standard", "enterprise", "self-hosted"]
 OnRemoved = Literal["keep", "delete"]
@@ -53,6 +55,7 @@ class PortalAlertsTable(Table, frozen=True, kw_only=True):
     chat: str | None = None
     command: list[str] | None = None
     email: list[str] | None = None
+    language: Language | None = None
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):
@@ -256,6 +259,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False
+    language: Language | None = None
     include: list[str] = []
     http: HttpTable | None = None
     lease: LeaseTable | None = None

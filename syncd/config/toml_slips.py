@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from syncd.config.toml_lines import KeyPath
+from syncd.lang.saying import Saying, say
 
 _QUOTES = "“”„‟«»‘’‚‹›″＂"
 _INVISIBLE = re.compile(r"[\u00a0\u2000-\u200f\u202f\u2060\u3000\ufeff]")
@@ -18,7 +20,45 @@ _PLAIN_KEY = re.compile(r"[a-z_]+(?:\.[a-z_]+)*")
 _WORD_OF_TRUTH = re.compile(r"(?:true|false|yes|no|on|off)\b", re.IGNORECASE)
 _LOST = re.compile(r"[A-Za-z]:[^\\/]*[\b\t\n\f\r]")
 _OPEN = ("Illegal character", "Unterminated string", 'Expected "\'"', 'Expected "')
-BACKSLASH_REMEDY = "write a path of Windows in single quotes, as 'C:\\Users\\x', or double each backslash"
+BACKSLASH_REMEDY = say("write a path of Windows in single quotes, as 'C:\\Users\\x', or double each backslash")
+
+_PARSER_SAYS: Final = (
+    say("Invalid value"),
+    say("Invalid statement"),
+    say("Invalid initial character for a key part"),
+    say("Invalid hex value"),
+    say("Invalid date or datetime"),
+    say("Illegal character {char}", char=""),
+    say("Found invalid character {char}", char=""),
+    say("Unterminated string"),
+    say("Unescaped '\\' in a string"),
+    say("Escaped character is not a Unicode scalar value"),
+    say("Unclosed array"),
+    say("Unclosed inline table"),
+    say("Duplicate inline table key {key}", key=""),
+    say("Cannot declare {key} twice", key=""),
+    say("Cannot overwrite a value"),
+    say("Cannot mutate immutable namespace {key}", key=""),
+    say("Cannot redefine namespace {key}", key=""),
+    say("Expected '=' after a key in a key/value pair"),
+    say("Expected newline or end of document after a statement"),
+    say("Expected ']' at the end of a table declaration"),
+    say("Expected ']]' at the end of an array declaration"),
+    say("Expected {char}", char=""),
+)
+"""What tomllib says; it is quoted in English, and told to who reads another language."""
+
+
+def message(said: str) -> str:
+    """Return what tomllib `said` as a message, or as it is if this version of it says something else."""
+    for one in _PARSER_SAYS:
+        names = tuple(one.values)
+        pattern = re.escape(one.form)
+        for name in names:
+            pattern = pattern.replace(re.escape(f"{{{name}}}"), "(.*)")
+        if found := re.fullmatch(pattern, said, re.DOTALL):
+            return Saying(one.form, "", dict(zip(names, found.groups(), strict=True)))
+    return said
 
 
 def remedy(line: str, column: int, said: str) -> str:
@@ -30,25 +70,25 @@ def remedy(line: str, column: int, said: str) -> str:
     found = next((char for char in line if char in _QUOTES), "")
     is_open = said.startswith(_OPEN)
     if (at and at in _QUOTES) or (found and is_open):
-        return f"write straight quotation marks in place of {at if at and at in _QUOTES else found}"
+        return say("write straight quotation marks in place of {mark}", mark=at if at and at in _QUOTES else found)
     if _INVISIBLE.match(at):
-        return "write a plain space in place of the invisible character there"
+        return say("write a plain space in place of the invisible character there")
     if said.startswith(("Unescaped '\\'", "Invalid hex value")):
         return BACKSLASH_REMEDY
     if is_open:
-        return "close the quotation marks on this line"
+        return say("close the quotation marks on this line")
     return _by_message(said) or _of_pair(line, at, said) or _of_statement(line, said)
 
 
 def _by_message(said: str) -> str:
     known = (
-        ("Cannot declare", "the table stands there twice; put its keys into one (each sync begins with [[sync]])"),
-        ("Cannot overwrite", "the key stands there twice; keep one"),
-        ("Expected ']]'", "close the heading with ]]"),
-        ("Expected ']'", "close the heading with ]"),
-        ("Unclosed array", "put commas between the items and close the list with ]"),
-        ("Unclosed inline", "put commas between the items and close the table with }"),
-        ("Invalid initial character", "keep what stands in braces on one line, without a comma before }"),
+        ("Cannot declare", say("the table stands there twice; put its keys into one (each sync begins with [[sync]])")),
+        ("Cannot overwrite", say("the key stands there twice; keep one")),
+        ("Expected ']]'", say("close the heading with ]]")),
+        ("Expected ']'", say("close the heading with ]")),
+        ("Unclosed array", say("put commas between the items and close the list with ]")),
+        ("Unclosed inline", say("put commas between the items and close the table with }}")),
+        ("Invalid initial character", say("keep what stands in braces on one line, without a comma before }}")),
     )
     return next((told for begins, told in known if said.startswith(begins)), "")
 
@@ -61,20 +101,24 @@ def _of_pair(line: str, at: str, said: str) -> str:
         if key is None or not said.startswith("Expected '='"):
             return ""
         name = _named(key[1])
-        return f"write = in place of : after {name}" if at == ":" else f"write = between {name} and its value"
+        return (
+            say("write = in place of : after {name}", name=name)
+            if at == ":"
+            else say("write = between {name} and its value", name=name)
+        )
     key_name, value = _named(pair[1]), pair[2]
     if not value or value.startswith("#"):
-        return f"give {key_name} a value, or remove the line"
+        return say("give {name} a value, or remove the line", name=key_name)
     if value[0] in "\"'":
-        return f"remove what stands after the value of {key_name}, or put # before it"
+        return say("remove what stands after the value of {name}, or put # before it", name=key_name)
     if _WORD_OF_TRUTH.match(value):
-        return f"write {key_name} = true or {key_name} = false"
-    return f'put the value of {key_name} in quotation marks: {key_name} = "..."'
+        return say("write {name} = true or {name} = false", name=key_name)
+    return say('put the value of {name} in quotation marks: {name} = "..."', name=key_name)
 
 
 def _named(key: str) -> str:
     """Return a key as messages name it; what may as well be a lost piece of a value is not repeated."""
-    return key if _PLAIN_KEY.fullmatch(key) else "the key"
+    return key if _PLAIN_KEY.fullmatch(key) else say("the key")
 
 
 def _of_statement(line: str, said: str) -> str:
@@ -83,10 +127,10 @@ def _of_statement(line: str, said: str) -> str:
     if not said.startswith("Invalid statement"):
         return ""
     if begun.startswith(("//", ";", "--", "/*")):
-        return "begin a comment with #"
+        return say("begin a comment with #")
     if begun.startswith("="):
-        return "write the name of the key before ="
-    return "" if begun[:1].isascii() else "put a name with letters beyond a to z in quotation marks"
+        return say("write the name of the key before =")
+    return "" if begun[:1].isascii() else say("put a name with letters beyond a to z in quotation marks")
 
 
 def lost_backslashes(value: object, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -21,6 +21,7 @@ from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
+from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
 from syncd.model.doubles import Double, doubles
@@ -47,8 +48,8 @@ class Prepared:
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
     the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
-    entries, items and links, for none were read.
+    beside linked ones, `writers` tells of other ledgers. `settled` is what the pass was recognised by, where nothing
+    has changed: then it holds no entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -75,6 +76,17 @@ class Prepared:
     lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
     settled: Settled | None = None
+    writers: Writers = NO_WRITERS
+
+    def check(self) -> None:
+        """Raise GuardError if the pass must not go on without a person's word."""
+        self.writers.found.check(self.sync)
+        self.run.sync.guard.check(self.plan, self.sync)
+
+    @property
+    def doubtful(self) -> bool:
+        """True if the portal is not what the ledger knows, so that nothing is made before all of it was read."""
+        return bool(self.gone or self.writers.doubted)
 
     @property
     def sync(self) -> str:
@@ -187,13 +199,15 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     parsed even if nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to
     another portal.
     """
+    run.ledger_name = await run.ledger_of_all.name(run.clock.now())
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
     await check_home(run)
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify, whole=fresh)
     prepared = await prepare(run, reading, verify=verify, keep=False)
-    return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
+    again = not verify and prepared.doubtful
+    return await prepare(run, reading, verify=True, keep=False) if again else prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,8 +304,9 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
-    found = (one.problem for one in twice)
-    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *found)
+    writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
+    told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
+    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
     if not snapshot.complete:
         reason = say("{because}; nothing is deleted", because=snapshot.incomplete_because)
         problems = (Problem(where=sync.source.describe(), kind="incomplete", reason=reason), *problems)
@@ -317,6 +332,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
         doubles=twice,
+        writers=writers,
     )
 
 
@@ -400,7 +416,7 @@ async def _doubles(
     """Return the events that stand beside linked ones, without those that the plan takes over."""
     given_up = (await run.ledger.notes()).given_up
     taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
-    found = doubles(links, observation, given_up, directory.caller.id)
+    found = doubles(links, observation, given_up, directory.caller.id, run.ledger_name)
     return tuple(one for one in found if one.seen.remote_id not in taken)
 
 

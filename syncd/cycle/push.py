@@ -77,7 +77,7 @@ async def push(
     jobs = [
         Job(
             id=job_id,
-            command=run.sync.target.command(change, section_id, directory),
+            command=run.sync.target.command(change, section_id, directory, run.ledger_name),
             repeatable=change.op != "create",
             after=tuple(ids[one] for one in after),
         )
@@ -307,9 +307,11 @@ class PushJournal:
                 self._run.fates.add(change.key, Fate(kind="not_sent", where=where_of(change)))
                 return Dropped()
             case Refused(code=code) if code == UNEXPECTED:
-                said = answer.description or say("refused without a reason")
+                said: str = say("refused without a reason")
+                if answer.description:  # a sentence in place of a result is a refusal like others (PORTAL.md 4.3)
+                    said = self._run.sync.target.explain(change, answer)
                 if change.op == "create":
-                    said = say("unexpected answer to a create: {answer}", answer=answer.description)
+                    said = say("unexpected answer to a create: {answer}", answer=said)
                 return self._refused(change, said, now, certain=False)
             case Refused():
                 return self._refused(change, self._run.sync.target.explain(change, answer), now)

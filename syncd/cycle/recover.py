@@ -123,7 +123,7 @@ async def _unlinked(
     if dead or await _counts_anew(run, creates[0], floor, observation):
         wall_s = run.portal.skew_s + (0 if run.sync.target.on_cards else run.portal.server_offset_s or 0)
         sent_at = min(intent.created_at for intent in creates) + wall_s - _CLOCKS_APART_S
-    return unlinked(observation, claimed - dead, floor, sent_at)
+    return unlinked(observation, claimed - dead, floor, sent_at, run.ledger_name)
 
 
 async def _counts_anew(run: Pass, like: Intent, floor: int, observation: Observation) -> bool:

@@ -109,7 +109,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
                 async with run.claiming(wanted=whole):
                     prepared = await prepare(run, reading, verify=whole, keep=True)
-                    if whole or not prepared.gone:
+                    if whole or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
             if prepared is not None and approved:
@@ -155,7 +155,7 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
     if options.approve is not None:
         options.approve(prepared)
     if not options.force:
-        run.sync.guard.check(prepared.plan, run.name)
+        prepared.check()
     if options.confirm is not None and not await options.confirm(prepared):
         return False
     await _note_plan(run, prepared)
@@ -169,6 +169,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
     nothing for a while, and what it cannot create again is still there when they return.
     """
     plan, ledger, now = prepared.plan, run.ledger, run.clock.now()
+    if prepared.writers.looked is not None:
+        await ledger.note_looked(prepared.writers.looked, now)
     if prepared.uids != run.notes.uids:
         await ledger.note_uids(prepared.uids, now)
     await ledger.mark_absent(plan.absent, plan.present)

@@ -160,6 +160,7 @@ class Pass:
     clock: Clock
     stop: asyncio.Event
     run_id: int = 0
+    ledger_name: str = ""
     notes: SyncNotes = field(default_factory=SyncNotes)
     directory_mark: str = ""
     workroom: Executor | None = None
@@ -235,6 +236,7 @@ async def begin(run: Pass) -> Begun:
     now = run.clock.now()
     if await run.ledger_of_all.notice(run.clock.booted_at()):
         _log.info(events.CLOCK_MOVED)
+    run.ledger_name = await run.ledger_of_all.name(now)
     run.run_id = await run.ledger.begin_run(now)
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()

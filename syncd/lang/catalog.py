@@ -6,17 +6,19 @@ without it, or with an older one, the texts themselves are compiled when they ar
 
 from __future__ import annotations
 
+import errno
 import gettext
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal
 
-from syncd.lang.saying import ENGLISH, Formatter, Saying, in_units, say
+from syncd.lang.saying import ENGLISH, Formatter, Saying, say
 
 Language = Literal["en", "ru"]
 LANGUAGES: Final[Mapping[str, Language]] = {"en": "en", "ru": "ru"}
@@ -61,20 +63,22 @@ def told(text: str, language: Language | None = None) -> str:
     chosen = language or reader()
     if chosen == "en":
         return str(text)
-    forms, values = catalog(chosen), text.values
-    form = text.form
-    if text.plural:
-        count = values["count"]
-        assert isinstance(count, int)
-        form = forms.ngettext(form, text.plural, abs(count))
-    elif text.context:
-        form = forms.pgettext(text.context, form)
-    elif form:
-        form = forms.gettext(form)
     try:
-        return formatter(chosen).vformat(form, (), values)
+        return formatter(chosen).vformat(form_in(text, chosen), (), text.values)
     except (KeyError, ValueError, TypeError):  # a message of an older version, whose form takes other values now
         return str(text)
+
+
+def form_in(message: Saying, language: Language) -> str:
+    """Return the form of a message in `language`, for its number."""
+    forms, form = catalog(language), message.form
+    if message.plural:
+        count = message.values["count"]
+        assert isinstance(count, int)
+        return forms.ngettext(form, message.plural, abs(count))
+    if message.context:
+        return forms.pgettext(message.context, form)
+    return forms.gettext(form) if form else form
 
 
 @cache
@@ -98,6 +102,12 @@ def formatter(language: Language) -> Formatter:
     return ENGLISH if language == "en" else _Local(language)
 
 
+@cache
+def _said_by_system() -> frozenset[str]:
+    """Return what the system may say of a failed call; it stands in messages as it came, in English."""
+    return frozenset(os.strerror(number) for number in errno.errorcode)
+
+
 class _Local(Formatter):
     """Formats values by the rules of a language, as Babel knows them; it is loaded when a value first needs it."""
 
@@ -108,6 +118,8 @@ class _Local(Formatter):
         return f"«{repr(told(value, self.language))[1:-1]}»" if isinstance(value, str) else repr(value)
 
     def text(self, value: str) -> str:
+        if not isinstance(value, Saying) and value in _said_by_system():
+            return catalog(self.language).gettext(value)
         return told(value, self.language)
 
     def listed(self, values: Sequence[str]) -> str:
@@ -124,8 +136,7 @@ class _Local(Formatter):
 
         return format_date(value, "dd.MM.yyyy", locale=self.language)
 
-    def span(self, value: timedelta) -> str:
-        number, unit = in_units(value)
+    def measure(self, number: float, unit: str) -> str:
         return told(_UNITS[unit](number), self.language)
 
     def number(self, value: float, spec: str) -> str:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from syncd.lang.catalog import LANGUAGES, Language
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+_CONFIGURED = re.compile(r"^[ \t]*language[ \t]*=[ \t]*[\"']([A-Za-z_-]*)[\"']", re.MULTILINE)
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+_MOST_READ = 65_536
 
 
 def asked_language(environment: Mapping[str, str], flag: str | None = None) -> Language | None:
     """Return the language of `--lang` or `SYNCD_LANG`, None if neither names one that there is."""
     return named(flag or "") or named(environment.get("SYNCD_LANG", ""))
+
+
+def house_language(environment: Mapping[str, str], configured: Language | None) -> Language:
+    """Return the language of a process: what is asked for, else the config's, else the system's."""
+    return asked_language(environment) or configured or system_language(environment)
+
+
+def configured_language(config: Path) -> Language | None:
+    """Return the `language` at the top of the config, None if it names none or cannot be read.
+
+    The text is only searched: what is wrong with a config has to be told in the language that it asks for.
+    """
+    try:
+        with config.open(encoding="utf-8-sig", errors="replace") as file:
+            text = file.read(_MOST_READ)
+    except (OSError, ValueError):
+        return None
+    top = text[: table.start()] if (table := _TABLE.search(text)) is not None else text
+    found = _CONFIGURED.search(top)
+    return LANGUAGES.get(found[1]) if found is not None else None
 
 
 def system_language(environment: Mapping[str, str]) -> Language:

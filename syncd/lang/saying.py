@@ -13,9 +13,8 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Union
-
-import orjson
 
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
@@ -72,8 +71,20 @@ def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
     return Saying(one, many, {"count": count, **values})
 
 
+def joined(texts: Sequence[str]) -> str:
+    """Return several messages in one line with semicolons between them, "" for none."""
+    if not texts:
+        return ""
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = say("{first}; {second}", first=whole, second=text)
+    return whole
+
+
 def stored(text: str) -> str:
     """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are."""
+    import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
+
     if isinstance(text, Saying):
         return orjson.dumps(_document(text)).decode()
     return orjson.dumps({"say": "{text}", "values": {"text": text}}).decode() if text.startswith(_MARK) else text
@@ -83,6 +94,8 @@ def restored(text: str) -> str:
     """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none."""
     if not text.startswith(_MARK):
         return text
+    import orjson  # noqa: PLC0415 - as above
+
     try:
         found = _saying(orjson.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):  # what another version wrote, or nobody
@@ -97,9 +110,17 @@ class Formatter(string.Formatter):
     is grouped where the form says so (`{count:,}`).
     """
 
-    def get_field(self, field_name: str, _args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        """Return the value of `field_name`, which is just a name."""
-        return kwargs[field_name], field_name
+    def vformat(self, format_string: str, _args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Return the form with the values in it; a name is just a name."""
+        # Forms are few and made of again and again, so each is taken apart once.
+        said: list[str] = []
+        for literal, name, spec, conversion in _parts(format_string):
+            if literal:
+                said.append(literal)
+            if name is not None:
+                value = kwargs[name]
+                said.append(self.format_field(self.convert_field(value, conversion) if conversion else value, spec))
+        return "".join(said)
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:  # noqa: ANN401 - as the class above has it
         """Return a value as the form asks for it: `{text!r}` is quoted, and of a list each thing in it."""
@@ -150,12 +171,23 @@ class Formatter(string.Formatter):
 
     def span(self, value: timedelta) -> str:
         """Return a duration in the largest unit that still gives at least one and a half: 89 s, 89 min, 35 h."""
-        number, unit = in_units(value)
+        return self.measure(*in_units(value))
+
+    def measure(self, number: float, unit: str) -> str:
+        """Return so many of a unit that `in_units` gives."""
         return f"{number:g} {unit}"
 
     def number(self, value: float, spec: str) -> str:
         """Return a number as `spec` has it."""
         return format(value, spec)
+
+
+@lru_cache(maxsize=4096)
+def _parts(form: str) -> tuple[tuple[str, str | None, str, str | None], ...]:
+    """Return the texts of a form, each with the name behind it (None: no more), its specification and conversion."""
+    return tuple(
+        (text, name, spec or "", conversion) for text, name, spec, conversion in string.Formatter().parse(form)
+    )
 
 
 ENGLISH: Final = Formatter()

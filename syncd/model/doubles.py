@@ -18,7 +18,7 @@ import msgspec
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.model.item import Item, Link, Observed
-from syncd.model.observation import Comparison, Observation, recovery_mark
+from syncd.model.observation import Comparison, Observation, mark_of
 from syncd.model.stamp import Stamp
 
 MOST_GIVEN_UP = 200
@@ -66,11 +66,12 @@ def given_up(item: Item, comparison: Comparison) -> GivenUp:
 
 
 def doubles(
-    links: Iterable[Link], observation: Observation, creates: Iterable[GivenUp], caller: int
+    links: Iterable[Link], observation: Observation, creates: Iterable[GivenUp], caller: int, ledger: str = ""
 ) -> tuple[Double, ...]:
     """Return the events that stand beside one of `links`, in the order of their ids.
 
-    `creates` are those given up, `caller` is the webhook's user.
+    `creates` are those given up, `caller` is the webhook's user, and `ledger` the name of ours: what bears the name of
+    another one is not what we sent.
     """
     by_mark = {one.mark: one for one in creates}
     known = {link.remote_id: link for link in links}
@@ -83,21 +84,16 @@ def doubles(
     ]
     if not free:
         return ()
-    marked = {_mark(link, observation.comparison): link for link in known.values()}
+    marked = {mark_of(link, observation.comparison): link for link in known.values()}
     found: list[Double] = []
     for seen in free:
         alike = (one.mark for one in by_mark.values() if not seen.mark and one.signature == signature(seen))
         mark = seen.mark or next((one for one in alike if one in marked), "")
         link = marked.get(mark)
         if link is not None and link.key.place == seen.place:
-            ours = _is_ours(link, seen, by_mark.get(mark), observation, caller)
+            ours = seen.ledger in ("", ledger) and _is_ours(link, seen, by_mark.get(mark), observation, caller)
             found.append(Double(link=link, seen=seen, ours=ours))
     return tuple(found)
-
-
-def _mark(link: Link, comparison: Comparison) -> str:
-    field = comparison.mark_field
-    return str(link.sent.get(field, "")) if field else recovery_mark(comparison.sync, link.key)
 
 
 def _is_ours(link: Link, seen: Observed, create: GivenUp | None, observation: Observation, caller: int) -> bool:

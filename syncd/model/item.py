@@ -213,7 +213,8 @@ class Hold:
 class Observed:
     """What the portal holds now, as far as syncd may know it.
 
-    `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
+    `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any,
+    and `ledger` the ledger that wrote it there, where it says so.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
     `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
@@ -226,6 +227,7 @@ class Observed:
     version: int | None
     fields: Fields
     mark: str = ""
+    ledger: str = ""
     title: str = ""
     start: str = ""
     damage: str = ""

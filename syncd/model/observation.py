@@ -239,6 +239,12 @@ def recovery_mark(sync: str, key: Key) -> str:
     return blake2b(f"{sync}\0{key}".encode(), digest_size=8).hexdigest()
 
 
+def mark_of(link: Link, comparison: Comparison) -> str:
+    """Return the recovery mark that the event of `link` bears, where the config asks for marks."""
+    named = comparison.mark_field
+    return str(link.sent.get(named, "")) if named else recovery_mark(comparison.sync, link.key)
+
+
 FOREIGN = say("another event has its id in the portal now")
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
@@ -269,6 +275,11 @@ class Observation:
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def ledgers(self) -> frozenset[str]:
+        """The names of the ledgers that wrote the events, "" for those that tell none."""
+        return frozenset(seen.ledger for seen in self.events.values())
 
     def whom(self, link: Link) -> str:
         """Return the name of who has changed the event of `link`, "" where nobody tells."""

@@ -47,18 +47,21 @@ class Finding:
 
 
 def unlinked(
-    observation: Observation, claimed: Collection[int], floor: int, sent_at: float = math.inf
+    observation: Observation, claimed: Collection[int], floor: int, sent_at: float = math.inf, ledger: str = ""
 ) -> dict[str, list[int]]:
     """Return ids of events that no link claims, by mark and by signature, the newest last; masked ones by their time.
 
     The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent. Only a
     portal that was restored from a backup counts from an earlier state: there the mark tells, or that the event was
-    made at `sent_at` of the portal's wall clock or later.
+    made at `sent_at` of the portal's wall clock or later. What bears the name of another ledger than `ledger` was not
+    made by ours.
     """
     free: dict[str, list[int]] = {}
     comparison = observation.comparison
     for remote_id in sorted(set(observation.events) - set(claimed)):
         seen = observation.events[remote_id]
+        if ledger and seen.ledger not in ("", ledger):
+            continue
         looks = comparison.slot(seen) if seen.masked else comparison.signature(seen)
         new = remote_id > floor or made_since(seen.stamp, sent_at)
         for name in filter(None, (seen.mark, looks if new else "")):

@@ -15,29 +15,33 @@ from random import Random
 from types import MappingProxyType
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 #: Kind -> (what it does, options of its own with their defaults).
 KINDS = MappingProxyType(
     {
-        "storm": ("503 QUERY_LIMIT_EXCEEDED, nothing executed", {}),
-        "error-before": ("500 INTERNAL_SERVER_ERROR, nothing executed", {}),
-        "error-after": ("500 INTERNAL_SERVER_ERROR after everything was executed", {}),
-        "cut-before": ("connection cut, nothing executed", {}),
-        "cut-during": ("connection cut after `keep` commands of a batch (half of them by default)", {"keep": ""}),
-        "cut-after": ("connection cut after everything was executed", {}),
-        "late": ("connection cut, and everything executed `seconds` later", {"seconds": "30"}),
+        "storm": (say("503 QUERY_LIMIT_EXCEEDED, nothing executed"), {}),
+        "error-before": (say("500 INTERNAL_SERVER_ERROR, nothing executed"), {}),
+        "error-after": (say("500 INTERNAL_SERVER_ERROR after everything was executed"), {}),
+        "cut-before": (say("connection cut, nothing executed"), {}),
+        "cut-during": (say("connection cut after `keep` commands of a batch (half of them by default)"), {"keep": ""}),
+        "cut-after": (say("connection cut after everything was executed"), {}),
+        "late": (say("connection cut, and everything executed `seconds` later"), {"seconds": "30"}),
         "queue": (
-            "waits `seconds` before it is executed, and 504 comes then, however soon the caller gives up",
+            say("waits `seconds` before it is executed, and 504 comes then, however soon the caller gives up"),
             {"seconds": "100"},
         ),
-        "html": ("an HTML page with `status` instead of JSON, nothing executed", {"status": "200"}),
-        "half": ("executed, but only the first half of the JSON arrives", {}),
-        "redirect": ("302 to `to`, nothing executed", {"to": "https://renamed.bitrix24.com"}),
-        "block": ("OPERATION_TIME_LIMIT for every command of `method`", {}),
-        "crash": ("a PHP Error at the first command of `method`: 500 without JSON, the rest of a batch not run", {}),
-        "slow": ("every command of `method` takes `seconds` longer", {"seconds": "5"}),
-        "hang": ("executed, but the answer takes `seconds`", {"seconds": "3600"}),
-        "credentials": ("INVALID_CREDENTIALS; with request=N- from a request on", {}),
+        "html": (say("an HTML page with `status` instead of JSON, nothing executed"), {"status": "200"}),
+        "half": (say("executed, but only the first half of the JSON arrives"), {}),
+        "redirect": (say("302 to `to`, nothing executed"), {"to": "https://renamed.bitrix24.com"}),
+        "block": (say("OPERATION_TIME_LIMIT for every command of `method`"), {}),
+        "crash": (
+            say("a PHP Error at the first command of `method`: 500 without JSON, the rest of a batch not run"),
+            {},
+        ),
+        "slow": (say("every command of `method` takes `seconds` longer"), {"seconds": "5"}),
+        "hang": (say("executed, but the answer takes `seconds`"), {"seconds": "3600"}),
+        "credentials": (say("INVALID_CREDENTIALS; with request=N- from a request on"), {}),
     }
 )
 _CONDITIONS = ("request", "every", "method", "chance", "times")
@@ -61,7 +65,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(f"unknown fault {self.kind!r}", _known(self.kind))
+            raise ConfigError(say("unknown fault {kind}", kind=repr(self.kind)), _known(self.kind))
 
     def concerns(self, method: str) -> bool:
         """Return True if the fault is about commands of this method."""
@@ -72,13 +76,16 @@ def parse_fault(text: str) -> Fault:
     """Read `KIND[:key=value,...]`; raise ConfigError that names the word at fault and the known ones."""
     kind, _, rest = text.strip().partition(":")
     if kind not in KINDS:
-        raise ConfigError(f"unknown fault {kind!r} in {text!r}", _known(kind))
+        raise ConfigError(say("unknown fault {kind} in {text}", kind=repr(kind), text=repr(text)), _known(kind))
     own = KINDS[kind][1]
     words = dict(own)
     for word in filter(None, (part.strip() for part in _options(rest))):
         key, equals, value = word.partition("=")
         if not equals or (key not in _CONDITIONS and key not in own):
-            raise ConfigError(f"fault {kind!r} has no option {word!r}", f"known: {', '.join((*_CONDITIONS, *own))}")
+            raise ConfigError(
+                say("fault {kind} has no option {word}", kind=repr(kind), word=repr(word)),
+                say("known: {names}", names=(*_CONDITIONS, *own)),
+            )
         words[key] = value
     first, last = _number_range(words.get("request", "1-"), text)
     return Fault(
@@ -102,13 +109,22 @@ def _options(rest: str) -> list[str]:
 
 def _known(kind: str) -> str:
     near = get_close_matches(kind, KINDS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{hint}known faults: {', '.join(KINDS)}"
+    known = say("known faults: {names}", names=tuple(KINDS))
+    return say("did you mean {name}? {known}", name=near[0], known=known) if near else known
 
 
 def _whole(value: str, key: str, text: str, *, least: int) -> int:
     if not value.isascii() or not value.isdigit() or int(value) < least:
-        raise ConfigError(f"{key}={value} in fault {text!r} is no whole number from {least} on", f"as in {key}=3")
+        raise ConfigError(
+            say(
+                "{key}={value} in fault {text} is no whole number from {least} on",
+                key=key,
+                value=value,
+                text=repr(text),
+                least=least,
+            ),
+            say("as in {key}=3", key=key),
+        )
     return int(value)
 
 
@@ -126,7 +142,10 @@ def _share(value: str, text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0.0 <= share <= 1.0:
-        raise ConfigError(f"chance={value} in fault {text!r} is no share", "a number from 0 to 1, as in chance=0.1")
+        raise ConfigError(
+            say("chance={value} in fault {text} is no share", value=value, text=repr(text)),
+            say("a number from 0 to 1, as in chance=0.1"),
+        )
     return share
 
 
@@ -136,7 +155,10 @@ def _seconds(value: str, text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0.0 <= seconds < float("inf"):
-        raise ConfigError(f"seconds={value} in fault {text!r} is no duration", "a number of seconds, as in seconds=2.5")
+        raise ConfigError(
+            say("seconds={value} in fault {text} is no duration", value=value, text=repr(text)),
+            say("a number of seconds, as in seconds=2.5"),
+        )
     return seconds
 
 

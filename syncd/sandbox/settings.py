@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,9 +141,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.tariff not in get_args(Tariff):
-            raise ConfigError(f"unknown tariff {self.tariff!r}", f"use one of {', '.join(get_args(Tariff))}")
+            raise ConfigError(
+                say("unknown tariff {tariff}", tariff=repr(self.tariff)),
+                say("use one of {names}", names=tuple(get_args(Tariff))),
+            )
         if not 0.0 <= self.jitter < 1.0:
-            raise ConfigError(f"jitter {self.jitter} is outside 0..1", "a share such as 0.2")
+            raise ConfigError(say("jitter {jitter} is outside 0..1", jitter=self.jitter), say("a share such as 0.2"))
 
     @property
     def cloud(self) -> bool:
@@ -164,10 +168,16 @@ def switched(settings: Settings, positions: Iterable[tuple[str, str]]) -> Settin
     values: dict[str, str | bool] = {}
     for name, position in positions:
         if name not in SWITCHES:
-            raise ConfigError(f"the sandbox has no switch {name!r}", f"known: {', '.join(SWITCHES)}")
+            raise ConfigError(
+                say("the sandbox has no switch {name}", name=repr(name)),
+                say("known: {names}", names=tuple(SWITCHES)),
+            )
         known = SWITCHES[name]
         if position not in known:
-            raise ConfigError(f"the switch {name} has no position {position!r}", f"use one of {', '.join(known)}")
+            raise ConfigError(
+                say("the switch {name} has no position {position}", name=name, position=repr(position)),
+                say("use one of {names}", names=tuple(known)),
+            )
         values[name] = position == "yes" if known == ("no", "yes") else position
     return replace(settings, **values)  # type: ignore[arg-type]
 
@@ -176,7 +186,9 @@ def parse_switch(text: str) -> tuple[str, str]:
     """Read `NAME=POSITION`; raise ConfigError for anything else."""
     name, equals, position = text.partition("=")
     if not equals:
-        raise ConfigError(f"switch {text!r} cannot be read", "write NAME=POSITION, as in host_rule=docs")
+        raise ConfigError(
+            say("switch {text} cannot be read", text=repr(text)), say("write NAME=POSITION, as in host_rule=docs")
+        )
     return name.strip(), position.strip()
 
 
@@ -190,6 +202,9 @@ def parse_costs(texts: Iterable[str]) -> Mapping[str, float]:
         except ValueError:
             seconds = -1.0
         if not method or not equals or not 0.0 <= seconds < float("inf"):
-            raise ConfigError(f"cost {text!r} cannot be read", "write METHOD=SECONDS, as in calendar.event.add=0.3")
+            raise ConfigError(
+                say("cost {text} cannot be read", text=repr(text)),
+                say("write METHOD=SECONDS, as in calendar.event.add=0.3"),
+            )
         costs[method.strip().lower()] = seconds
     return MappingProxyType(costs)

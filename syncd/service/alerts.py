@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
-from typing import IO, Literal
+from typing import IO, Final, Literal
 
 import structlog
 
@@ -22,8 +22,9 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.config import AlertsConfig, Config, TellingConfig
 from syncd.errors import SyncdError, without_frames
+from syncd.lang.catalog import house, told
+from syncd.lang.saying import say, say_as, say_count
 from syncd.model.item import Hold
-from syncd.model.names import counted
 from syncd.model.record import ToldTrouble
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
@@ -40,11 +41,22 @@ _LONGEST_OUTPUT = 4000
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _REMEDIES: Mapping[str, str] = {
-    "INSUFFICIENT_SCOPE": "give syncd the scope im in this portal",
-    "ACCESS_ERROR": "add syncd's user to the chat",
-    "USER_NOT_FOUND": "correct alerts.user or alerts.chat",
-    "CHAT_ID_EMPTY": "correct alerts.chat",
+    "INSUFFICIENT_SCOPE": say("give syncd the scope im in this portal"),
+    "ACCESS_ERROR": say("add syncd's user to the chat"),
+    "USER_NOT_FOUND": say("correct alerts.user or alerts.chat"),
+    "CHAT_ID_EMPTY": say("correct alerts.chat"),
 }
+_ABOUT: Final[Mapping[str, str]] = {
+    str(one): one
+    for one in (
+        say_as("what a trouble is about", "guard"),
+        say_as("what a trouble is about", "rejected"),
+        say_as("what a trouble is about", "held"),
+        say_as("what a trouble is about", "edits"),
+        say_as("what a trouble is about", "events"),
+    )
+}
+"""By what stands in brackets in the name of a trouble."""
 AlertState = Literal["firing", "resolved"]
 _News = tuple[AlertsConfig | None, str, AlertState, str]  # who is told, the trouble's name, and what is said of it
 
@@ -82,26 +94,58 @@ def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[s
 
     `stopped` is why a safety guard stopped it, "" if none did; `counts` are those of its record.
     """
-    found = {}
+    found: dict[str, str] = {}
     if telling.guard and stopped:
-        found[f"sync {name} (guard)"] = f"sync {name} was stopped by a safety guard: {stopped}"
-    for kind, least in (("rejected", telling.rejected), ("held", telling.held)):
-        if least is not None and (count := counts.get(kind, 0)) >= least:
-            entries = counted(count, "entry", "entries")
-            found[f"sync {name} ({kind})"] = f"sync {name}: {entries} {kind}; `syncd status` lists them"
+        found[f"sync {name} (guard)"] = say(
+            "sync {sync} was stopped by a safety guard: {reason}", sync=name, reason=stopped
+        )
+    if telling.rejected is not None and (count := counts.get("rejected", 0)) >= telling.rejected:
+        found[f"sync {name} (rejected)"] = say_count(
+            "sync {sync}: {count:,} entry rejected; `syncd status` lists them",
+            "sync {sync}: {count:,} entries rejected; `syncd status` lists them",
+            count, sync=name,
+        )  # fmt: skip
+    if telling.held is not None and (count := counts.get("held", 0)) >= telling.held:
+        found[f"sync {name} (held)"] = say_count(
+            "sync {sync}: {count:,} entry held; `syncd status` lists them",
+            "sync {sync}: {count:,} entries held; `syncd status` lists them",
+            count, sync=name,
+        )  # fmt: skip
     return found
 
 
 def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
     """Return what people have changed in the portal and the sync `name` leaves: one trouble each, then a count."""
     edited = [hold for hold in holds if hold.reason.startswith(("edited in the portal", "deleted in the portal"))]
-    found = {
-        f"sync {name} ({hold.key})": f"sync {name}: «{hold.title}» ({hold.where}) was {hold.reason}"
+    found: dict[str, str] = {
+        f"sync {name} ({hold.key})": say(
+            "sync {sync}: «{title}» ({where}) was {reason}",
+            sync=name, title=hold.title, where=hold.where, reason=hold.reason,
+        )
         for hold in sorted(edited, key=lambda one: one.key)[:_MOST_EDITS]
-    }
+    }  # fmt: skip
     if len(edited) > _MOST_EDITS:
-        found[f"sync {name} (edits)"] = f"sync {name}: people have changed {len(edited)} events in the portal"
+        found[f"sync {name} (edits)"] = say_count(
+            "sync {sync}: people have changed {count:,} event in the portal",
+            "sync {sync}: people have changed {count:,} events in the portal",
+            len(edited), sync=name,
+        )  # fmt: skip
     return found
+
+
+def subject_of(name: str) -> str:
+    """Return what the trouble `name`, as "sync shifts (held)", is about, as people are told of it."""
+    whole, _, about = name.partition(" (")
+    kind, _, which = whole.partition(" ")
+    subject = name
+    if kind == "sync":
+        subject = say("sync {sync}", sync=which)
+    elif kind == "portal":
+        subject = say("portal {portal}", portal=which)
+    if not about or subject is name:
+        return subject
+    about = about.removesuffix(")")
+    return say("{subject} ({about})", subject=subject, about=_ABOUT.get(about, about))
 
 
 class Alerts:
@@ -128,13 +172,13 @@ class Alerts:
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
         """
-        told, troubles = await self._ledger.told_alerts(about), within(troubles, self._clean)
-        begun = {name: text for name, text in troubles.items() if name not in told}
-        over = sorted(name for name in told if name not in troubles)
+        known, troubles = await self._ledger.told_alerts(about), within(troubles, self._clean)
+        begun = {name: text for name, text in troubles.items() if name not in known}
+        over = sorted(name for name in known if name not in troubles)
         if not begun and not over:
             return
         new = {name: ToldTrouble(text=text, portal=routes.portal(name)) for name, text in begun.items()}
-        kept = {name: one for name, one in {**told, **new}.items() if name not in over}
+        kept = {name: one for name, one in {**known, **new}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note_told_alerts(kept, self._clock.now(), about)
         news: list[_News] = []
@@ -144,22 +188,28 @@ class Alerts:
         for name in over:
             _log.warning(events.ALERT_RESOLVED, what=name)
             # Those who heard of it, also where the sync has another portal now, or has left the config.
-            portal = told[name].portal
+            portal = known[name].portal
             portal = routes.portal(name) if portal is None else portal
-            news.append((routes.people(portal), name, "resolved", f"{name}: resolved"))
+            resolved = say("{subject}: resolved", subject=within(subject_of(name), self._clean))
+            news.append((routes.people(portal), name, "resolved", resolved))
         await self._tell(news, portals)
 
     async def _tell(self, news: Sequence[_News], portals: Mapping[str, Portal]) -> None:
         """Tell everybody; a portal, mail server or program that does not answer holds up only what goes to it."""
         lines: defaultdict[object, list[Callable[[], Awaitable[None]]]] = defaultdict(list)
-        for config, name, state, text in news:
+        for config, name, state, message in news:
             if config is None:
                 continue
+            language = config.language or house()
+            text = told(message, language)
             if config.portal is not None:
                 tell = _Messages(portals[config.portal]).tell
                 lines[config.portal].append(partial(tell, config, f"syncd: {plain(text)}"))
             if config.email and config.smtp is not None:
-                mail = partial(self._mail, config, f"syncd: {name}: {state}", one_line(text))
+                subject = say("syncd: {subject}: firing", subject=subject_of(name))
+                if state == "resolved":
+                    subject = say("syncd: {subject}: resolved", subject=subject_of(name))
+                mail = partial(self._mail, config, one_line(told(subject, language)), one_line(text))
                 lines[config.smtp.host, config.smtp.port].append(mail)
             if config.command:
                 facts = {"SYNCD_ALERT": name, "SYNCD_STATE": state, "SYNCD_TEXT": text}
@@ -168,7 +218,7 @@ class Alerts:
 
     async def _mail(self, config: AlertsConfig, subject: str, text: str) -> None:
         if failed := await send_mail(config, subject, text):
-            _log.error(events.ALERT_FAILED, by="mail", to=", ".join(config.email), reason=self._clean(failed))
+            _log.error(events.ALERT_FAILED, by="mail", to=", ".join(config.email), reason=within(failed, self._clean))
 
 
 async def _in_turn(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
@@ -231,7 +281,7 @@ class _Messages:
 
     async def _send(self, message: Command) -> Reply | SyncdError:
         journal = _Outcomes()
-        failure: Reply | SyncdError = Unknown(reason="nothing was answered")
+        failure: Reply | SyncdError = Unknown(reason=say("nothing was answered"))
         try:
             # Not repeatable: the same alarm twice teaches people to ignore alarms.
             await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
@@ -240,17 +290,17 @@ class _Messages:
         return journal.outcomes[0] if journal.outcomes else failure
 
     def _log_failure(self, outcome: Reply | SyncdError, recipient: str) -> None:
-        remedy = ""
+        reason, remedy = "", ""
         match outcome:
             case Done():
                 if _made(outcome):
                     return
-                reason = "the portal made no message of it"
+                reason = say("the portal made no message of it")
             case Refused(code=code, description=description):
                 reason = ": ".join(part for part in (code, description) if part)
                 remedy = _REMEDIES.get(code.upper(), "")
             case Unknown(reason=seen):
-                reason = f"it may or may not have arrived: {seen}"
+                reason = say("it may or may not have arrived: {reason}", reason=seen)
             case SyncdError():
                 reason, remedy = outcome.message, outcome.remedy
         _log.error(events.ALERT_FAILED, by=f"portal {self._portal.name}", to=recipient, reason=reason, remedy=remedy)
@@ -304,7 +354,9 @@ async def _end(program: str, process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()  # or it would hold up every later alert
         await process.wait()
-        _log.error(events.ALERT_FAILED, by=program, reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
+        _log.error(
+            events.ALERT_FAILED, by=program, reason=say("took longer than {seconds:.0f} s", seconds=_COMMAND_TIMEOUT_S)
+        )
         return
     if code:
-        _log.error(events.ALERT_FAILED, by=program, reason=f"ended with code {code}")
+        _log.error(events.ALERT_FAILED, by=program, reason=say("ended with code {code}", code=code))

@@ -22,9 +22,12 @@ import structlog
 from syncd import __version__, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SyncdError
-from syncd.scrub import Clean, printable
+from syncd.lang.catalog import house, reading, told
+from syncd.lang.saying import Saying, say, stored
+from syncd.scrub import Clean, printable, within
 from syncd.service.protocol import (
     LONGEST_LINE,
+    SPOKEN,
     USERS,
     VERSION,
     Answer,
@@ -75,15 +78,22 @@ class Caller:
 
     def fail(self, error: str, remedy: str, code: int) -> None:
         """Send the error that ends the work."""
-        self.send(Failed(error=self._clean(error), remedy=self._clean(remedy), code=code))
+        error, remedy = within(error, self._clean), within(remedy, self._clean)
+        self.send(
+            Failed(
+                error=self._clean(told(error)), remedy=self._clean(told(remedy)), code=code,
+                error_message=stored(error) if isinstance(error, Saying) else "",
+                remedy_message=stored(remedy) if isinstance(remedy, Saying) else "",
+            )
+        )  # fmt: skip
 
     async def ask(self, question: str, clock: Clock) -> bool:
         """Return the person's answer; none in time, or a client that has gone, counts as no."""
-        return (await self._answered(Ask(question=self._clean(question)), clock)).yes
+        return (await self._answered(Ask(question=self._clean(told(question))), clock)).yes
 
     async def ask_text(self, question: str, clock: Clock) -> str | None:
         """Return the line that the person types, None for none in time."""
-        answer = await self._answered(AskLine(question=self._clean(question)), clock)
+        answer = await self._answered(AskLine(question=self._clean(told(question))), clock)
         return answer.text if answer.yes else None
 
     async def _answered(self, question: Ask | AskLine, clock: Clock) -> Answer:
@@ -162,7 +172,7 @@ class Control:
             self._server = await asyncio.start_unix_server(self._serve, sock=bound, limit=LONGEST_LINE)
             self.path = place
             return
-        _log.warning(events.CONTROL_UNAVAILABLE, reason="; ".join(reasons) or "every path would be too long")
+        _log.warning(events.CONTROL_UNAVAILABLE, reason="; ".join(reasons) or say("every path would be too long"))
 
     async def close(self) -> None:
         """Take no more requests, have those under way end, and wait for that."""
@@ -183,13 +193,16 @@ class Control:
         crowded = len(self._clients) >= _MOST_CLIENTS
         self._clients[task] = None
         try:
-            writer.write(line(Hello(version=VERSION, syncd=__version__, pid=os.getpid(), config=str(self.config()))))
+            writer.write(line(self._hello()))
             if crowded:
-                raise ConfigError(f"{_MOST_CLIENTS} commands are under way already", "try again later")
+                raise ConfigError(
+                    say("{number} commands are under way already", number=_MOST_CLIENTS), say("try again later")
+                )
             request = await _request(reader)
             if request is not None:
                 caller = self._clients[task] = Caller(writer, _uid(writer), self.clean)
-                await self._attend(request, caller, reader)
+                with reading(request.language or house()):
+                    await self._attend(request, caller, reader)
         except SyncdError as error:
             Caller(writer, _uid(writer), self.clean).fail(error.message, error.remedy, error.exit_code)
         except asyncio.CancelledError:
@@ -198,6 +211,9 @@ class Control:
             self._clients[task] = None  # nothing is under way any more, so `close` need not wait for it
             await _hang_up(writer)
             del self._clients[task]
+
+    def _hello(self) -> Hello:
+        return Hello(version=VERSION, syncd=__version__, pid=os.getpid(), config=str(self.config()), languages=SPOKEN)
 
     async def _attend(self, request: Request, caller: Caller, reader: asyncio.StreamReader) -> None:
         """Carry out `request`, and listen to its client meanwhile."""
@@ -212,7 +228,7 @@ class Control:
             caller.fail(error.message, error.remedy, code)
         except Exception as error:  # noqa: BLE001 - a defect that one command meets must not stop the syncs
             _log.exception(events.COMMAND_CRASHED, do=request.do)
-            said = f"a defect of syncd: {type(error).__name__}; the daemon's log has more"
+            said = say("a defect of syncd: {error}; the daemon's log has more", error=type(error).__name__)
             caller.fail(said, "", code)
         finally:
             listening.cancel()
@@ -235,9 +251,9 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
     try:
         text = await asyncio.wait_for(reader.readline(), _REQUEST_WITHIN_S)
     except TimeoutError:
-        raise ConfigError(f"no request came within {_REQUEST_WITHIN_S:.0f} s") from None
+        raise ConfigError(say("no request came within {seconds:.0f} s", seconds=_REQUEST_WITHIN_S)) from None
     except ValueError:
-        raise ConfigError(f"the request is longer than {LONGEST_LINE} bytes") from None
+        raise ConfigError(say("the request is longer than {limit} bytes", limit=LONGEST_LINE)) from None
     except OSError:
         return None
     if not text.strip():
@@ -246,13 +262,20 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
         version = msgspec.json.decode(text, type=_Versioned).version
         if version != VERSION:
             raise ConfigError(
-                f"the request speaks version {version} of the control protocol, and the syncd {__version__} that runs"
-                f" speaks version {VERSION}",
-                "restart the daemon after an upgrade",
+                say(
+                    "the request speaks version {version} of the control protocol, and the syncd {syncd} that runs"
+                    " speaks version {own}",
+                    version=version,
+                    syncd=__version__,
+                    own=VERSION,
+                ),
+                say("restart the daemon after an upgrade"),
             )
         return msgspec.json.decode(text, type=Request)
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"the request cannot be read: {error}", "app/JSON.md describes it") from None
+        raise ConfigError(
+            say("the request cannot be read: {reason}", reason=str(error)), say("app/JSON.md describes it")
+        ) from None
 
 
 class _Versioned(msgspec.Struct):
@@ -266,7 +289,7 @@ async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
             try:
                 message = msgspec.json.decode(text, type=FromClient)
             except msgspec.MsgspecError as error:
-                caller.fail(f"a line cannot be read: {error}", "", ConfigError.exit_code)
+                caller.fail(say("a line cannot be read: {reason}", reason=str(error)), "", ConfigError.exit_code)
                 break
             caller.heard(message)
     caller.leave()

@@ -27,6 +27,8 @@ from syncd.errors import (
     SyncdError,
     held_elsewhere,
 )
+from syncd.lang.catalog import house, told
+from syncd.lang.saying import Saying, say, say_as
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
 from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked, doing, failure_of
@@ -181,7 +183,9 @@ class Daemon:
         while not stop.is_set() and not self._stop.is_set():
             one = self._tracked.get(name)
             if one is None:
-                raise ConfigError(f"there is no sync {name!r} (any more)", "the config has been read again")
+                raise ConfigError(
+                    say("there is no sync {sync} (any more)", sync=repr(name)), say("the config has been read again")
+                )
             if (holder := self._away(one.sync.portal)) is not None:
                 raise held_elsewhere(one.sync.portal, holder)
             if one.task is None and not one.drained and self._tasks is not None:
@@ -196,7 +200,7 @@ class Daemon:
                 await self._next_turn(stop)
             finally:
                 one.waiting -= 1
-        raise StoppedError(f"{name}: stopped before it began; nothing was sent")
+        raise StoppedError(say("{sync}: stopped before it began; nothing was sent", sync=name))
 
     async def _next_turn(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(one.wait()) for one in (self._turn, self._stop, stop)]
@@ -263,7 +267,7 @@ class Daemon:
         """
         async with AsyncExitStack() as ending:
             # On an error as well: `systemctl status` must not go on naming a next pass.
-            ending.callback(self._notifier.send, STATUS="stopped")
+            ending.callback(self._notifier.send, STATUS=say_as("state of the service", "stopped"))
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._stir()
@@ -275,7 +279,7 @@ class Daemon:
                     await self._wait()
                 # Every pass gets its own event, so that a reload can end some and this can end all.
                 running = sorted(name for name, one in self._tracked.items() if one.task is not None)
-                self._notifier.send(STOPPING="1", STATUS="finishing the batches in flight")
+                self._notifier.send(STOPPING="1", STATUS=say("finishing the batches in flight"))
                 _log.info(events.DAEMON_STOPPING, running=running)
                 for one in self._tracked.values():
                     one.halt.set()
@@ -302,15 +306,18 @@ class Daemon:
         return tuple(found)
 
     def status(self) -> str:
-        """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next."""
+        """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next.
+
+        In the language of the house, for systemd has no readers of its own.
+        """
         running = [(name, one) for name, one in sorted(self._tracked.items()) if one.task is not None]
-        parts = [f"{name}: {doing(one.sync)}" for name, one in running]
-        parts += [f"portal {portal} refuses syncd" for portal in sorted(self._refused)]
+        parts = [say("{sync}: {what}", sync=name, what=doing(one.sync)) for name, one in running]
+        parts += [say("portal {portal} refuses syncd", portal=portal) for portal in sorted(self._refused)]
         waiting = [(self._due(one), name) for name, one in self._tracked.items() if one.task is None]
         if waiting:
             due, name = min(waiting)
-            parts.append(f"next pass: {name} at {_iso(due)}")
-        return "; ".join(parts) or "no sync is configured"
+            parts.append(_next_pass(name, due))
+        return "; ".join(told(part, house()) for part in parts or [say("no sync is configured")])
 
     def _stir(self) -> None:
         """Have the main loop look again, and whoever waits for a sync."""
@@ -389,17 +396,19 @@ class Daemon:
         except asyncio.CancelledError:
             if not (one.given_up or one.cut_off) or _cancelled_by_others():
                 raise
-            error = "" if one.cut_off else f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
+            error = "" if one.cut_off else say("no progress for {minutes:.0f} minutes", minutes=STALLED_AFTER_S / 60)
         except MemoryError:
             caught = OutOfMemoryError()
             error = str(caught)
             _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
         except Exception as failure:  # noqa: BLE001 - a defect that one sync meets must not stop the others
-            error, caught = f"a defect of syncd: {type(failure).__name__}: {failure}", failure
+            what = f"{type(failure).__name__}: {failure}"
+            error, caught = say("a defect of syncd: {error}", error=what), failure
             _log.exception(events.PASS_CRASHED, sync=one.sync.name)
         finally:
             if told is not None and not told.done():
-                told.set_exception(caught or StoppedError(f"{one.sync.name}: {error or 'stopped'}"))
+                why = error or say_as("end of a pass", "stopped")
+                told.set_exception(caught or StoppedError(say("{sync}: {reason}", sync=one.sync.name, reason=why)))
         if not one.given_up:
             self._hopeless_since = None
         if (result is not None or told is None) and not isinstance(caught, LostLeaseError) and not one.cut_off:
@@ -472,6 +481,14 @@ def _cancelled_by_others() -> bool:
     """Take back the cancelling of the current task by the daemon; return True if somebody else cancelled it too."""
     task = asyncio.current_task()
     return task is None or task.uncancel() > 0
+
+
+def _next_pass(name: str, due: float) -> Saying:
+    if due == float("inf"):
+        return say("next pass: {sync}, never", sync=name)
+    # In English as the log has it, which programs may read too; in another language as people there write it.
+    when = _iso(due) if house() == "en" else datetime.fromtimestamp(due, UTC).astimezone()
+    return say("next pass: {sync} at {when}", sync=name, when=when)
 
 
 def _iso(unix: float) -> str:

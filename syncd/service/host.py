@@ -23,6 +23,9 @@ from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
+from syncd.lang.catalog import set_house
+from syncd.lang.choice import house_language
+from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
@@ -238,14 +241,16 @@ class Service:
         notifier, clock = self._runtime.notifier, self._runtime.clock
         # systemd tells the end of this reload from that of an earlier one by its time (man sd_notify).
         stamp = str(int(clock.monotonic() * 1_000_000))
-        notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
+        notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS=say("reading the config again"))
         try:
             config = self._read_again()
             await self.take_over(config)
+            set_house(house_language(self._runtime.environ, config.language))
         except ConfigError as error:
             self.config_refused = str(error)
             _log.error(events.CONFIG_REFUSED, reason=self.config_refused)
-            notifier.send(READY="1", STATUS=f"the new config is refused, the old one stays: {error.message}")
+            refused = say("the new config is refused, the old one stays: {reason}", reason=error.message)
+            notifier.send(READY="1", STATUS=refused)
             return
         self.config_refused = ""
         _log.info(events.CONFIG_RELOADED, syncs=len(config.syncs), portals=len(config.portals))
@@ -256,9 +261,9 @@ class Service:
         _require_syncs(config)
         if (config.state, config.database) != (self.config.state, self.config.database):
             # The passes under way hold the ledger of the old state, and the lock on it.
-            raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
+            raise _fixed(config, "state")
         if config.control != self.config.control:
-            raise ConfigError(f"{config.path}: control cannot change while syncd runs", "restart it")
+            raise _fixed(config, "control")
         return config
 
     def states(self) -> Mapping[str, SyncState]:
@@ -302,7 +307,7 @@ class Service:
         portal = self._portal_here(name)
         state = self.daemon.states().get(name)
         if state is not None and state.paused is not None:
-            raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
+            raise PausedError(say("{sync} is paused", sync=name), say("`syncd resume {sync}` lets it go on", sync=name))
         _log.info(events.SYNC_POKED, sync=name, by=by)
         self.daemon.poke(name, insist=True)
         self.listeners.wake(portal)
@@ -495,4 +500,11 @@ class Service:
 
 def _require_syncs(config: Config) -> None:
     if not config.syncs:
-        raise ConfigError(f"{config.path} has no [[sync]]", "add one; see config.example.toml")
+        path = str(config.path)
+        raise ConfigError(say("{path} has no [[sync]]", path=path), say("add one; see config.example.toml"))
+
+
+def _fixed(config: Config, key: str) -> ConfigError:
+    return ConfigError(
+        say("{path}: {key} cannot change while syncd runs", path=str(config.path), key=key), say("restart it")
+    )

@@ -13,6 +13,7 @@ from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock
 from syncd.config import Config
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import granted
@@ -95,7 +96,7 @@ class Listeners:
             return False
         self._installs_after = now + _BETWEEN_INSTALLS_S  # each asks the OAuth server, and anybody may call
         if not self._here(portal):
-            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason="another machine holds the portal")
+            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=say("another machine holds the portal"))
             return False
         if not await application.install(given, token):
             return False
@@ -122,7 +123,9 @@ class Listeners:
     def troubles(self) -> dict[str, str]:
         """Return by name which portals tell of nothing although they are to, and why."""
         return {
-            f"portal {name} (events)": f"portal {name} tells of no edits: {one.trouble}"
+            f"portal {name} (events)": say(
+                "portal {portal} tells of no edits: {reason}", portal=name, reason=one.trouble
+            )
             for name, one in self._listeners.items()
             if one.trouble
         }

@@ -21,6 +21,7 @@ from syncd.clock import Clock
 from syncd.config import AppConfig
 from syncd.cycle.look import changed_since
 from syncd.errors import SyncdError
+from syncd.lang.saying import say
 from syncd.model.item import Link
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
@@ -93,7 +94,7 @@ class Listener:
                 self._failed(str(error))
             except Exception as error:  # noqa: BLE001 - a defect must not keep edits from being heard of for good
                 _log.exception(events.HINTS_CRASHED, portal=self.name)
-                self._failed(f"a defect of syncd: {type(error).__name__}; the log has more")
+                self._failed(say("a defect of syncd: {error}; the log has more", error=type(error).__name__))
             else:
                 self._worked()
             every = self.config.events_every.total_seconds()

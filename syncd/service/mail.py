@@ -10,6 +10,7 @@ from email.utils import formatdate, make_msgid
 import aiosmtplib
 
 from syncd.config import AlertsConfig, SmtpConfig
+from syncd.lang.saying import say
 
 _TIMEOUT_S = 30.0
 _WHOLE_S = 60.0
@@ -40,12 +41,15 @@ async def send_mail(config: AlertsConfig, subject: str, text: str) -> str:
                 timeout=_TIMEOUT_S,
             )
     except aiosmtplib.SMTPException as error:
-        return f"{smtp.host}: {str(error).strip() or type(error).__name__}"
+        return say("{server}: {reason}", server=smtp.host, reason=str(error).strip() or type(error).__name__)
     except TimeoutError:
-        return f"{smtp.host} did not take it within {_WHOLE_S:.0f} s"
+        return say("{server} did not take it within {seconds:.0f} s", server=smtp.host, seconds=_WHOLE_S)
     except OSError as error:
-        return f"{smtp.host}: {error.strerror or error}"
-    return "".join(f"{smtp.host} refused {who}: {why} " for who, why in refused.items()).strip()
+        return say("{server}: {reason}", server=smtp.host, reason=error.strerror or str(error))
+    if not refused:
+        return ""
+    whom = tuple(say("{address} ({reason})", address=who, reason=str(why)) for who, why in refused.items())
+    return say("{server} refused {whom}", server=smtp.host, whom=whom)
 
 
 def _context(smtp: SmtpConfig) -> ssl.SSLContext | None:

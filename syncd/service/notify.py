@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Mapping
 
+from syncd.lang.catalog import house, told
 from syncd.scrub import Clean, printable
 
 
@@ -33,10 +34,11 @@ class Notifier:
         return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s, clean=clean)
 
     def send(self, **facts: str) -> None:
-        """Send `facts` as KEY=value lines; a manager that does not listen is no error."""
+        """Send `facts` as KEY=value lines, in the house's language; a manager that does not listen is no error."""
         if self._address is None:
             return
-        message = "\n".join(f"{key}={self._clean(value).replace(chr(10), ' ')}" for key, value in facts.items())
+        said = {key: self._clean(told(value, house())).replace("\n", " ") for key, value in facts.items()}
+        message = "\n".join(f"{key}={value}" for key, value in said.items())
         # systemd writes an abstract socket with a leading "@", the kernel wants a NUL there (man 7 unix).
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # The socket is opened for every message, because a manager that restarts may replace it, and never waited

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.cycle.plan import Prepared
+from syncd.lang.saying import say
 from syncd.model.item import Change
+from syncd.model.labels import labels
 from syncd.model.record import ChangeRecord
 from syncd.portal.client import Portal, Progress, remembered_operating
 from syncd.portal.limits.tariff import limits_of
@@ -231,5 +233,5 @@ def _done_line(change: ChangeRecord) -> ChangeLine:
         title=holder.title if holder is not None else str(change.key),
         where=holder.where if holder is not None else "",
         start=holder.start if holder is not None else "",
-        reason=", ".join(change.changed_fields),
+        reason=say("{names}", names=labels(change.changed_fields)),
     )

@@ -16,6 +16,7 @@ from syncd.app.application import App
 from syncd.clock import Clock
 from syncd.config import Config
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.scrub import Scrubber, within
 from syncd.service.overview import Overview, ServiceState
 from syncd.web.views import RunView, SyncView, View
@@ -118,10 +119,15 @@ class Page:
         try:
             await closing.enter_async_context(server)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason, address = error.strerror or str(error), f"{host}:{port}"
             raise ConfigError(
-                f"{path}: http.listen: {host}:{port} cannot be used: {reason}",
-                "stop the syncd that is running already, or choose another port",
+                say(
+                    "{path}: http.listen: {address} cannot be used: {reason}",
+                    path=str(path),
+                    address=address,
+                    reason=reason,
+                ),
+                say("stop the syncd that is running already, or choose another port"),
             ) from error
 
     def _names(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ import msgspec
 
 from syncd.config import Config, Outline
 from syncd.config.state_place import SYSTEM_CONFIGS, owner_of
+from syncd.lang.catalog import LANGUAGES, Language
 from syncd.net import LONGEST_SOCKET
 
 VERSION: Final = 1
@@ -50,12 +51,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag=str
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """Who answers: its version of this protocol and of syncd, its process, and the config it runs with."""
+    """Who answers: its version of this protocol and of syncd, its process, and the config it runs with.
+
+    `languages` are those in which it can carry out a request; an older daemon names none and has its own only.
+    """
 
     version: int
     syncd: str
     pid: int
     config: str
+    languages: tuple[str, ...] = ()
 
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +82,12 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One command with what its line says. `names` are syncs or globs; `run` is the run of `undo` and `history`."""
+class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One command with what its line says. `names` are syncs or globs; `run` is the run of `undo` and `history`.
+
+    `language` is that of the person at the client, None for the daemon's own. What is as usual does not travel: so an
+    older daemon, which knows fewer fields, understands what it can do.
+    """
 
     version: int
     do: Command
@@ -97,6 +106,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: bool = False
     plan: Pinned | None = None
     screen: Screen = Screen()
+    language: Language | None = None
 
 
 class Text(Message, frozen=True, kw_only=True):
@@ -141,12 +151,18 @@ class Ended(Message, frozen=True, kw_only=True):
     code: int
 
 
-class Failed(Message, frozen=True, kw_only=True):
-    """The end of the work by an error, which the client tells as its own."""
+class Failed(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """The end of the work by an error, which the client tells as its own.
+
+    `error_message` and `remedy_message` are the same as `lang/saying.py: stored` writes them, "" where they are no
+    messages: a client that knows them tells them in its language, although they were sent before it could say which.
+    """
 
     error: str
     remedy: str
     code: int
+    error_message: str = ""
+    remedy_message: str = ""
 
 
 class Answer(Message, frozen=True, kw_only=True):
@@ -160,6 +176,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """The client wants the work to end after the requests in flight."""
 
 
+SPOKEN: Final = tuple(LANGUAGES)
 FromDaemon = Hello | Text | Moved | Ask | AskLine | Part | Ended | Failed
 FromClient = Request | Answer | Stop
 

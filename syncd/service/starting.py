@@ -13,6 +13,7 @@ from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock, sleep_or_stop
 from syncd.errors import StateUnreachableError
+from syncd.lang.saying import say
 from syncd.service.notify import Notifier
 
 _log = structlog.get_logger()
@@ -30,7 +31,7 @@ async def told_start(clock: Clock, notifier: Notifier) -> AsyncIterator[None]:
     async def tell() -> None:
         while True:
             usec = str(int(_START_GOES_ON_S * 1_000_000))
-            notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
+            notifier.send(STATUS=say("opening and checking the state"), EXTEND_TIMEOUT_USEC=usec)
             await clock.sleep(_START_GOES_ON_S / 3)
 
     telling = asyncio.get_running_loop().create_task(tell(), name="start")
@@ -60,6 +61,6 @@ async def opened(
             if stop.is_set():
                 raise
             _log.warning(events.LEDGER_AWAITED, reason=error.message, seconds=wait_s)
-            notifier.send(STATUS=f"waiting for its database: {error.message}")
+            notifier.send(STATUS=say("waiting for its database: {reason}", reason=error.message))
             await sleep_or_stop(clock, wait_s, stop)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

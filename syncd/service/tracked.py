@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from syncd.errors import PortalRefusedError, SyncdError
+from syncd.lang.saying import say, say_as, say_count
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 from syncd.portal.figures import Progress
@@ -96,10 +97,11 @@ def failure_of(result: EndedPass) -> tuple[str, bool]:
     if result.error is not None:
         return str(result.error), isinstance(result.error, PortalRefusedError)
     if result.record.state == "failed":
-        return result.record.error or "failed", False
+        return result.record.error or say("the pass failed"), False
     counts = result.record.counts
     if result.fates.refused and not any(counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted")):
-        return f"the portal refused all {len(result.fates.refused)} changes", False
+        refused = len(result.fates.refused)
+        return say_count("the portal refused the change", "the portal refused all {count:,} changes", refused), False
     return "", False
 
 
@@ -107,6 +109,11 @@ def doing(sync: Scheduled) -> str:
     """Return how far the pushes to the sync's portal are and what they wait for."""
     progress = sync.progress()
     if not progress.total:
-        return "running"
-    done = f"{progress.done} of {progress.total} changes to {sync.portal}"
-    return f"{done}, waiting for {progress.waiting_for}" if progress.waiting_for is not None else done
+        return say_as("state of a sync", "running")
+    done = say_count(
+        "{done:,} of {count:,} change to {portal}", "{done:,} of {count:,} changes to {portal}",
+        progress.total, done=progress.done, portal=sync.portal,
+    )  # fmt: skip
+    if progress.waiting_for is None:
+        return done
+    return say("{done}, waiting for {what}", done=done, what=progress.waiting_for)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from syncd.config import SyncConfig, TellingConfig
+from syncd.lang.saying import say
 from syncd.service.alerts import left_over
 from syncd.service.schedule import SyncState
 from syncd.state.standing import Standing
@@ -25,13 +26,15 @@ class Signs:
 
 def troubles_of(syncs: Iterable[SyncConfig], signs: Signs, telling: TellingConfig) -> dict[str, str]:
     """Return the troubles of `syncs` and of their portals, as far as `telling` wants them."""
-    found = {}
+    found: dict[str, str] = {}
     for sync in syncs:
         if refused := signs.states[sync.name].refused:
-            found[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
+            found[f"portal {sync.portal}"] = say("portal {portal}: {reason}", portal=sync.portal, reason=refused)
         if signs.freshness[sync.name] == "stale":
-            why = f": {signs.errors[sync.name]}" if sync.name in signs.errors else ""
-            found[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
+            stale = say("sync {sync} has not succeeded for too long", sync=sync.name)
+            if why := signs.errors.get(sync.name):
+                stale = say("sync {sync} has not succeeded for too long: {reason}", sync=sync.name, reason=why)
+            found[f"sync {sync.name}"] = stale
         plan = signs.plans.get(sync.name)
         last = signs.standings[sync.name].last  # of a pass that runs nothing is counted yet
         stopped = plan.stopped if plan is not None else ""

@@ -237,13 +237,13 @@ def change_of(row: Row) -> ChangeRecord:
 
 
 def stored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return `problems` with reasons that can be written as plain texts."""
-    return tuple(replace(one, reason=stored(one.reason)) for one in problems)
+    """Return `problems` with messages that can be written as plain texts."""
+    return tuple(replace(one, where=stored(one.where), reason=stored(one.reason)) for one in problems)
 
 
 def restored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Return the problems that `stored_problems` was given."""
-    return tuple(replace(one, reason=restored(one.reason)) for one in problems)
+    return tuple(replace(one, where=restored(one.where), reason=restored(one.reason)) for one in problems)
 
 
 def run_row(run: RunRecord) -> Row:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from syncd.clock import Clock, since_boot
@@ -20,6 +21,7 @@ from syncd.errors import ConfigError, StateError
 from syncd.lang.saying import say
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms, described
+from syncd.model.marks import LEDGER_DIGITS
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
@@ -27,11 +29,13 @@ from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
 from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
-from syncd.state.owner import knows_any, owners_of, write_owner
+from syncd.state.owner import give_name, knows_any, owners_of, read_name, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
+
+_new_name = partial(token_hex, LEDGER_DIGITS // 2)
 
 
 class Ledger:
@@ -63,6 +67,7 @@ class Ledger:
         self.keep_runs = keep_runs
         self.terms = terms
         self._standings = Standings()
+        self._name = ""
         self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
     @classmethod
@@ -198,6 +203,24 @@ class Ledger:
     @writing
     def _forget_all_verified(self, connection: Connection) -> None:
         forget_all_verified(connection)
+
+    async def name(self, now: float, made: Callable[[], str] = _new_name) -> str:
+        """Return the ledger's name, which its events bear beside their marks; "" for one that nobody has written yet.
+
+        It is `made` once, and stays through moves, backups and upgrades.
+        """
+        if not self._name and not self.readonly and not await self._read_name():
+            await self._give_name(made(), now)
+        self._name = self._name or await self._read_name()  # another machine may have been first
+        return self._name
+
+    @reading
+    def _read_name(self, connection: Connection) -> str:
+        return read_name(connection)
+
+    @writing
+    def _give_name(self, connection: Connection, name: str, now: float) -> None:
+        give_name(connection, name, now)
 
     @reading
     def owners(self, connection: Connection, names: Collection[str]) -> Mapping[str, str]:

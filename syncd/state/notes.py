@@ -21,12 +21,13 @@ from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection
 from syncd.model.record import ToldTrouble
+from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import to_json
-from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, putting, summed
+from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, marks, putting, summed
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -37,6 +38,7 @@ DUE = "due"
 PAUSED = "paused"
 CLOCKS = "clocks"
 GIVEN_UP = "creates given up"
+LOOKED = "looked at"
 UNANSWERED = "changes unanswered"
 ALERTS = "alerts"
 TOLD = "told"
@@ -50,6 +52,7 @@ _HEARD = "events heard"
 _HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _PUT = putting("notes", SUMMED_NOTE, "scope, name")
+_PUT_NEW = f"INSERT INTO notes ({SUMMED_NOTE}, sum) VALUES ({marks(SUMMED_NOTE, more=1)}) ON CONFLICT DO NOTHING"  # noqa: S608 - likewise
 _SETTLED = "settled"
 # Two sums, because sums of sums alone stay the same where two rows change against each other.
 _MARK = "count(*), sum(sum), sum(sum * (sum % 65521) % 4294967291)"
@@ -94,7 +97,8 @@ class SyncNotes:
 
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
     been read since. `clocks` are those that tell how long ago its open intents were sent; `given_up` are creates that
-    nobody answered and that were made again, `unanswered` other changes that nobody answered.
+    nobody answered and that were made again, `unanswered` other changes that nobody answered. `looked`
+    is what is known of other ledgers, None before the portal was read.
     """
 
     verified: Verified | None = None
@@ -106,6 +110,7 @@ class SyncNotes:
     clocks: tuple[ClockNote, ...] = ()
     given_up: tuple[GivenUp, ...] = ()
     unanswered: tuple[Unanswered, ...] = ()
+    looked: Looked | None = None
 
 
 def read_notes(connection: Connection, sync: str) -> SyncNotes:
@@ -133,7 +138,15 @@ def read_notes(connection: Connection, sync: str) -> SyncNotes:
         clocks=read_clocks(found[CLOCKS][0]) if CLOCKS in found else (),
         given_up=_given_up(found[GIVEN_UP][0]) if GIVEN_UP in found else (),
         unanswered=_unanswered(found[UNANSWERED][0]) if UNANSWERED in found else (),
+        looked=_looked(found[LOOKED][0]) if LOOKED in found else None,
     )
+
+
+def _looked(value: Json) -> Looked | None:
+    try:
+        return msgspec.convert(value, Looked)
+    except msgspec.ValidationError:
+        return None  # then all that stands there counts as older
 
 
 def _given_up(value: Json) -> tuple[GivenUp, ...]:
@@ -169,6 +182,11 @@ def read_clocks(value: Json) -> tuple[ClockNote, ...]:
 def write_note(connection: Connection, scope: str, name: str, value: Json, now: float) -> None:
     """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
     connection.execute(_PUT, summed((scope, name, to_json(value), float(now))))
+
+
+def put_new_note(connection: Connection, scope: str, name: str, value: Json, now: float) -> None:
+    """Keep `value` unless there is one under `scope` and `name`; in the caller's transaction."""
+    connection.execute(_PUT_NEW, summed((scope, name, to_json(value), float(now))))
 
 
 def read_note(connection: Connection, scope: str, name: str) -> tuple[Json, float] | None:
@@ -235,7 +253,7 @@ def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
     findings = msgspec.structs.replace(
         found,
         incomplete_because=change(found.incomplete_because),
-        problems=tuple(replace(one, reason=change(one.reason)) for one in found.problems),
+        problems=tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in found.problems),
         conflicts=tuple(msgspec.structs.replace(one, reason=change(one.reason)) for one in found.conflicts),
     )
     return msgspec.structs.replace(settled, findings=findings)

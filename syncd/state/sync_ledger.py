@@ -20,6 +20,7 @@ from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
@@ -31,6 +32,7 @@ from syncd.state.notes import (
     FLOOR,
     GIVEN_UP,
     HOME,
+    LOOKED,
     PAUSED,
     RESTORED,
     UIDS,
@@ -367,6 +369,12 @@ class SyncLedger:
     def forget_floor(self, connection: Connection) -> None:
         """Forget up to which id events are old: another portal counts its own."""
         drop_note(connection, self.scope, FLOOR)
+        drop_note(connection, self.scope, LOOKED)
+
+    @writing
+    def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:
+        """Note up to where the portal is known, and which other ledgers have written there."""
+        write_note(connection, self.scope, LOOKED, msgspec.to_builtins(looked), now)
 
     @writing
     def note_uids(self, connection: Connection, uids: Uids, now: float) -> None:

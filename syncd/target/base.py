@@ -107,8 +107,11 @@ class Target(Protocol):
         """
         ...
 
-    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
-        """Return the call that carries out `change` in the section `section_id`."""
+    def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
+        """Return the call that carries out `change` in the section `section_id`.
+
+        Where the item bears a recovery mark, `ledger` is the name of the ledger beside it, if there is room.
+        """
         ...
 
     def creator(self, item: Item, caller: int) -> int:
@@ -134,6 +137,13 @@ class Target(Protocol):
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
+        ...
+
+    async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
+        """Return True if something bears the mark of one of `items`, which have no link, as far as one request tells.
+
+        Where items bear no marks nothing is asked. Raises the client's errors.
+        """
         ...
 
 

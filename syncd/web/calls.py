@@ -14,7 +14,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
+from syncd.web.language import reader_of
 
 LARGEST_BODY = 16_384
 _MOST_FIELDS = 200
@@ -47,7 +50,8 @@ def _browser(callees: Callees) -> Handler:
         code, state = request.query.get("code", ""), request.query.get("state", "")
         if not code or not state or not callees.code(request.match_info["portal"], code, state):
             raise web.HTTPNotFound
-        return web.Response(text="syncd has the code. This page may be closed.\n")
+        said = told(say("syncd has the code. This page may be closed."), reader_of(request)[0])
+        return web.Response(text=f"{said}\n")
 
     return arrived
 

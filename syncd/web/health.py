@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from syncd.lang.catalog import Language, told
 from syncd.model.json_values import Json
 from syncd.web.language import machine_stamp
 from syncd.web.views import View
 
 
-def health_document(view: View) -> dict[str, Json]:
+def health_document(view: View, language: Language | None = None) -> dict[str, Json]:
     """Return the JSON document (app/JSON.md): `ok` unless a sync is stale. Times are ISO 8601 in UTC, or null.
+
+    Why something is refused is told in `language`, that of the reader if none is given.
 
     Of several machines each answers for what it holds.
     """
@@ -26,8 +29,12 @@ def health_document(view: View) -> dict[str, Json]:
             for sync in view.syncs
             if sync.here
         ],
-        "portals": [{"name": portal.name, "refused": portal.refused or None} for portal in view.portals if portal.here],
-        "config_refused": view.config_refused or None,
+        "portals": [
+            {"name": portal.name, "refused": told(portal.refused, language) or None}
+            for portal in view.portals
+            if portal.here
+        ],
+        "config_refused": told(view.config_refused, language) or None,
     }
 
 

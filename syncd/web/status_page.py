@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from math import inf, isfinite
 
 from syncd.html import Child, Markup, join, tag
+from syncd.lang.catalog import NAMES, Language, told
+from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
-from syncd.model.zones import as_read
 from syncd.portal.limits.forecast import MethodBudget
-from syncd.web.language import NAMES, WORDS, Language, duration, machine_stamp, moment, number, stamp
+from syncd.web.language import machine_stamp, moment, number, stamp, start_of, words
 from syncd.web.plot import gauge, history
-from syncd.web.sayings import told
+from syncd.web.sayings import phrase, shown
 from syncd.web.views import Condition, PlanView, PortalView, ProgressView, SyncView, View
 
 REFRESH_S = 15
@@ -20,7 +22,7 @@ LIVE_S = 3
 """How often the page is loaded again, in seconds; the latter while a pass runs."""
 _SHOWN_PROBLEMS = 30
 _MOST_PORTALS = 12
-_DONE = (("created", "created"), ("updated", "updated_n"), ("deleted", "deleted"), ("adopted", "adopted"))
+_DONE = ("created", "updated", "deleted", "adopted")
 
 
 _OVERALL: Mapping[Condition, tuple[str, str]] = {
@@ -49,7 +51,7 @@ class StatusPage:
     def __init__(self, view: View, language: Language, *, chosen: bool = False) -> None:
         self._view = view
         self._language = language
-        self._words = WORDS[language]
+        self._words = words(language)
         self._query = f"?lang={language}" if chosen else ""
         self._refusing = {portal.name for portal in view.portals if portal.refused}
 
@@ -81,11 +83,11 @@ class StatusPage:
 
     def _header(self) -> Markup:
         words, view = self._words, self._view
-        colour, told = _OVERALL[view.condition]
+        colour, overall = _OVERALL[view.condition]
         return tag(
             "header",
             tag("div", tag("h1", tag("span", "sync", class_="mark"), "d"), self._languages(), class_="brand"),
-            tag("p", tag("span", class_="dot"), words[told], class_=f"overall {colour}", role="status"),
+            tag("p", tag("span", class_="dot"), words[overall], class_=f"overall {colour}", role="status"),
         )
 
     def _languages(self) -> Markup:
@@ -114,23 +116,21 @@ class StatusPage:
         )  # fmt: skip
 
     def _footer(self) -> Markup:
-        words, view = self._words, self._view
+        view, language = self._view, self._language
+        now = tag("time", stamp(view.now, language), datetime=machine_stamp(view.now))
         return tag(
             "footer",
             tag("span", f"syncd {view.version}"),
-            tag("span", f"{words['up_since']} {stamp(view.began)}"),
-            tag("span", f"{words['updated']} ", tag("time", stamp(view.now), datetime=machine_stamp(view.now))),
+            tag("span", self._told(say("running since {when}", when=stamp(view.began, language)))),
+            tag("span", phrase(say("as of {when}", when=""), language, when=now)),
         )
 
     def _main(self) -> Markup:
         words, view = self._words, self._view
-        notes = [
-            join(f"{portal.name} ({portal.host}) {words['refuses']}: ", told(portal.refused, self._language))
-            for portal in view.portals
-            if portal.refused
-        ]
+        notes = [self._refusal(portal) for portal in view.portals if portal.refused]
         if view.config_refused:
-            notes.insert(0, join(f"{words['config_refused']}: ", told(view.config_refused, self._language)))
+            refused = say("The changed config was refused; the old one stays in force: {reason}", reason="")
+            notes.insert(0, self._phrase(refused, reason=self._shown(view.config_refused)))
         # What needs a person comes first; otherwise the order of the config stays.
         syncs = sorted(view.syncs, key=lambda sync: (sync.freshness != "stale", not sync.failures))
         return tag(
@@ -146,6 +146,19 @@ class StatusPage:
             id="main",
             data_seconds=self._pace(syncs),
         )
+
+    def _refusal(self, portal: PortalView) -> Markup:
+        refused = say("{portal} ({host}) refuses syncd: {reason}", portal=portal.name, host=portal.host, reason="")
+        return self._phrase(refused, reason=self._shown(portal.refused))
+
+    def _told(self, message: str) -> str:
+        return told(message, self._language)
+
+    def _shown(self, message: str) -> Child:
+        return shown(message, self._language)
+
+    def _phrase(self, message: Saying, **pieces: Child) -> Markup:
+        return phrase(message, self._language, **pieces)
 
     def _pace(self, syncs: Iterable[SyncView]) -> int:
         """Return after how many seconds the page is to be loaded again."""
@@ -163,7 +176,7 @@ class StatusPage:
                 by_portal.setdefault(sync.portal, []).append(sync)
         if not by_portal:
             return None
-        names = ("sync", "state", "entries", "items", "held", "open", "last_pass", "next_pass")
+        names = ("sync", "state", "entries", "items", "held_items", "open", "last_pass", "next_pass")
         heads = [tag("th", self._words[name], scope="col") for name in names]
         groups = []
         for portal, own in by_portal.items():
@@ -213,7 +226,7 @@ class StatusPage:
             ),
             self._moves(sync.progress) if sync.progress is not None else None,
             tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
-            tag("p", told(error, self._language), class_="error") if error else None,
+            tag("p", self._shown(error), class_="error") if error else None,
             self._counts(sync),
             self._facts(sync),
             history(sync.runs, self._language) if last is not None else None,
@@ -225,18 +238,20 @@ class StatusPage:
 
     def _moves(self, progress: ProgressView) -> Markup:
         """Return the bar of a pass under way."""
-        words, language = self._words, self._language
-        said = words["done_of"].format(number(progress.done, language), number(progress.total, language))
+        done = say_count("{done:,} of {count:,} change", "{done:,} of {count:,} changes", progress.total,
+                         done=progress.done)  # fmt: skip
         if progress.eta_s is not None:
-            said += f", {words['left'].format(duration(progress.eta_s, language))}"
-        return tag("p", tag("progress", value=progress.done, max=progress.total), tag("small", said), class_="moves")
+            done = say("{done}, about {span} left", done=done, span=timedelta(seconds=progress.eta_s))
+        bar = tag("progress", value=progress.done, max=progress.total)
+        return tag("p", bar, tag("small", self._told(done)), class_="moves")
 
     def _state(self, sync: SyncView) -> tuple[str, str]:
         """Return the colour class of a sync and its state in words. Stale stays stale whatever else is going on."""
         words = self._words
         kind = "stale" if sync.freshness == "stale" else "new"
         if sync.running_since is not None:
-            return kind, f"{words['running']} {duration(self._view.now - sync.running_since, self._language)}"
+            span = timedelta(seconds=max(0.0, self._view.now - sync.running_since))
+            return kind, self._told(say("running {span}", span=span))
         if sync.paused is not None:
             return "new", words["paused"]
         if sync.failures and kind != "stale":
@@ -248,7 +263,7 @@ class StatusPage:
         counts = (
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
-            (words["held"], sync.held, "warn"),
+            (words["held_items"], sync.held, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
         rows = (
@@ -274,33 +289,41 @@ class StatusPage:
     def _schedule(self, sync: SyncView) -> str:
         if isinstance(sync.schedule, str):
             return sync.schedule
-        return f"{self._words['every']} {duration(sync.schedule, self._language)}"
+        return self._told(say("every {span}", span=timedelta(seconds=sync.schedule)))
 
     def _outcome(self, sync: SyncView) -> str | None:
         last = sync.last_run
         if last is None:
             return None
-        done = [
-            f"{self._words[word]} {number(last.counts[name], self._language)}"
-            for name, word in _DONE
-            if last.counts.get(name)
-        ]
-        state = self._words.get(last.state, last.state)
-        return f"{state}: {', '.join(done) or self._words['nothing_changed']}" if last.state != "failed" else state
+        return self._ended(last.state, last.counts, _DONE if last.state != "failed" else None)
+
+    def _ended(self, state: str, counts: Mapping[str, int], names: Iterable[str] | None) -> str:
+        """Return how a pass ended, with its counts of these `names`."""
+        word = self._words.get(state, state)
+        if names is None:
+            return word
+        done = self._counted(counts, names) or self._words["nothing_changed"]
+        return self._told(say("{state}: {counts}", state=word, counts=done))
+
+    def _counted(self, counts: Mapping[str, int], names: Iterable[str]) -> str:
+        """Return those of `counts` that are not zero, such as "created 3, updated 2"."""
+        found = (say("{label} {number:,}", label=self._words.get(name, name), number=count)
+                 for name in names if (count := counts.get(name)))  # fmt: skip
+        return ", ".join(map(self._told, found))
 
     def _time(self, unix: float) -> Markup:
-        told = moment(unix, self._view.now, self._language)
-        return tag("time", told, datetime=machine_stamp(unix), title=stamp(unix))
+        said = moment(unix, self._view.now, self._language)
+        return tag("time", said, datetime=machine_stamp(unix), title=stamp(unix, self._language))
 
     def _plan(self, plan: PlanView) -> Markup:
         words, language = self._words, self._language
-        counts = ", ".join(f"{words.get(name, name)} {number(count, language)}" for name, count in plan.counts.items())
         facts = [
-            words["changes_n"].format(number(plan.total, language)),
-            f"{words['takes']} {duration(plan.seconds, language)}",
+            say_count("{count:,} change", "{count:,} changes", plan.total),
+            say("takes about {span}", span=timedelta(seconds=plan.seconds)),
         ]
         if plan.notices:
-            facts.append(words["notices_n"].format(number(plan.notices, language)))
+            facts.append(say_count("{count:,} notice to people", "{count:,} notices to people", plan.notices))
+        said = [*map(self._told, facts), self._counted(plan.counts, plan.counts)]
         rows = (
             tag(
                 "li",
@@ -308,14 +331,14 @@ class StatusPage:
                 " ",
                 tag("span", one.title, class_="what"),
                 " ",
-                tag("small", as_read(one.start, None), " · ", told(one.reason, language), " · ", one.where),
+                tag("small", start_of(one.start, language), " · ", self._shown(one.reason), " · ", one.where),
             )
             for one in plan.changes
         )
         return self._fold(
             words["plan_stopped"] if plan.stopped else words["plan"],
-            tag("p", told(plan.stopped, language), class_="error") if plan.stopped else None,
-            tag("p", f"{'; '.join(facts)} ({counts})", class_="quiet"),
+            tag("p", self._shown(plan.stopped), class_="error") if plan.stopped else None,
+            tag("p", " · ".join(said), class_="quiet"),
             tag("ul", *rows, self._more(plan.total - len(plan.changes))),
             opened=True,
         )
@@ -328,47 +351,50 @@ class StatusPage:
                 tag("code", hold.where),
                 " ",
                 tag("span", hold.title, class_="what"),
-                tag("p", told(hold.reason, self._language)),
+                tag("p", self._shown(hold.reason)),
                 tag("small", self._again(hold)),
             )
             for hold in sync.holds
         )
-        return self._fold(f"{self._words['held_items']}: {sync.tally.held}", tag("ul", *rows, self._more(more)))
+        title = self._told(say("Held back: {number:,}", number=sync.tally.held))
+        return self._fold(title, tag("ul", *rows, self._more(more)))
 
-    def _again(self, hold: Hold) -> Markup:
-        when = self._time(hold.retry_at) if isfinite(hold.retry_at) else self._words["until_looked_at"]
-        return join(f"{self._words['again']}: ", when)
+    def _again(self, hold: Hold) -> Child:
+        if not isfinite(hold.retry_at):
+            return self._words["until_looked_at"]
+        return self._phrase(say("again: {when}", when=""), when=self._time(hold.retry_at))
 
     def _problems(self, problems: Iterable[Problem], total: int) -> Markup:
-        shown = tuple(problems)[:_SHOWN_PROBLEMS]
+        first = tuple(problems)[:_SHOWN_PROBLEMS]
         rows = (
             tag(
                 "li",
                 tag("code", one.where),
                 " ",
                 tag("b", self._words.get(one.kind, one.kind), class_=f"kind {one.kind}"),
-                tag("p", told(one.reason, self._language)),
+                tag("p", self._shown(one.reason)),
             )
-            for one in shown
+            for one in first
         )
-        return self._fold(f"{self._words['problems']}: {total}", tag("ul", *rows, self._more(total - len(shown))))
+        title = self._told(say("Problems of the last pass: {number:,}", number=total))
+        return self._fold(title, tag("ul", *rows, self._more(total - len(first))))
 
     def _more(self, count: int) -> Child:
-        return (
-            tag("li", f"… {self._words['more']} {number(count, self._language)}", class_="quiet") if count > 0 else None
-        )
+        if count <= 0:
+            return None
+        return tag("li", self._told(say("… more {number:,}", number=count)), class_="quiet")
 
     def _fold(self, title: str, *children: Child, opened: bool = False) -> Markup:
         return tag("details", tag("summary", title), *children, open=opened)
 
     def _portal(self, portal: PortalView) -> Markup:
-        words, language = self._words, self._language
-        requests, commands = number(portal.usage.requests, language), number(portal.usage.commands, language)
-        used = f"{words['requests']}: {requests}, {words['commands']}: {commands}"
+        words, usage = self._words, portal.usage
+        used = say("requests: {requests:,}, commands: {commands:,}", requests=usage.requests, commands=usage.commands)
         waiting: Child = None
         if portal.waiting_for is not None:
+            what = self._phrase(say("waiting for {what}", what=""), what=self._shown(portal.waiting_for))
             until = join(" · ", self._time(portal.waiting_until)) if portal.waiting_until else None
-            waiting = tag("p", f"{words['waiting']} ", told(portal.waiting_for, language), until, class_="waiting")
+            waiting = tag("p", what, until, class_="waiting")
         methods = [self._method(method, budget) for method, budget in self._shown_methods(portal)]
         return tag(
             "article",
@@ -378,7 +404,7 @@ class StatusPage:
                 tag("span", words["refuses"], class_="pill stale") if portal.refused else None,
                 class_="top",
             ),
-            tag("p", portal.host, " · ", used, class_="quiet source"),
+            tag("p", portal.host, " · ", self._told(used), class_="quiet source"),
             self._holder(portal) if portal.holder is not None else None,
             waiting,
             tag("h4", words["budget"]),
@@ -388,11 +414,10 @@ class StatusPage:
 
     def _holder(self, portal: PortalView) -> Markup:
         """Return which of several machines writes to the portal, and since when."""
-        words = self._words
         if not portal.holder:
-            return tag("p", words["held_by_none"], class_="waiting")
+            return tag("p", self._words["held_by_none"], class_="waiting")
         since = join(" · ", self._time(portal.held_since)) if portal.held_since is not None else None
-        return tag("p", words["held_by"].format(portal.holder), since, class_="quiet")
+        return tag("p", self._told(say("written to by {machine}", machine=portal.holder)), since, class_="quiet")
 
     def _shown_methods(self, portal: PortalView) -> list[tuple[str, MethodBudget]]:
         """Return the budgets to show: all of them, by method; where there are many portals, the most used one."""
@@ -401,13 +426,12 @@ class StatusPage:
         return sorted(portal.operating.items(), key=lambda one: -one[1].used_s)[:1]
 
     def _method(self, method: str, budget: MethodBudget) -> Markup:
-        words = self._words
-        limit = f"{budget.limit_s:.0f} {words['seconds']}" if isfinite(budget.limit_s) else words["unlimited"]
-        resets = (
-            join(", ", words["resets"], " ", self._time(budget.resets_at))
-            if budget.resets_at and budget.used_s
-            else None
-        )
-        used = f"{budget.used_s:.1f}".replace(".", "." if self._language == "en" else ",")
-        told = tag("small", f"{used} {words['of']} {limit}", resets)
-        return tag("div", tag("div", tag("code", method), told, class_="label"), gauge(budget), class_="budget")
+        used = say("{used:.1f} s, no limit", used=budget.used_s)
+        if isfinite(budget.limit_s):
+            used = say("{used:.1f} of {limit:.0f} s", used=budget.used_s, limit=budget.limit_s)
+        said: Child = self._told(used)
+        if budget.resets_at and budget.used_s:
+            frees = say("{used}, frees up {when}", used=used, when="")
+            said = self._phrase(frees, when=self._time(budget.resets_at))
+        label = tag("div", tag("code", method), tag("small", said), class_="label")
+        return tag("div", label, gauge(budget), class_="budget")

@@ -21,11 +21,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from syncd import events
 from syncd.errors import ConfigError, PausedError, SyncdError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.scrub import Clean, printable
 from syncd.web.calls import Callees, add_calls
 from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
-from syncd.web.language import NAMES, Language, language_of
+from syncd.web.language import reader_of
 from syncd.web.status_page import page
 from syncd.web.style import SCRIPT, STYLE
 from syncd.web.sync_page import run_page, sync_page
@@ -44,7 +46,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _IDLE_S = 15.0
-_FOREIGN_NAME = "this name is not in hosts of [http] in syncd's config"
+_FOREIGN_NAME = say("this name is not in hosts of [http] in syncd's config")
 _BEARER = "bearer "
 ReadView = Callable[[], Awaitable[View]]
 
@@ -135,9 +137,9 @@ def make_app(
     async def show_page(request: web.Request) -> web.Response:
         return await _html(request, partial(page, await view()))
 
-    async def show_health(_request: web.Request) -> web.Response:
-        found = await view()
-        return web.json_response(health_document(found), status=200 if found.ok else 503)
+    async def show_health(request: web.Request) -> web.Response:
+        found, (language, _) = await view(), reader_of(request)
+        return web.json_response(health_document(found, language), status=200 if found.ok else 503)
 
     async def show_metrics(_request: web.Request) -> web.Response:
         from syncd.web.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415 - saves memory where nobody scrapes
@@ -190,18 +192,9 @@ def _run_page(view: ReadView, details: Details) -> Handler:
 
 async def _html(request: web.Request, made: Callable[..., str]) -> web.Response:
     """Return the page that `made` makes, in the reader's language; made beside the event loop."""
-    language, chosen = _language(request)
+    language, chosen = reader_of(request)
     text = await asyncio.to_thread(made, language, chosen=chosen)
     return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
-
-
-def _language(request: web.Request) -> tuple[Language, bool]:
-    """Return the language of a page, and whether the reader has chosen it by the page's own links."""
-    wanted = request.query.get("lang")
-    for name in NAMES:
-        if name == wanted:
-            return name, True
-    return language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")), False
 
 
 def _ringing(bell: Bell, clean: Clean) -> Handler:
@@ -220,12 +213,17 @@ def _ringing(bell: Bell, clean: Clean) -> Handler:
         try:
             bell.ring(name)
         except PausedError as error:
-            return web.Response(status=409, text=f"{clean(str(error))}\n")
+            return web.Response(status=409, text=_said(str(error), request, clean))
         except ConfigError as error:
-            return web.Response(status=404, text=f"{clean(error.message)}\n")
+            return web.Response(status=404, text=_said(error.message, request, clean))
         return web.json_response({"sync": name, "pass": "due"}, status=202)
 
     return ring
+
+
+def _said(message: str, request: web.Request, clean: Clean) -> str:
+    """Return what a refusal says, in the language of who asked."""
+    return f"{clean(told(message, reader_of(request)[0]))}\n"
 
 
 class _ForeignNameError(web.HTTPMisdirectedRequest):
@@ -243,11 +241,11 @@ def _guarded(clean: Clean, names: Callable[[], Collection[str]]) -> Middleware:
             response = await handler(request)
         except web.HTTPException as refusal:
             reason = _FOREIGN_NAME if isinstance(refusal, _ForeignNameError) else refusal.reason
-            response = web.Response(status=refusal.status, text=f"{refusal.status} {reason}\n")
+            response = web.Response(status=refusal.status, text=f"{refusal.status} {_said(reason, request, clean)}")
             if allow := refusal.headers.get(hdrs.ALLOW):
                 response.headers[hdrs.ALLOW] = allow
         except SyncdError as error:  # a ledger that cannot be read
-            response = web.Response(status=503, text=f"{clean(str(error))}\n")
+            response = web.Response(status=503, text=_said(str(error), request, clean))
         response.headers.update(_HEADERS)
         return response
 

@@ -45,8 +45,8 @@ a:hover { text-decoration-color: currentcolor; }
 .filter input, .filter select { min-height: 40px; padding: 6px 12px; border: 1px solid var(--line); border-radius: 8px;
   background: var(--card); color: var(--ink); font: inherit; }
 .filter input { flex: 1 1 240px; min-width: 0; }
-.moves { display: flex; align-items: center; gap: 12px; margin-top: 10px; }
-.moves progress { flex: 1; min-width: 0; height: 8px; accent-color: var(--accent); }
+.moves { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 12px; margin-top: 10px; }
+.moves progress { flex: 1 1 120px; min-width: 0; height: 8px; accent-color: var(--accent); }
 .quiet { color: var(--quiet); }
 .overall { display: flex; align-items: center; gap: 9px; padding: 6px 14px 6px 12px; border-radius: 99px;
   font-weight: 600; }
@@ -108,6 +108,9 @@ tbody th { font-weight: 600; }
 .many.runs tr > :nth-child(4) { text-align: left; }
 .many.changes tr > :nth-child(n) { white-space: normal; text-align: left; overflow-wrap: anywhere;
   vertical-align: top; }
+.many.changes tr > :first-child { white-space: nowrap; }
+.many.changes tr > :nth-child(n + 2) { min-width: 6.5em; }
+.many.changes tr > :nth-child(2) { overflow-wrap: normal; }
 .many.changes tbody td b { padding: 0; background: none; }
 .back { margin-top: 16px; font-size: 14px; }
 .alone { max-width: 860px; margin-top: 12px; }

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncd.html import Child, Markup, join, tag
+from syncd.lang.catalog import Language
+from syncd.lang.saying import say
 from syncd.model.record import RunRecord
-from syncd.model.zones import as_read
-from syncd.web.language import Language, duration, number, stamp
-from syncd.web.sayings import fields_told, told
+from syncd.web.language import duration, number, stamp, start_of
 from syncd.web.status_page import StatusPage
 from syncd.web.views import ChangeLine, RunView, SyncView, View
 
-_COUNTED = (
-    ("created", "created"), ("updated", "updated_n"), ("deleted", "deleted"), ("adopted", "adopted"),
-    ("unchanged", "unchanged"), ("held", "held"), ("rejected", "rejected"), ("conflict", "conflict"),
-)  # fmt: skip
+_COUNTED = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")
 
 
 def sync_page(view: View, sync: SyncView, language: Language, *, chosen: bool = False) -> str:
@@ -54,16 +51,16 @@ class _SyncPage(StatusPage):
 
     def _runs(self, runs: Iterable[RunRecord]) -> Markup:
         words = self._words
-        names = [words[name] for name in ("run", "started", "took", "state", *(word for _, word in _COUNTED))]
+        names = [words[name] for name in ("run", "started", "took", "state", *_COUNTED)]
         head = tag("tr", *(tag("th", name, scope="col") for name in names))
         return tag("table", tag("thead", head), tag("tbody", *(self._run_row(run) for run in runs)))
 
     def _run_row(self, run: RunRecord) -> Markup:
-        counts = (run.counts.get(name, 0) for name, _ in _COUNTED)
+        counts = (run.counts.get(name, 0) for name in _COUNTED)
         return tag(
             "tr",
             tag("th", tag("a", str(run.id), href=self._to(f"syncs/{run.sync}/runs/{run.id}"))),
-            tag("td", stamp(run.started)),
+            tag("td", stamp(run.started, self._language)),
             tag("td", duration(run.seconds, self._language)),
             tag("td", self._words.get(run.state, run.state)),
             *(tag("td", number(count, self._language) if count else "") for count in counts),
@@ -81,16 +78,14 @@ class _RunPage(StatusPage):
         return None
 
     def _main(self) -> Markup:
-        words, record = self._words, self._run.record
-        counts = [f"{words[word]} {number(record.counts[name], self._language)}" for name, word in _COUNTED
-                  if record.counts.get(name)]  # fmt: skip
-        state = words.get(record.state, record.state)
+        record, language = self._run.record, self._language
+        title = self._told(say("Pass {number}: {sync}", number=record.id, sync=record.sync))
         card = tag(
             "article",
-            tag("div", tag("h3", f"{words['run']} {record.id}: {record.sync}"), class_="top"),
-            tag("p", stamp(record.started), " · ", duration(record.seconds, self._language), class_="quiet source"),
-            tag("p", f"{state}: {', '.join(counts) or words['nothing_changed']}"),
-            tag("p", told(record.error, self._language), class_="error") if record.error else None,
+            tag("div", tag("h3", title), class_="top"),
+            tag("p", stamp(record.started, language), " · ", duration(record.seconds, language), class_="quiet source"),
+            tag("p", self._ended(record.state, record.counts, _COUNTED)),
+            tag("p", self._shown(record.error), class_="error") if record.error else None,
             self._problems(record.problems, record.problem_count) if record.problem_count else None,
             class_="card",
         )
@@ -98,7 +93,7 @@ class _RunPage(StatusPage):
             "main",
             self._back(f"syncs/{record.sync}", record.sync),
             tag("div", card, class_="alone"),
-            tag("h2", words["changed"]),
+            tag("h2", self._words["changed"]),
             self._changes(self._run.changes),
             id="main",
             data_seconds=self._pace(()),
@@ -110,11 +105,15 @@ class _RunPage(StatusPage):
             return tag("p", words["no_changes"], class_="quiet")
         head = tag("tr", *(tag("th", words[name], scope="col") for name in ("op", "when", "what", "where", "fields")))
         table = tag("table", tag("thead", head), tag("tbody", *map(self._change_row, changes)))
-        more = tag("p", f"… {words['and_more']}", class_="quiet") if self._run.more else None
+        more = tag("p", words["and_more"], class_="quiet") if self._run.more else None
         return tag("div", join(table, more), class_="many changes")
 
     def _change_row(self, change: ChangeLine) -> Markup:
-        fields = fields_told(change.reason, self._language)
-        cells = (as_read(change.start, None), change.title, change.where, fields)
+        cells = (
+            start_of(change.start, self._language),
+            change.title,
+            change.where,
+            self._told(change.reason),
+        )
         op = tag("td", tag("b", self._words[change.op], class_=f"op {change.op}"))
         return tag("tr", op, *(tag("td", cell) for cell in cells))

@@ -34,12 +34,17 @@ def webhook() -> Iterator[str]:
         process.communicate(timeout=60)
 
 
+# This portal has no limit on requests, and nobody should wait for ours: these commands run on the real clock.
 CONFIG = """
 state = "syncd.db"
 
 [portals.main]
 webhook = "{webhook}"
 tariff = "self-hosted"
+
+[portals.main.limits]
+burst = 900
+rate = 900
 
 [[sync]]
 name = "shifts"

@@ -20,14 +20,6 @@ from tests.cli.test_commands import document, edit, run
 DAY = date.today() + timedelta(days=3)  # noqa: DTZ011 - the commands look at the real clock
 
 
-@pytest.fixture(autouse=True)
-def quick(folder: Path) -> None:
-    """Lift our own limit on requests: this portal has none, and nobody should wait for it here."""
-    config = folder / "syncd.toml"
-    limits = "\n[portals.main.limits]\nburst = 900\nrate = 900\n\n[[sync]]"
-    config.write_text(config.read_text().replace("\n[[sync]]", limits, 1))
-
-
 def answering(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 

@@ -93,7 +93,7 @@ def test_another_config_that_calls_the_portal_otherwise_is_refused(
 ) -> None:
     in_database(folder, database)
     assert run(capsys, "sync")[0] == 0
-    text = (folder / "syncd.toml").read_text().replace("[portals.main]", "[portals.crm]")
+    text = (folder / "syncd.toml").read_text().replace("portals.main", "portals.crm")
     (folder / "other.toml").write_text(text.replace('name = "shifts"', 'name = "others"'))
     code, _, told = run(capsys, "sync", "--config", "other.toml")
     assert code == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from syncd.cli import main, show
+from syncd.cli import main, printed, show
 from syncd.cli.outlet import Outlet, outlets, reveal
 from syncd.scrub import Scrubber
 
@@ -73,7 +73,7 @@ def test_a_secret_is_hidden_before_a_table_folds_it(stream: io.StringIO) -> None
 @STREAMS
 def test_documents_mean_the_same_with_controls_escaped_and_secrets_hidden(stream: io.StringIO) -> None:
     with printing(stream):
-        show.document({"title": EVIL, "reason": SECRET})
+        printed.document({"title": EVIL, "reason": SECRET})
     assert json.loads(stream.getvalue()) == {"title": EVIL, "reason": "***"}
     assert "\u202e" not in stream.getvalue()
     assert "\x9b" not in stream.getvalue()

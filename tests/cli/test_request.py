@@ -18,8 +18,8 @@ from syncd.cli.served import _arguments
 from syncd.scrub import Scrubber
 from syncd.service.protocol import Command, Request, line
 
-HERE = {"help", "config", "verbose", "quiet", "log_format"}
-"""What concerns the process that was called: which config, and what its own log tells."""
+HERE = {"help", "config", "lang", "verbose", "quiet", "log_format"}
+"""What concerns the process that was called: which config, whose language, and what its own log tells."""
 TYPED = {"probe": ["portal", "probe"], "authorize": ["portal", "authorize"]}
 """The commands that are typed otherwise than they are called."""
 NOT_FOR = {

@@ -104,6 +104,18 @@ def test_every_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[st
         assert EXAMPLES[name][0] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "words", ["state backup", "state check", "state move", "lease list", "lease release", "service install",
+              "source authorize"],
+)  # fmt: skip
+def test_every_command_below_another_has_an_example_of_its_own(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([*words.split(), "--help"])
+    said = capsys.readouterr().out.partition("\nexample:\n")[2]
+    assert f"syncd {words}" in said
+    assert said.count("\n") == 1
+
+
 def test_the_manual_page_tells_every_command_option_and_exit_code_and_troff_accepts_it(tmp_path: Path) -> None:
     page = manual()
     for name in EXAMPLES:

@@ -174,7 +174,7 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
             "FILE:9: sync.target.owner: {owner|uper} uses an unknown filter",
         ),
         (with_target('type = "calender"'), 'FILE:10: sync.target.type must be one of calendar, activity, todo, not "c'),
-        (with_target('contact = "{x}"'), 'FILE:10: sync.target.contact goes with type "activity" and "todo", not'),
+        (with_target('contact = "{x}"'), 'FILE:10: sync.target.contact goes with type "activity", "todo", not'),
         (with_target('type = "todo"'), 'FILE:9: sync.target.owner goes with type "calendar", not "todo"'),
         (with_card(""), "FILE:8: sync.target.contact is missing"),
         (with_card('contact = "{x"'), "FILE:10: sync.target.contact: a lone { at character 1"),

@@ -79,7 +79,7 @@ def test_files_that_everybody_can_read_are_warned_of(write: Write, secret_file: 
         ("webhook = 5", "FILE:2: portals.main.webhook must be text in quotes"),
         (
             f'webhook_env = "HOOK"\nwebhook = "{ADDRESS}"',
-            "FILE:3: portals.main.webhook is given more than once, as webhook and webhook_env: keep one of them",
+            "FILE:3: portals.main.webhook is given more than once, as webhook, webhook_env: keep one of them",
         ),
         (
             'webhook_env = "NONE"',

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.app.documents import change_document
 from syncd.cli import show
 from syncd.cycle.plan import Prepared, preview

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.errors import EntryError
 from syncd.model.item import Place
 from syncd.portal.people.clients import sought

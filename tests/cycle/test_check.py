@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 import pytest
 
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import SectionMakers, Settings
 from syncd.sandbox.tables.database import Section

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.cli.commands.migrate import migrate
 from syncd.cli.desk import OwnDesk
 from syncd.cycle.directories import kept_directory

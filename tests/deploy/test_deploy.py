@@ -150,7 +150,15 @@ def test_the_scripts_of_the_debian_package_are_sound_shell_and_executable(script
 
 def test_the_debian_package_brings_every_shipped_file() -> None:
     build = (DEPLOY / "deb" / "build").read_text()
-    for name in (*UNITS, "sysusers.conf", "tmpfiles.conf", "README.md", "config.example.toml", "CHANGELOG.md"):
+    for name in (
+        *UNITS,
+        "sysusers.conf",
+        "tmpfiles.conf",
+        "README.md",
+        "config.example.toml",
+        "config.example.ru.toml",
+        "CHANGELOG.md",
+    ):
         assert name in build
     for written in ("/etc/syncd", "/var/lib/syncd"):
         assert written in (DEPLOY / "deb" / "postrm").read_text()

@@ -29,7 +29,7 @@ GIVEN = GivenUp(mark=MARK, signature=COMPARISON.signature(FIRST), fields=FIELDS)
 
 def found(late: Observed, *, creates: tuple[GivenUp, ...] = (GIVEN,), first: Observed = FIRST) -> list[bool]:
     seen = Observation(events={10: first, late.remote_id: late}, gone=frozenset(), comparison=COMPARISON)
-    return [one.ours for one in doubles([LINK], seen, creates, CALLER)]
+    return [one.ours for one in doubles([LINK], seen, creates, CALLER, "11111111")]
 
 
 def test_an_untouched_twin_made_by_the_caller_beside_a_create_that_was_given_up_is_ours() -> None:
@@ -47,6 +47,7 @@ def test_an_untouched_twin_made_by_the_caller_beside_a_create_that_was_given_up_
         replace(LATE, stamp="1090000 1"),
         replace(LATE, stamp=""),
         replace(LATE, mark=""),
+        replace(LATE, ledger="22222222"),
     ],
 )
 def test_whatever_a_person_may_have_made_is_only_told(late: Observed) -> None:

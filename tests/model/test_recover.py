@@ -89,6 +89,13 @@ def test_a_mark_goes_before_the_looks_and_an_edited_event_is_written_again() -> 
     assert (one.outcome, one.doubted) == (Written(remote_id=5, version=None), True)
 
 
+def test_what_bears_another_ledgers_name_is_not_taken_for_a_create_of_ours() -> None:
+    ours = replace(seen(5, SENT), mark=recovery_mark("s", create().key), ledger="11111111")
+    theirs = replace(ours, remote_id=6, ledger="22222222")
+    both = observation(ours, theirs)
+    assert unlinked(both, (), 0, ledger="11111111") == {ours.mark: [5], both.comparison.signature(ours): [5]}
+
+
 @pytest.mark.parametrize(("version", "note", "taken"), [(1, "theirs", False), (2, "theirs", True), (1, "", True)])
 def test_one_that_says_more_than_was_sent_and_was_never_edited_is_somebody_elses(
     version: int, note: str, taken: bool

@@ -279,6 +279,17 @@ def test_a_portal_can_have_people_of_its_own_who_are_told_through_it(tmp_path: P
     assert isinstance(config.syncs[0], SyncConfig)
 
 
+def test_people_may_be_told_in_a_language_of_their_own(tmp_path: Path) -> None:
+    config = read(
+        tmp_path,
+        '[alerts]\ncommand = ["/bin/true"]\n',
+        '[portals.clinic.alerts]\ncommand = ["/bin/true"]\nlanguage = "ru"\n',
+    )
+    assert config.alerts is not None
+    assert config.alerts.language is None
+    assert config.portal_alerts["clinic"].language == "ru"
+
+
 def test_only_the_people_of_one_portal_may_be_told(tmp_path: Path) -> None:
     config = read(tmp_path, "[alerts]\nguard = false\n", '[portals.clinic.alerts]\ncommand = ["/bin/true"]\n')
     assert (config.alerts, list(config.portal_alerts), config.telling.guard) == (None, ["clinic"], False)
@@ -310,6 +321,7 @@ def test_only_the_people_of_one_portal_may_be_told(tmp_path: Path) -> None:
         (f'[alerts]\nemail = ["a@b.c"]\n{SERVER}password_file = "no.txt"\n', "", "alerts.smtp.password_file names"),
         (f'[alerts]\nemail = ["a@b.c"]\n{SERVER.replace("smtp.example.com", "https://x")}', "", "alerts.smtp.host"),
         ('[alerts]\ncommand = ["x"]\nheld = 0\n', "", "alerts.held must be at least 1"),
+        ('[alerts]\ncommand = ["x"]\nlanguage = "de"\n', "", "alerts.language"),
         ("", "[portals.clinic.alerts]\n", "portals.clinic.alerts tells nobody"),
         ("", '[portals.clinic.alerts]\nsmtp = { host = "x" }\n', "portals.clinic.alerts.smtp is not a known key"),
     ],

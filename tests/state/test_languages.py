@@ -41,7 +41,8 @@ async def test_the_reason_of_a_hold_is_read_in_either_language_by_a_later_proces
 
 async def test_the_problems_and_the_error_of_an_old_run_are_read_in_either_language(ledger: Ledger) -> None:
     run_id = await ledger.of(SYNC).begin_run(1.0)
-    problem = Problem(where="shifts.csv:3", kind="held", reason=DENIED)
+    where = say("{name}: {answer}", name="google", answer=EDITED)  # as a source with several calendars tells its place
+    problem = Problem(where=where, kind="held", reason=DENIED)
     error = say("its calendar could not be read")
     record = RunRecord(id=run_id, sync=SYNC, started=1.0, finished=2.0, state="failed", error=error)
     await ledger.of(SYNC).end_run(run_id, replace(record, problems=(problem,), problem_count=1))
@@ -50,6 +51,7 @@ async def test_the_problems_and_the_error_of_an_old_run_are_read_in_either_langu
     assert run.problems[0].reason == DENIED
     russian = told(run.problems[0].reason, "ru")
     assert russian.startswith("Доступ запрещен (пользователю syncd нельзя писать в этот календарь")
+    assert told(run.problems[0].where, "ru") == "google: изменено на портале: название, начало"
     assert told(run.error, "ru") == "не удалось прочитать его календарь"
 
 
@@ -85,7 +87,7 @@ def test_a_refusal_that_an_older_version_noted_is_one_still() -> None:
 
 async def test_what_a_settled_pass_told_is_told_again_in_either_language(ledger: Ledger) -> None:
     mark = Circumstances(source="a", settings="b", days="c", directory="d", ledger="e")
-    problem = Problem(where="shifts.csv:3", kind="warning", reason=EDITED)
+    problem = Problem(where=say("stands twice"), kind="warning", reason=EDITED)
     findings = Findings(
         unchanged=1, held=0, rejected=0, skipped=0, known_uids=1, complete=False,
         incomplete_because=say("stands twice"), problems=(problem,),
@@ -94,6 +96,7 @@ async def test_what_a_settled_pass_told_is_told_again_in_either_language(ledger:
     settled = await ledger.of(SYNC).settled()
     assert settled is not None
     assert told(settled.findings.incomplete_because, "ru") == "стоит дважды"
+    assert told(settled.findings.problems[0].where, "ru") == "стоит дважды"
     assert told(settled.findings.problems[0].reason, "ru") == "изменено на портале: название, начало"
 
 

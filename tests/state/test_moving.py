@@ -108,6 +108,18 @@ async def test_it_moves_there_and_back_and_there_again(tmp_path: Path, database:
         await Ledger.open(file, now=1.0)
 
 
+async def test_a_ledger_keeps_its_name_wherever_it_moves(tmp_path: Path, database: Database) -> None:
+    file = tmp_path / "syncd.db"
+    ledger = await Ledger.open(file, now=1.0)
+    name = await ledger.name(1.0)
+    await ledger.close()
+    for source, target in ((file, database), (database, file)):
+        move_state(source, target, 0.0)
+        ledger = await Ledger.open(target, now=2.0)
+        assert await ledger.name(2.0) == name
+        await ledger.close()
+
+
 @pytest.mark.parametrize("way", [0, 1])
 async def test_a_place_that_holds_a_ledger_is_left_alone(tmp_path: Path, database: Database, way: int) -> None:
     source, target = both_ways(tmp_path, database)[way]

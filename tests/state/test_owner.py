@@ -12,10 +12,12 @@ from structlog.testing import capture_logs
 
 from syncd import events
 from syncd.app.application import App
-from syncd.app.check import Check, check_all
+from syncd.app.check import check_all
+from syncd.app.checked import Check
 from syncd.app.configured import claim, read_config
 from syncd.clock import SystemClock
 from syncd.config import Config
+from syncd.config.database import Database
 from syncd.errors import ConfigError
 from syncd.state.ledger import Ledger
 from syncd.state.owner import is_used_by
@@ -132,3 +134,36 @@ def test_a_state_that_two_configs_name_is_shared_on_purpose_and_told(tmp_path: P
             asyncio.run(claimed(config))
     (told,) = [one for one in logged if one["event"] == events.LEDGER_SHARED]
     assert (told["other"], told["syncs"]) == (str(tmp_path / "first.toml"), ["shifts"])
+
+
+async def test_a_ledger_is_given_a_name_once_and_its_backups_have_the_same(
+    place: Path | Database, tmp_path: Path
+) -> None:
+    assert await _name_of(place, readonly=True) == ""
+    made = await _name_of(place)
+    assert len(made) == 8
+    assert (await _name_of(place), await _name_of(place, readonly=True)) == (made, made)
+    if isinstance(place, Path):
+        ledger = await Ledger.open(place, now=3.0)
+        await ledger.back_up(tmp_path / "backup.db")
+        await ledger.close()
+        assert await _name_of(tmp_path / "backup.db") == made
+    other = await Ledger.open(tmp_path / "other.db", now=3.0)
+    assert await other.name(3.0) != made
+    await other.close()
+
+
+async def test_of_two_machines_that_name_a_ledger_at_once_both_use_the_first_name(place: Path | Database) -> None:
+    ledger = await Ledger.open(place, now=3.0)
+    await ledger._give_name("aaaaaaaa", 3.0)
+    await ledger._give_name("bbbbbbbb", 3.0)
+    assert await ledger.name(3.0) == "aaaaaaaa"
+    await ledger.close()
+
+
+async def _name_of(place: Path | Database, *, readonly: bool = False) -> str:
+    ledger = await (Ledger.open_readonly(place) if readonly else Ledger.open(place, now=3.0))
+    try:
+        return await ledger.name(3.0)
+    finally:
+        await ledger.close()

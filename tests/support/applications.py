@@ -136,7 +136,7 @@ class AppStage(Stage):
 class People:
     """Somebody at the portal's own page: edits events with an administrator's rights, past the application."""
 
-    def __init__(self, stage: AppStage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self.stage = stage
 
     def _ask(self, method: str, **params: object) -> None:

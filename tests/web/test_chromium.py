@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from syncd.web.status_server import serving
-from syncd.web.views import View
-from tests.web.views import NOW, view, well
+from syncd.web.status_server import Details, serving
+from syncd.web.views import RunView, SyncView, View
+from tests.web.test_russian_pages import LEFT, PLAN, PROBLEMS, STATES, one, whole
+from tests.web.views import NOW, run, view, well
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -53,8 +54,8 @@ def many() -> View:
     ))  # fmt: skip
 
 
-async def evaluated(address: str, folder: Path, *scripts: str) -> list[object]:
-    """Open a page, and return what each of `scripts` gives there, by the browser's own protocol."""
+async def evaluated(address: str, folder: Path, *scripts: str, width: int = 1280) -> list[object]:
+    """Open a page so wide, and return what each of `scripts` gives there, by the browser's own protocol."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile",
@@ -72,6 +73,8 @@ async def evaluated(address: str, folder: Path, *scripts: str) -> list[object]:
                 while not (pages := [one for one in pages if one["type"] == "page"]):
                     pages = await (await session.get(f"http://{place}/json/list")).json()
                 async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], origin="http://127.0.0.1") as devtools:
+                    phone = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+                    await _asked(devtools, 0, "Emulation.setDeviceMetricsOverride", **phone)
                     await _asked(devtools, 1, "Page.navigate", url=address)
                     loaded = f"location.href === '{address}' && document.readyState === 'complete'"
                     while await _evaluate(devtools, 2, loaded) is not True:  # while it navigates there is no document
@@ -96,6 +99,39 @@ async def _asked(
     while (answer := await devtools.receive_json()).get("id") != number:
         pass
     return dict(answer)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: apt-get install chromium)")
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("path", ["/", "/syncs/shifts", "/syncs/shifts/runs/7"])
+async def test_no_page_is_wider_than_a_phone_and_no_word_is_broken(tmp_path: Path, path: str, language: str) -> None:
+    seen = [replace(one(**STATES[state]), name=state.replace(" ", "-")) for state in STATES]
+    record = run(7, counts=LEFT, problems=PROBLEMS, problem_count=40)
+
+    async def read() -> View:
+        return whole(*seen, *(replace(each, in_full=False) for each in seen))
+
+    async def sync_read(_name: str) -> SyncView | None:
+        return seen[-2]
+
+    async def run_read(_name: str, _number: int) -> RunView | None:
+        return RunView(record=record, changes=PLAN.changes, more=True)
+
+    # A line of its own for each word, at most: more, and one was broken in its middle.
+    broken = (
+        "document.querySelectorAll('details').forEach((each) => each.open = true);"
+        " const range = document.createRange(), found = [];"
+        " for (const each of document.querySelectorAll('dt, dd, th, h2, h3, .pill, .op, .kind, .overall, summary')) {"
+        " range.selectNodeContents(each); const lines = new Set([...range.getClientRects()].map((at) => at.top)).size;"
+        " if (each.children.length === 0 && lines > each.textContent.trim().split(/\\s+/).length)"
+        " found.push(each.textContent); } found"
+    )
+    async with serving(
+        read, host="127.0.0.1", port=0, details=Details(sync=sync_read, run=run_read)
+    ) as port:  # fmt: skip
+        address = f"http://127.0.0.1:{port}{path}?lang={language}"
+        found = await evaluated(address, tmp_path, broken, "document.documentElement.scrollWidth", width=390)
+    assert found == [[], 390]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: apt-get install chromium)")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from syncd.lang.choice import accepted_language
 from syncd.model.record import Tally
-from syncd.web.language import WORDS, duration, language_of, moment, number
+from syncd.web.language import WORDS, duration, moment, number, stamp, start_of, words
 from syncd.web.status_page import page
 from tests.web.views import HOSTILE, NOW, PLAN, portal, run, sync, view, well
 
@@ -125,7 +126,7 @@ def test_a_portal_that_refuses_or_a_config_that_is_refused_needs_attention() -> 
 
 def test_a_pass_under_way_shows_how_far_it_is_and_the_page_is_loaded_more_often() -> None:
     read = Reader(page(view(), "ru"))
-    assert "изменений: 412 из 1\u202f300, осталось около 5 мин" in read.text
+    assert "изменений: 412 из 1300, осталось около 5 мин" in read.text
     assert ("progress", {"value": "412", "max": "1300"}) in read.tags
     paces = [dict(found)["data-seconds"] for tag, found in read.tags if tag == "main"]
     calm = Reader(page(well(), "ru"))
@@ -172,9 +173,10 @@ def test_a_config_without_syncs_has_a_page() -> None:
     assert "No sync is configured" in Reader(page(replace(view(), syncs=(), portals=()), "en")).text
 
 
-def test_both_languages_have_the_same_words_and_none_is_left_in_the_other() -> None:
-    assert set(WORDS["en"]) == set(WORDS["ru"])
-    assert not [word for word, text in WORDS["ru"].items() if not re.search("[а-яё]", text.lower())]
+def test_every_word_of_the_page_is_told_in_russian_and_in_english_as_it_stands() -> None:
+    assert set(words("ru")) == set(WORDS)
+    assert dict(words("en")) == dict(WORDS)
+    assert not [word for word, text in words("ru").items() if re.search("[a-z]", text.replace("syncd", ""))]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_both_languages_have_the_same_words_and_none_is_left_in_the_other() -> N
     ],
 )  # fmt: skip
 def test_the_language_is_the_reader_s(accept: str, language: str) -> None:
-    assert language_of(accept) == language
+    assert accepted_language(accept) == language
 
 
 def test_times_and_numbers_read_as_people_write_them() -> None:
@@ -198,7 +200,15 @@ def test_times_and_numbers_read_as_people_write_them() -> None:
         "2 d",
     ]
     assert [moment(NOW + by, NOW, "ru") for by in (-180, 0, 180)] == ["3 мин назад", "сейчас", "через 3 мин"]
-    assert (number(12_345, "en"), number(12_345, "ru")) == ("12,345", "12\u202f345")
+    assert (number(12_345, "en"), number(12_345, "ru")) == ("12,345", "12\u00a0345")
+
+
+def test_dates_are_written_as_each_language_writes_them() -> None:
+    assert (stamp(0.0, "en")[:19], stamp(0.0, "ru")[:19]) == ("1970-01-01 00:00:00", "01.01.1970 00:00:00")
+    start = "2026-12-01T09:00:00+03:00"
+    assert [start_of(start, one) for one in ("en", "ru")] == ["2026-12-01 09:00+03:00", "01.12.2026 09:00 +0300"]
+    assert [start_of("2026-12-02", one) for one in ("en", "ru")] == ["2026-12-02", "02.12.2026"]
+    assert [start_of("", one) for one in ("en", "ru")] == ["", ""]
 
 
 def test_of_a_thousand_syncs_those_that_need_nobody_take_a_line_each_by_portal() -> None:

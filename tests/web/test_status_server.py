@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from syncd.errors import ConfigError, PausedError, StateError
+from syncd.lang.catalog import set_house
+from syncd.lang.saying import say
 from syncd.web.metrics import Metrics
 from syncd.web.status_server import Bell, serving
 from syncd.web.views import View
@@ -70,6 +72,28 @@ async def test_the_page_speaks_the_reader_s_language(shown: tuple[Shown, str]) -
     _, headers, text = await ask(shown[1] + "/", headers={"Accept-Language": "ru-RU,ru;q=0.9"})
     assert (headers["Content-Language"], headers["Content-Type"]) == ("ru", "text/html; charset=utf-8")
     assert "Требует внимания" in text
+
+
+async def test_every_answer_for_people_is_in_the_language_that_they_ask_for(shown: tuple[Shown, str]) -> None:
+    what, url = shown
+    russian = {"Accept-Language": "ru"}
+    what.view = replace(view(), config_refused=say("section changed"))
+    for headers, said in ((russian, "изменён раздел"), ({}, "section changed")):
+        assert json.loads((await ask(f"{url}/healthz", headers=headers))[2])["config_refused"] == said
+    what.view = StateError(say("section changed"), "by hand")
+    assert (await ask(url, headers=russian))[::2] == (503, "изменён раздел (by hand)\n")
+    foreign = await ask(url, headers={**russian, "Host": "elsewhere.example"})
+    assert foreign[::2] == (421, "421 этого имени нет в hosts секции [http] конфигурации syncd\n")
+
+
+async def test_who_names_no_language_gets_that_of_the_house(shown: tuple[Shown, str]) -> None:
+    set_house("ru")
+    try:
+        assert (await ask(shown[1], skip_auto_headers=["Accept-Language"]))[1]["Content-Language"] == "ru"
+        assert (await ask(shown[1], headers={"Accept-Language": "fr"}))[1]["Content-Language"] == "en"
+        assert (await ask(shown[1] + "/?lang=en"))[1]["Content-Language"] == "en"
+    finally:
+        set_house("en")
 
 
 async def test_the_reader_may_choose_the_other_language(shown: tuple[Shown, str]) -> None:
@@ -170,7 +194,7 @@ async def ringing(token: str | None) -> AsyncIterator[tuple[str, list[str]]]:
 
     def ring(name: str) -> None:
         if name == "asleep":
-            raise PausedError("asleep is paused", "`syncd resume asleep` lets it go on")
+            raise PausedError(say("{sync} is paused", sync=name), say("`syncd resume {sync}` lets it go on", sync=name))
         if name != "timetable":
             raise ConfigError(f"there is no sync {name!r}")
         rung.append(name)
@@ -200,6 +224,13 @@ async def test_whoever_does_not_bear_it_starts_nothing(header: str | None) -> No
             status, headers, _ = await ask(f"{url}/{name}/pass", "POST", **more)
             assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
     assert rung == []
+
+
+async def test_who_bears_the_token_is_refused_in_the_language_he_asks_for() -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Accept-Language": "ru"}
+    async with ringing(TOKEN) as (url, _):
+        got, _, text = await ask(f"{url}/asleep/pass", "POST", headers=headers)
+    assert (got, text) == (409, "asleep: на паузе (продолжить: `syncd resume asleep`)\n")
 
 
 @pytest.mark.parametrize(

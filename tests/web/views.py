@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Place
 from syncd.model.record import RunRecord, Tally
@@ -68,7 +69,7 @@ def portal(**facts: Any) -> PortalView:
             "calendar.event.update": MethodBudget(used_s=466.0, limit_s=480.0, resets_at=NOW + 30),
         },
         "usage": Usage(requests=1207, commands=58_012, waited_s=812.0), "refused_rate": 0,
-        "waiting_for": "operating time of calendar.event.add", "waiting_until": NOW + 240,
+        "waiting_for": say("operating time of {method}", method="calendar.event.add"), "waiting_until": NOW + 240,
     }  # fmt: skip
     return PortalView(**(usual | facts))
 

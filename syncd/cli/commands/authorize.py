@@ -16,7 +16,9 @@ from syncd.errors import (
     PortalUnusableError,
     StoppedError,
     SyncdError,
+    message_of,
 )
+from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import rows_of
@@ -41,10 +43,13 @@ async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
     """Print the link, take the code, keep the tokens, and a second chain of them in reserve."""
     config, portal, application = _chosen(arguments, desk)
     desk.note(
-        f"Open this address in the browser of the user as whom syncd is to work in {config.host}, an administrator:"
+        say(
+            "Open this address in the browser of the user as whom syncd is to work in {host}, an administrator:",
+            host=config.host,
+        )
     )
     kept = await _authorised(arguments, desk, config, application, spare=False)
-    desk.note(f"authorised at {kept.origin}, as user {kept.user}")
+    desk.note(say("authorised at {origin}, as user {user}", origin=kept.origin, user=kept.user))
     if not arguments.yes:
         kept = await _with_spare(arguments, desk, config, application) or kept
     scopes = await _scopes(desk, portal)
@@ -61,7 +66,14 @@ async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
         }
         desk.document(document)
     else:
-        desk.print(f"{portal.name}: authorised as user {kept.user}; it may: {', '.join(scopes) or 'nothing'}")
+        desk.print(
+            say(
+                "{name}: authorised as user {user}; it may: {scopes}",
+                name=portal.name,
+                user=kept.user,
+                scopes=scopes or say("nothing"),
+            )
+        )
     return 0
 
 
@@ -71,10 +83,11 @@ def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Po
     portal = desk.app.portal(config.name)
     if config.app is None or portal.application is None:
         raise ConfigError(
-            f"[portals.{config.name}] has a webhook, which needs no authorising", "give it `app` in place of `webhook`"
+            say("[portals.{name}] has a webhook, which needs no authorising", name=config.name),
+            say("give it `app` in place of `webhook`"),
         )
     if config.unusable:
-        raise PortalUnusableError(config.unusable, "put the secret there")
+        raise PortalUnusableError(config.unusable, say("put the secret there"))
     return config, portal, portal.application
 
 
@@ -98,7 +111,7 @@ async def _authorised(
         except _CodeError as error:
             if number == _TRIES - 1 or desk.stop.is_set():
                 raise
-            desk.note(f"{error.message}; once more, please:")
+            desk.note(say("{message}; once more, please:", message=error.message))
     raise AssertionError("the last try returns or raises")
 
 
@@ -107,17 +120,24 @@ async def _code(desk: Desk, config: PortalConfig, application: Application, stat
     link = link_of(config.app.address, client_id=config.app.client_id, state=state)
     if _comes_by_itself(desk):
         desk.print(link)
-        desk.note("waiting for the browser, which the portal sends on to public_url of [http]")
+        desk.note(say("waiting for the browser, which the portal sends on to public_url of [http]"))
         return await _arrived(desk, application, state)
     desk.print(link)
-    desk.note(f"The browser then shows an address with code=... in it, which is valid for {CODE_LASTS_S} s.")
-    typed = await desk.asked("paste that address here" + (" (or just Enter)" if optional else ""))
+    desk.note(
+        say(
+            "The browser then shows an address with code=... in it, which is valid for {seconds} s.",
+            seconds=CODE_LASTS_S,
+        )
+    )
+    typed = await desk.asked(
+        say("paste that address here (or just Enter)") if optional else say("paste that address here")
+    )
     if typed is None or (optional and not typed.strip()):
-        raise StoppedError("no code was given; nothing more was kept")
+        raise StoppedError(say("no code was given; nothing more was kept"))
     try:
         return code_in(typed, state=state)
     except ValueError as error:
-        raise _CodeError(str(error)) from None
+        raise _CodeError(message_of(error)) from None
 
 
 def _comes_by_itself(desk: Desk) -> bool:
@@ -135,7 +155,9 @@ async def _arrived(desk: Desk, application: Application, state: str) -> str:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if came.done():
             return came.result()
-        raise StoppedError("no browser came; nothing was kept", "is public_url reached from outside? then once more")
+        raise StoppedError(
+            say("no browser came; nothing was kept"), say("is public_url reached from outside? then once more")
+        )
     finally:
         application.awaits_no_more(state)
         stopped.cancel()
@@ -149,15 +171,24 @@ def _granted(name: str, answer: TokenAnswer) -> Granted:
             return answer
         case Denied(code=code, description=said) if code.upper() == "INVALID_GRANT":
             raise _CodeError(
-                f"the code is not accepted ({said or code}): it is valid for {CODE_LASTS_S} s, and once",
-                "open the link again, and paste the new address at once",
+                say(
+                    "the code is not accepted ({said}): it is valid for {seconds} s, and once",
+                    said=said or code,
+                    seconds=CODE_LASTS_S,
+                ),
+                say("open the link again, and paste the new address at once"),
             )
         case Denied(code=code, description=said):
             raise PortalRefusedError(
-                f"the OAuth server gives no tokens: {code}: {said}".rstrip(": "), application_remedy(code, name)
+                say("the OAuth server gives no tokens: {code}: {said}", code=code, said=said)
+                if said
+                else say("the OAuth server gives no tokens: {code}", code=code),
+                application_remedy(code, name),
             )
         case Silent(reason=reason):
-            raise PortalUnreachableError(f"the OAuth server gives no tokens: {reason}", "once more, with a new code")
+            raise PortalUnreachableError(
+                say("the OAuth server gives no tokens: {reason}", reason=reason), say("once more, with a new code")
+            )
 
 
 async def _with_spare(
@@ -168,12 +199,15 @@ async def _with_spare(
     Where each refresh token is good for one use, an answer that is lost on its way would lock syncd out.
     """
     desk.note(
-        "Once more, for a second set of tokens in reserve: if an answer with new ones is ever lost, it saves this step"
+        say(
+            "Once more, for a second set of tokens in reserve: if an answer with new ones is ever lost, it saves this"
+            " step"
+        )
     )
     try:
         return await _authorised(arguments, desk, config, application, spare=True)
     except StoppedError:
-        desk.note("there is no second set; `syncd portal authorize` takes one at any time")
+        desk.note(say("there is no second set; `syncd portal authorize` takes one at any time"))
         return None
 
 
@@ -181,7 +215,7 @@ async def _scopes(desk: Desk, portal: Portal) -> tuple[str, ...]:
     try:
         return tuple(sorted(str(one) for one in rows_of(await portal.read("scope", {}))))
     except SyncdError as error:
-        desk.note(f"what it may do cannot be read yet: {error.message}")
+        desk.note(say("what it may do cannot be read yet: {message}", message=error.message))
         return ()
 
 

@@ -8,10 +8,17 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from syncd.app.check import Check, check_all, check_document, summary
-from syncd.cli import show
+from syncd.app.check import check_all
+from syncd.app.checked import Check, check_document, summary
+from syncd.cli import printed, show
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
+
+_OK = say("ok      ")
+_PROBLEM = say("problem ")
+"""Of one width in each language."""
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
@@ -25,17 +32,17 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
             if not arguments.json:
                 _show(out, one)
     if arguments.json:
-        show.document(check_document(tuple(found)))
+        printed.document(check_document(tuple(found)))
     else:
         show.line(out, summary(found), "green" if all(one.ok for one in found) else "red")
     return worst(_code(one) for one in found if not one.ok)
 
 
 def _show(out: Console, one: Check) -> None:
-    sign = Text("ok      ", style="green") if one.ok else Text("problem ", style="red")
-    line = sign.append(f"{one.name}: ", style="bold").append(one.detail, style="")
+    sign = Text(told(_OK), style="green") if one.ok else Text(told(_PROBLEM), style="red")
+    line = sign.append(f"{told(one.label)}: ", style="bold").append(told(one.detail), style="")
     if one.remedy and not one.ok:
-        line.append(f" — {one.remedy}", style="dim")
+        line.append(f" — {told(one.remedy)}", style="dim")
     show.line(out, line)
 
 

@@ -25,6 +25,7 @@ from syncd.demo import samples
 from syncd.demo.config import app_config_text, config_text
 from syncd.demo.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, demo_world
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.portal.oauth.grants import Granted, code_in
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.settings import Settings
@@ -53,10 +54,13 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             return code
         _cards(out, portal)
         if arguments.no_wait:
-            show.line(out, f"\nWithout --no-wait the simulated portal stays up and shows the result: {running.url}/")
+            out.print()
+            said = say("Without --no-wait the simulated portal stays up and shows the result: {url}/", url=running.url)
+            show.line(out, said)
             return 0
-        out.print(f"\nThe simulated portal shows the result: [bold]{running.url}/[/]")
-        out.print("[dim]Ctrl-C ends the demonstration.[/]")
+        out.print()
+        show.line(out, say("The simulated portal shows the result: {url}/", url=running.url), "bold")
+        show.line(out, say("Ctrl-C ends the demonstration."), "dim")
         sys.stdout.flush()
         await stop.wait()
     finally:
@@ -99,24 +103,27 @@ async def _authorise(out: Console, app: App, portal: World) -> None:
     answer = await application.exchange(code_in(place, state=""))
     assert isinstance(answer, Granted)
     kept = await application.take(answer, spare=False)
-    out.print(f"[bold]An administrator has authorised the application, as user {kept.user}.[/]\n")
+    show.line(out, say("An administrator has authorised the application, as user {user}.", user=kept.user), "bold")
+    out.print()
 
 
 async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
     """Run every sync twice; return the first exit code that is not part of the demonstration."""
-    out.print("[bold]Three schedules and an empty portal.[/]\n")
+    show.line(out, say("Three schedules and an empty portal."), "bold")
+    out.print()
     for sync in app.syncs():
         result = await _pass(out, app, sync, stop, with_plan=True)
         if not _as_meant(result):
             return result.exit_code or 1
         out.print()
-    out.print("[bold]The same once more: nothing is left to do.[/]\n")
+    show.line(out, say("The same once more: nothing is left to do."), "bold")
+    out.print()
     for sync in app.syncs():
         result = await _pass(out, app, sync, stop, with_plan=False)
         if not _as_meant(result):
             return result.exit_code or 1
         if any(result.record.counts.get(name) for name in ("created", "updated", "deleted", "adopted")):
-            out.print("[red]The second pass changed something: this is a defect of syncd.[/]")
+            show.line(out, say("The second pass changed something: this is a defect of syncd."), "red")
             return 1
     return 0
 
@@ -131,7 +138,9 @@ def _cards(out: Console, portal: World) -> None:
     """Print how many meetings are on each client's card."""
     crm = portal.tables.crm_rows
     meetings = Counter(activity.owner_id for activity in crm.activities.values())
-    out.print("\n[bold]Meetings on the clients' cards, each also in the calendar of its doctor:[/]\n")
+    out.print()
+    show.line(out, say("Meetings on the clients' cards, each also in the calendar of its doctor:"), "bold")
+    out.print()
     cards = [f"{client.title} {meetings[client.id]}" for client in crm.of_type(CONTACT)]
     out.print(Padding(Columns(cards, padding=(0, 3), equal=True), (0, 2)))
 

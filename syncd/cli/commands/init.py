@@ -15,9 +15,16 @@ from syncd.cli import show
 from syncd.cli.outlet import reveal
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
-from syncd.model.entry import AllDay, Entry, Snapshot
-from syncd.model.names import counted
+from syncd.lang.catalog import told
+from syncd.lang.saying import say, say_as, say_count
+from syncd.model.entry import AllDay, Entry, Snapshot, Timed
 
+_TITLES = (
+    say_as("column", "when"),
+    say_as("column", "title"),
+    say_as("column", "owner"),
+    say_as("column", "where"),
+)
 _SHOWN = 5
 
 
@@ -38,7 +45,7 @@ async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     _write(out, start.text)
     console = show.console()
     _show(console, start)
-    console.print(f"{out} is written; next: syncd --config {out} check", markup=False)
+    console.print(say("{out} is written; next: syncd --config {out} check", out=str(out)), markup=False)
     return 0
 
 
@@ -47,10 +54,10 @@ def _folder(out: Path | None) -> Path:
     if out is None:
         return Path.cwd()
     if out.exists():
-        raise ConfigError(f"{out} exists already", "name another file with -o, or remove it")
+        raise ConfigError(say("{out} exists already", out=str(out)), say("name another file with -o, or remove it"))
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no directory", "create it first")
+        raise ConfigError(say("{folder} is no directory", folder=str(folder)), say("create it first"))
     return folder
 
 
@@ -61,33 +68,50 @@ def _write(out: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise ConfigError(f"{out}: {error.strerror}", "name another file with -o") from None
+        raise ConfigError(
+            say("{out}: {reason}", out=str(out), reason=error.strerror or ""), say("name another file with -o")
+        ) from None
 
 
 def _show(console: Console, start: Start) -> None:
     if start.snapshot is not None:
         _entries(console, start.snapshot)
     for doubt in start.doubts:
-        console.print(Text("please check: ", style="yellow").append(doubt, style=""))
+        console.print(Text(told(say("please check: ")), style="yellow").append(told(doubt), style=""))
 
 
 def _entries(console: Console, snapshot: Snapshot) -> None:
     entries = snapshot.entries
-    first = "as syncd understands it" if len(entries) == 1 else "the first of them as syncd understands them"
-    said = f"{counted(len(entries), 'entry', 'entries')}, {first}:" if entries else "no entries"
+    said = (
+        say_count(
+            "{count:,} entry, as syncd understands it:",
+            "{count:,} entries, the first of them as syncd understands them:",
+            len(entries),
+        )
+        if entries
+        else say("no entries")
+    )
     console.print(said, markup=False)
     lines = [(_when(entry), entry.details.title, entry.details.owner, entry.where) for entry in entries[:_SHOWN]]
     if lines:
-        show.rows(console, ("when", "title", "owner", "where"), lines)
+        show.rows(console, _TITLES, lines)
     if not snapshot.complete:
-        console.print(Text("incomplete: ", style="red").append(snapshot.incomplete_because, style=""))
+        console.print(Text(told(say("incomplete: ")), style="red").append(told(snapshot.incomplete_because), style=""))
     show.problems(console, snapshot.problems)
 
 
 def _when(entry: Entry) -> str:
     span = entry.span
-    repeats = " (repeats)" if entry.recurrence is not None else ""
-    if isinstance(span, AllDay):
-        return f"{span.first} all day" + (f", {span.days} days" if span.days > 1 else "") + repeats
-    same_day = span.start.date() == span.end.date()
-    return f"{span.start:%Y-%m-%d %H:%M}–{span.end:{'%H:%M' if same_day else '%Y-%m-%d %H:%M'}} {span.zone}{repeats}"
+    when = _days(span) if isinstance(span, AllDay) else _hours(span)
+    return say("{when} (repeats)", when=when) if entry.recurrence is not None else when
+
+
+def _days(span: AllDay) -> str:
+    if span.days == 1:
+        return say("{day} all day", day=span.first)
+    return say_count("{day} all day, {count} day", "{day} all day, {count} days", span.days, day=span.first)
+
+
+def _hours(span: Timed) -> str:
+    ends = f"{span.end:%H:%M}" if span.start.date() == span.end.date() else say("{moment}", moment=span.end)
+    return say("{start}–{end} {zone}", start=span.start, end=ends, zone=span.zone)

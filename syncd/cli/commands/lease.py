@@ -5,14 +5,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from syncd.cli import show
+from syncd.cli import printed, show, times
 from syncd.cli.opened import looked, no_leases, sharing
+from syncd.cli.outlet import tell
 from syncd.clock import SystemClock, sleep_or_stop
 from syncd.errors import ConfigError, StateLockedError
+from syncd.lang.saying import say, say_as
 from syncd.model.lease import Board, Lease, described
 from syncd.service.status import board_document
 from syncd.state.leases import Leases
 
+_LEASES = (
+    say_as("column", "portal"),
+    say_as("column", "machine"),
+    say_as("column", "pid"),
+    say_as("column", "since"),
+    say_as("column", "epoch"),
+)
+_MEMBERS = (
+    say_as("column", "machine"),
+    say_as("column", "pid"),
+    "syncd",
+    say_as("column", "portals"),
+    say_as("column", "state"),
+)
+_LEAVING, _ALIVE, _LOST = say("leaving"), say("alive"), say("no longer heard of")
 _ASKED_EVERY_S = 0.2
 _PATIENCE_S = 5.0
 """How much longer than a lease lasts is waited for another machine to take it."""
@@ -31,16 +48,16 @@ async def _list(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     if board is None:
         raise no_leases(app.config.path)
     if arguments.json:
-        show.document(board_document(board))
+        printed.document(board_document(board))
         return 0
     out = show.console()
     leases = {one.portal: one for one in board.leases}
-    show.rows(out, ("portal", "machine", "pid", "since", "epoch"), (
+    show.rows(out, _LEASES, (
         _row(name, leases.get(name)) for name in [*portals, *sorted(leases.keys() - portals)]
     ))  # fmt: skip
-    show.rows(out, ("machine", "pid", "syncd", "portals", "state"), (
+    show.rows(out, _MEMBERS, (
         (one.host, str(one.pid), one.version, str(sum(lease.holder == one.holder for lease in board.leases)),
-         "leaving" if one.leaving else "alive" if one.left_s > 0 else "no longer heard of")
+         _LEAVING if one.leaving else _ALIVE if one.left_s > 0 else _LOST)
         for one in board.members
     ))  # fmt: skip
     return 0
@@ -49,7 +66,7 @@ async def _list(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 def _row(portal: str, lease: Lease | None) -> tuple[str, ...]:
     if lease is None or not lease.held:
         return (portal, "-", "-", "-", str(lease.epoch) if lease is not None else "-")
-    return (portal, lease.host, str(lease.pid), show.local_time(lease.since), str(lease.epoch))
+    return (portal, lease.host, str(lease.pid), times.local_time(lease.since), str(lease.epoch))
 
 
 async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -59,19 +76,30 @@ async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         board = await leases.look()
         before = board.lease(portal)
         if before is None and portal not in {one.name for one in app.config.portals}:
-            raise ConfigError(f"{app.config.path} has no portal {portal!r}", "`syncd lease list` names them")
+            raise ConfigError(
+                say("{path} has no portal {portal}", path=str(app.config.path), portal=repr(portal)),
+                say("`syncd lease list` names them"),
+            )
         if before is None or not before.held or not await leases.ask_back(portal):
-            print(f"{portal}: held by no machine")
+            tell(say("{portal}: held by no machine", portal=portal))
             return 0
         after = await _until_moved(leases, before, stop)
     if after is None:
-        print(f"{portal}: given back by {before.host}; no other machine has taken it yet")
+        tell(say("{portal}: given back by {host}; no other machine has taken it yet", portal=portal, host=before.host))
     elif after.epoch == before.epoch:
         raise StateLockedError(
-            f"{portal} is {described(after)} still", "no other machine can serve it, or its pass takes long to end"
+            say("{portal} is {holder} still", portal=portal, holder=described(after)),
+            say("no other machine can serve it, or its pass takes long to end"),
         )
     else:
-        print(f"{portal}: given back by {before.host}, now {described(after)}")
+        tell(
+            say(
+                "{portal}: given back by {host}, now {holder}",
+                portal=portal,
+                host=before.host,
+                holder=described(after),
+            )
+        )
     return 0
 
 

@@ -17,11 +17,12 @@ from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
-from syncd.errors import PortalUnusableError, StoppedError, SyncdError, without_frames
+from syncd.errors import PortalUnusableError, StoppedError, SyncdError, message_of, without_frames
+from syncd.lang.saying import say
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 
-_STOPPED = "stopped; the same command continues where it stopped"
+_STOPPED = say("stopped; the same command continues where it stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
             if arguments.json:
                 desk.note(_STOPPED)
             else:
-                desk.console().print(_STOPPED)
+                show.line(desk.console(), _STOPPED)
             break
     if arguments.report:
         await desk.report(arguments.report, [one.result for one in done])
@@ -90,7 +91,11 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool, shows: bool) -> PassResult
             if shows:
                 show.plan(out, prepared, zone=sync.zone)
                 show.known(out, portal.name, in_short(await facts_of(desk.app.ledger, portal)))
-            if ask and prepared.plan.changes and not await desk.agreed(f"send these changes of {sync.name}?"):
+            if (
+                ask
+                and prepared.plan.changes
+                and not await desk.agreed(say("send these changes of {name}?", name=sync.name))
+            ):
                 return False
             # Only now, as a bar would be in the way of the question.
             await bars.enter_async_context(desk.bar(portal, sync.name, lines=True))
@@ -109,7 +114,7 @@ async def _proved(desk: Desk, sync: Sync, result: PassResult, *, shows: bool) ->
     settled = result.fates.settled
     deleted = [c.link for c in changes if c.op == "delete" and c.link is not None and c.key in settled]
     try:
-        async with desk.bar(app.portal_of(sync.name), f"{sync.name}: reading back", lines=True):
+        async with desk.bar(app.portal_of(sync.name), say("{name}: reading back", name=sync.name), lines=True):
             found = await read_back(app.open_pass(sync, desk.stop), report.to_read_back(result), deleted)
     except StoppedError:
         return _Migrated(result, StoppedError.exit_code)
@@ -117,13 +122,17 @@ async def _proved(desk: Desk, sync: Sync, result: PassResult, *, shows: bool) ->
         if shows:
             show.error(out, error)
         else:
-            desk.note(str(error))
+            desk.note(message_of(error))
         return _Migrated(result, error.exit_code)
     result = replace(result, read_back=found)
     said = report.verdict(result)
-    told = said.told(", see report" if said.rejected or said.held or said.differ else "")
+    told = said.told(to_report=bool(said.rejected or said.held or said.differ))
     if shows:
-        show.line(out, f"{sync.name}: {told}", "green" if said.confirmed == said.total else "red")
+        show.line(
+            out,
+            say("{name}: {verdict}", name=sync.name, verdict=told),
+            "green" if said.confirmed == said.total else "red",
+        )
     else:
-        desk.note(f"{sync.name}: {told}")
+        desk.note(say("{name}: {verdict}", name=sync.name, verdict=told))
     return _Migrated(result, result.exit_code or (1 if said.differ or found.wrong else 0))

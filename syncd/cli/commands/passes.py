@@ -11,14 +11,15 @@ from rich.console import Console
 from syncd.app import documents, pinned
 from syncd.app.application import App
 from syncd.app.known import facts_of, in_short
-from syncd.cli import show
+from syncd.cli import printed, show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import GuardError, PortalUnusableError, SyncdError, without_frames
+from syncd.errors import GuardError, PortalUnusableError, SyncdError, message_of, without_frames
+from syncd.lang.saying import say
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -40,16 +41,16 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
     if arguments.json:
-        show.document(documents.plan_document(plans, failures))
+        printed.document(documents.plan_document(plans, failures))
         return worst(codes)
     for one in plans:
         show.plan(out, one, zone=zones[one.sync])
         if one.plan.changes:
             show.known(out, *known[one.sync])
         if note := guarded[one.sync]:
-            show.line(out, f"  a pass would stop here: {note}", "red")
+            show.line(out, say("  a pass would stop here: {note}", note=note), "red")
     for name, failure in failures.items():
-        out.print(f"{name}:", style="bold", markup=False)
+        show.line(out, f"{name}:", "bold")
         show.error(out, failure)
     return worst(codes)
 
@@ -64,9 +65,9 @@ def _plan_code(prepared: Prepared) -> int:
 def _guard_note(app: App, prepared: Prepared) -> str:
     """Return why a guard would stop a pass with this plan, empty if none would."""
     try:
-        app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
+        prepared.check()
     except GuardError as error:
-        return str(error)
+        return message_of(error)
     return ""
 
 

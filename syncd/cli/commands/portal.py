@@ -7,23 +7,41 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
-import sys
 from collections.abc import Sequence
 from io import StringIO
 from math import isfinite
 
 from syncd.app import documents
 from syncd.app.application import App
-from syncd.cli import show
+from syncd.cli import printed, show, times
 from syncd.cli.execute import command_of
 from syncd.cli.opened import opened
+from syncd.cli.outlet import tell
 from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say, say_as
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
+_BUDGETS = (
+    say_as("column", "method"),
+    say_as("column", "used s"),
+    say_as("column", "limit s"),
+    say_as("column", "resets at"),
+)
+_OWNERS = (say_as("column", "kind"), "id", say_as("column", "name"), say_as("column", "e-mail"), "XML_ID", "")
+_SECTIONS = (
+    say_as("column", "calendar"),
+    "id",
+    say_as("column", "name"),
+    say_as("column", "writable"),
+    say_as("column", "synced with"),
+)
+_USER, _GROUP, _DISMISSED = say_as("kind", "user"), say_as("kind", "group"), say_as("of a user", "dismissed")
+_YES, _NO = say_as("cell", "yes"), say_as("cell", "no")
 _ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "force": "authorize"}
 """The options that one question alone knows."""
 
@@ -52,7 +70,7 @@ async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 directory = directory.with_sections(await read_sections(client, calendars))
                 _sections(directory, calendars, as_json=arguments.json)
                 if arguments.calendar is None and arguments.owner is None:
-                    print("these are calendars of users; --calendar group or company lists others", file=sys.stderr)
+                    tell(say("these are calendars of users; --calendar group or company lists others"), stderr=True)
     return 0
 
 
@@ -60,17 +78,30 @@ def _refuse_meaningless(arguments: argparse.Namespace) -> None:
     """Raise ConfigError for an option that would have no effect."""
     for option, what in _ONLY_FOR.items():
         if getattr(arguments, option) and arguments.what != what:
-            raise ConfigError(f"--{option} has no effect on {arguments.what}", f"use it with `syncd portal {what}`")
+            raise ConfigError(
+                say("--{option} has no effect on {what}", option=option, what=arguments.what),
+                say("use it with `syncd portal {what}`", what=what),
+            )
     if arguments.yes and arguments.what not in ("authorize", "probe"):
-        raise ConfigError(f"--yes has no effect on {arguments.what}", "use it with `syncd portal probe`")
+        raise ConfigError(
+            say("--yes has no effect on {what}", what=arguments.what), say("use it with `syncd portal probe`")
+        )
     if arguments.name is not None and arguments.what != "authorize":
-        raise ConfigError(f"{arguments.what} takes no name", f"`syncd portal {arguments.what} --portal NAME`")
+        raise ConfigError(
+            say("{what} takes no name", what=arguments.what),
+            say("`syncd portal {what} --portal NAME`", what=arguments.what),
+        )
     if arguments.name is not None and arguments.portal not in (None, arguments.name):
-        raise ConfigError(f"which portal? {arguments.name}, {arguments.portal}", "name one of the two")
+        raise ConfigError(
+            say("which portal? {name}, {portal}", name=arguments.name, portal=arguments.portal),
+            say("name one of the two"),
+        )
     if arguments.owner and arguments.calendar == "company":
-        raise ConfigError("the company calendar has no owner", "leave out --owner, or choose another --calendar")
+        raise ConfigError(
+            say("the company calendar has no owner"), say("leave out --owner, or choose another --calendar")
+        )
     if arguments.unresolved is not None and arguments.portal is not None:
-        raise ConfigError("--unresolved asks the portal of the sync it names", "leave out --portal")
+        raise ConfigError(say("--unresolved asks the portal of the sync it names"), say("leave out --portal"))
 
 
 async def _unresolved(app: App, name: str, *, as_json: bool) -> None:
@@ -80,19 +111,19 @@ async def _unresolved(app: App, name: str, *, as_json: bool) -> None:
     snapshot = await sync.source.read(sync.reading(app.clock.now()))
     names = sync.target.unresolved(kept_entries(sync, snapshot).entries, await _directory(app, client))
     if as_json:
-        show.document({"sync": name, "unresolved": [{"name": one, "why": why} for one, why in names.items()]})
+        printed.document({"sync": name, "unresolved": [{"name": one, "why": why} for one, why in names.items()]})
         return
     out = show.console()
     if not names:
-        out.print(f"the portal knows every owner that {name} names", markup=False)
+        out.print(say("the portal knows every owner that {name} names", name=name), markup=False)
         return
     # Commented out, because a line without an owner is refused; raw, because it goes into a file.
-    lines = [
-        "# Put the owner (id, e-mail, XML_ID or full name) behind each name and remove its #.",
-        "# other name,owner",
+    lines: list[str] = [
+        say("# Put the owner (id, e-mail, XML_ID or full name) behind each name and remove its #."),
+        say("# other name,owner"),
     ]
     for one, why in names.items():
-        lines.append(f"# {' '.join(why.split())}")
+        lines.append(f"# {' '.join(told(why).split())}")
         if one:  # entries without an owner are no name that could stand for one
             lines.append(f"#{_csv_line((one, ''))}")
     for line in lines:
@@ -113,29 +144,41 @@ def _limits(client: Portal, *, as_json: bool) -> None:
     limits, methods = client.limits, client.operating()
     if as_json:
         shown = {name: getattr(limits, name) for name in limits.__dataclass_fields__}
-        show.document({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
+        printed.document({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
         return
     out = show.console()
     out.print(
-        f"{limits.rate:g} requests a second, {limits.burst} at once, batches of {limits.batch_size}", markup=False
+        say(
+            "{rate:g} requests a second, {burst} at once, batches of {batch_size}",
+            rate=limits.rate,
+            burst=limits.burst,
+            batch_size=limits.batch_size,
+        ),
+        markup=False,
     )
     if isfinite(limits.operating_limit):
-        share = f"of which {limits.operating_share:.0%} are used"
-        out.print(f"{limits.operating_limit:g} s of one method per 10 minutes, {share}", markup=False)
+        out.print(
+            say(
+                "{seconds:g} s of one method per 10 minutes, of which {share:.0%} are used",
+                seconds=limits.operating_limit,
+                share=limits.operating_share,
+            ),
+            markup=False,
+        )
     else:
-        out.print("no limit on the operating time of a method", markup=False)
+        out.print(say("no limit on the operating time of a method"), markup=False)
     lines = [
-        (method, f"{budget.used_s:.1f}", _limit(budget.limit_s), _resets(budget))
+        (method, say("{seconds:.1f}", seconds=budget.used_s), _limit(budget.limit_s), _resets(budget))
         for method, budget in sorted(methods.items())
     ]
     if lines:
-        show.rows(out, ("method", "used s", "limit s", "resets at"), lines)
+        show.rows(out, _BUDGETS, lines)
     else:
-        out.print("nothing used in the last ten minutes that the state knows of")
+        out.print(say("nothing used in the last ten minutes that the state knows of"))
 
 
 def _limit(seconds: float) -> str:
-    return f"{seconds:.0f}" if isfinite(seconds) else "none"
+    return f"{seconds:.0f}" if isfinite(seconds) else say_as("limit", "none")
 
 
 def _owners(directory: Directory, *, as_json: bool) -> None:
@@ -152,15 +195,15 @@ def _owners(directory: Directory, *, as_json: bool) -> None:
             for user in directory.users
         ]
         groups: list[Json] = [{"id": group.id, "name": group.name} for group in directory.groups]
-        show.document({"caller": directory.caller.id, "users": users, "groups": groups})
+        printed.document({"caller": directory.caller.id, "users": users, "groups": groups})
         return
     out = show.console()
     lines = [
-        ("user", str(user.id), user.full_name, user.email, user.xml_id, "" if user.active else "dismissed")
+        (_USER, str(user.id), user.full_name, user.email, user.xml_id, "" if user.active else _DISMISSED)
         for user in directory.users
     ]
-    lines += [("group", str(group.id), group.name, "", "", "") for group in directory.groups]
-    show.rows(out, ("kind", "id", "name", "e-mail", "XML_ID", ""), lines)
+    lines += [(_GROUP, str(group.id), group.name, "", "", "") for group in directory.groups]
+    show.rows(out, _OWNERS, lines)
 
 
 def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[Place]:
@@ -178,7 +221,7 @@ def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[P
 def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool) -> None:
     rows = [(calendar, section) for calendar in calendars for section in directory.sections.get(str(calendar), ())]
     if as_json:
-        show.document(
+        printed.document(
             [
                 {
                     "id": section.id,
@@ -193,11 +236,11 @@ def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool
         )
         return
     lines = [
-        (str(calendar), str(section.id), section.name, "yes" if section.writable else "no", section.external)
+        (str(calendar), str(section.id), section.name, _YES if section.writable else _NO, section.external)
         for calendar, section in rows
     ]
-    show.rows(show.console(), ("calendar", "id", "name", "writable", "synced with"), lines)
+    show.rows(show.console(), _SECTIONS, lines)
 
 
 def _resets(budget: MethodBudget) -> str:
-    return show.local_time(budget.resets_at) if budget.resets_at else "-"
+    return times.local_time(budget.resets_at) if budget.resets_at else "-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import TypeVar
 
@@ -13,8 +13,8 @@ from syncd import __version__
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.errors import StoppedError
+from syncd.lang.saying import say, say_as, say_count
 from syncd.model.json_values import Json
-from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.probe.bench import SHARE
 from syncd.portal.probe.facts import Fact
@@ -25,6 +25,12 @@ from syncd.state.notes import PortalLedger
 
 R = TypeVar("R")
 _REQUESTS = 60
+_UNITS: Mapping[str, Callable[[int], str]] = {
+    "character": lambda number: say_count("{count:,} character", "{count:,} characters", number),
+    "row": lambda number: say_count("{count:,} row", "{count:,} rows", number),
+}
+"""What numbers of facts count."""
+_TITLES = (say("fact"), "PORTAL.md", say("this portal"), say("what syncd makes of it"))
 
 
 async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
@@ -32,7 +38,7 @@ async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
     portal = desk.app.portal(arguments.portal)
     for text in announced(portal, keep=arguments.keep):
         desk.note(text)
-    if not arguments.yes and not await desk.agreed(f"ask {portal.origin}?"):
+    if not arguments.yes and not await desk.agreed(say("ask {origin}?", origin=portal.origin)):
         return StoppedError.exit_code
     names = [sync.name for sync in desk.app.config.syncs if sync.portal == portal.name]
     probed = await _alone(desk, names, lambda: _probed(desk, portal, keep=arguments.keep))
@@ -41,7 +47,7 @@ async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
     else:
         _show(desk.console(), probed)
     for text in probed.cleaned.left:
-        desk.note(f"left behind: {text}; the next probe tries again, and so does `syncd purge`")
+        desk.note(say("left behind: {text}; the next probe tries again, and so does `syncd purge`", text=text))
     if desk.stop.is_set():
         return StoppedError.exit_code
     return 1 if probed.cleaned.left else 0
@@ -50,14 +56,33 @@ async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
 def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
     """Return what a probe of this portal will do, line by line."""
     events = sum(experiment.events for experiment in EXPERIMENTS)
-    ending = "stays, because of --keep" if keep else "is removed again"
+    where = {"origin": portal.origin, "caller": portal.caller}
+    asks = (
+        say(
+            "This asks {origin} how it behaves: in a scratch section of the {caller}'s own user, which stays, because"
+            " of --keep.",
+            **where,
+        )
+        if keep
+        else say(
+            "This asks {origin} how it behaves: in a scratch section of the {caller}'s own user, which is removed"
+            " again.",
+            **where,
+        )
+    )
     return (
-        f"This asks {portal.origin} how it behaves: in a scratch section of the {portal.caller}'s own user,"
-        f" which {ending}.",
-        f"It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
-        *(f"  - {experiment.sends}" for experiment in EXPERIMENTS),
-        f"Up to {_REQUESTS} requests in less than two minutes, and {limit_s(portal) * SHARE:.1f} s of the operating "
-        "time of each method at most.",
+        asks,
+        say(
+            "It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
+            events=events,
+        ),
+        *(say("  - {sends}", sends=experiment.sends) for experiment in EXPERIMENTS),
+        say(
+            "Up to {requests} requests in less than two minutes, and {seconds:.1f} s of the operating time of each"
+            " method at most.",
+            requests=_REQUESTS,
+            seconds=limit_s(portal) * SHARE,
+        ),
     )
 
 
@@ -111,18 +136,28 @@ def probe_document(probed: Probed) -> dict[str, Json]:
 def _show(out: Console, probed: Probed) -> None:
     facts = probed.facts
     lines = [(fact.name, fact.statement.says, found_text(fact), fact.statement.use) for fact in facts.facts]
-    show.rows(out, ("fact", "PORTAL.md", "this portal", "what syncd makes of it"), lines)
+    show.rows(out, _TITLES, lines)
     for fact in facts.contradictions:
         show.line(out, contradiction_text(fact), "red")
     cost_s = sum(probed.operating_s.values())
     show.line(
         out,
-        f"{facts.known} of {len(facts.facts)} facts, {counted(len(facts.contradictions), 'contradiction')}; "
-        f"{counted(probed.requests, 'request')}, {probed.seconds:.0f} s, {cost_s:.1f} s of operating time",
+        say(
+            "{known} of {number} facts, {contradictions}; {requests}, {seconds:.0f} s,"
+            " {cost_s:.1f} s of operating time",
+            known=facts.known,
+            number=len(facts.facts),
+            contradictions=say_count("{count:,} contradiction", "{count:,} contradictions", len(facts.contradictions)),
+            requests=say_count("{count:,} request", "{count:,} requests", probed.requests),
+            seconds=probed.seconds,
+            cost_s=cost_s,
+        ),
         "bold",
     )
     if probed.kept:
-        out.print(f"the scratch section is number {probed.kept}; the next probe removes it", markup=False)
+        out.print(
+            say("the scratch section is number {kept}; the next probe removes it", kept=probed.kept), markup=False
+        )
 
 
 def contradiction_text(fact: Fact) -> str:
@@ -133,7 +168,13 @@ def contradiction_text(fact: Fact) -> str:
         expected, found = {name: expected.get(name) for name in odd}, {name: found[name] for name in odd}
     said = fact.statement.says if expected is None else found_text(Fact(name=fact.name, value=expected))
     told = found_text(Fact(name=fact.name, value=found))
-    return f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {told}"
+    return say(
+        "PORTAL.md {section}: {name}: {said}; found: {found}",
+        section=fact.statement.section,
+        name=fact.name,
+        said=said,
+        found=told,
+    )
 
 
 def found_text(fact: Fact) -> str:
@@ -141,15 +182,15 @@ def found_text(fact: Fact) -> str:
     value = fact.value
     match value:
         case None:
-            return f"not known: {fact.why}"
+            return say("not known: {why}", why=fact.why)
         case bool():
-            return "yes" if value else "no"
+            return say_as("cell", "yes") if value else say_as("cell", "no")
         case int():
             return _number(value, fact.statement.unit)
         case dict():
             return answers_told(value)
         case list():
-            return ", ".join(str(one) for one in value) or "none"
+            return ", ".join(str(one) for one in value) or say("none")
         case _:
             return answer_told(str(value))
 
@@ -157,5 +198,8 @@ def found_text(fact: Fact) -> str:
 def _number(value: int, unit: str) -> str:
     """Return a number with what it counts, as `Statement.unit` says."""
     if unit != "shift":
-        return counted(value, unit) if unit else str(value)
-    return f"moved by {value:+d} {'day' if abs(value) == 1 else 'days'}" if value else "stays on its day"
+        return _UNITS[unit](value) if unit in _UNITS else f"{value} {unit}".strip()
+    if not value:
+        return say("stays on its day")
+    sign = "+" if value > 0 else "-"
+    return say_count("moved by {sign}{count} day", "moved by {sign}{count} days", abs(value), sign=sign)

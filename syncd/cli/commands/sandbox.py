@@ -9,11 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from syncd.cli.outlet import reveal
+from syncd.cli.outlet import reveal, tell
 from syncd.cli.simulated import serve
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
-from syncd.model.names import counted
+from syncd.lang.catalog import told
+from syncd.lang.saying import say, say_as, say_count
 from syncd.sandbox.faults import KINDS, parse_fault
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.seed.likeness import alike, peopled, read_likeness
@@ -27,14 +28,25 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Serve the simulated portal and print where."""
     if "help" in arguments.fault:
         for kind, (what, options) in KINDS.items():
-            print(f"{kind:14} {what}" + (f" (options: {', '.join(options)})" if options else ""))
-        print("each with: request=N | N-M | N-, every=N, method=NAME, chance=0..1, times=N")
+            tell(
+                say("{kind:14} {what} (options: {options})", kind=kind, what=what, options=tuple(options))
+                if options
+                else say("{kind:14} {what}", kind=kind, what=what)
+            )
+        tell(say("each with: request=N | N-M | N-, every=N, method=NAME, chance=0..1, times=N"))
         return 0
     if "help" in arguments.switch:
         usual = Settings()
         for name, positions in SWITCHES.items():
             value = getattr(usual, name)
-            print(f"{name:16} {' | '.join(positions)} (usually {'yes' if value is True else value or 'no'})")
+            tell(
+                say(
+                    "{name} {positions} (usually {usual})",
+                    name=name.ljust(16),
+                    positions=" | ".join(positions),
+                    usual=say_as("cell", "yes") if value is True else value or say_as("cell", "no"),
+                )
+            )
         return 0
     settings = Settings(
         tariff=arguments.tariff or "standard",
@@ -50,12 +62,21 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     world = World(_as_said(settings, arguments), seed)
     running = await serve(world, arguments.port)
     try:
-        print(f"calendar page: {running.url}/")
+        tell(say("calendar page: {url}/", url=running.url))
         for hook in world.tables.webhooks.values():
             # In full: it protects nothing, and people are to copy it.
-            reveal(f"webhook of user {hook.user}: {running.url}/rest/{hook.user}/{hook.code}/")
+            address = f"{running.url}/rest/{hook.user}/{hook.code}/"
+            reveal(told(say("webhook of user {user}: {address}", user=hook.user, address=address)))
         for one in world.tables.applications.values():
-            reveal(f"application: client_id {one.client_id}, client_secret {one.client_secret}")
+            reveal(
+                told(
+                    say(
+                        "application: client_id {id}, client_secret {secret}",
+                        id=one.client_id,
+                        secret=one.client_secret,
+                    )
+                )
+            )
         sys.stdout.flush()
         await stop.wait()
     finally:
@@ -67,7 +88,7 @@ def _like(path: Path, settings: Settings, seed: WorldSeed) -> tuple[Settings, Wo
     """Return settings and contents that are like the real portal of `path`, and say what will be otherwise."""
     likeness = read_likeness(path)
     if unlike := likeness.unlike():
-        print(f"unlike that portal: {', '.join(unlike)}", file=sys.stderr)
+        tell(say("unlike that portal: {unlike}", unlike=tuple(unlike)), stderr=True)
     return alike(settings, likeness), peopled(seed, likeness, SystemClock().now())
 
 
@@ -88,10 +109,21 @@ async def _seed(arguments: argparse.Namespace) -> WorldSeed:
 
     async with opened(arguments, readonly=True) as app:
         if arguments.from_portal not in app.portals:
-            raise ConfigError(f"there is no [portals.{arguments.from_portal}]", f"there are: {', '.join(app.portals)}")
+            raise ConfigError(
+                say("there is no [portals.{name}]", name=arguments.from_portal),
+                say("there are: {portals}", portals=tuple(app.portals)),
+            )
         seed = await read_rehearsal(app.portals[arguments.from_portal], now=app.clock.now())
-    said = f"{counted(len(seed.users), 'person', 'people')}, {counted(len(seed.groups), 'group')}"
-    print(f"read from {arguments.from_portal}: {said}, {counted(len(seed.sections), 'section')}", file=sys.stderr)
+    tell(
+        say(
+            "read from {name}: {people}, {groups}, {sections}",
+            name=arguments.from_portal,
+            people=say_count("{count:,} person", "{count:,} people", len(seed.users)),
+            groups=say_count("{count:,} group", "{count:,} groups", len(seed.groups)),
+            sections=say_count("{count:,} section", "{count:,} sections", len(seed.sections)),
+        ),
+        stderr=True,
+    )
     return seed
 
 
@@ -101,5 +133,8 @@ def _export(path: Path, seed: WorldSeed) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(encode_world(seed))
     except OSError as error:
-        raise ConfigError(f"cannot write the world to {path}: {error.strerror}", "choose another --export") from error
-    print(f"{path}: give it to `syncd sandbox --world`", file=sys.stderr)
+        raise ConfigError(
+            say("cannot write the world to {path}: {reason}", path=str(path), reason=error.strerror or ""),
+            say("choose another --export"),
+        ) from error
+    tell(say("{path}: give it to `syncd sandbox --world`", path=str(path)), stderr=True)

@@ -10,13 +10,23 @@ import sys
 from pathlib import Path
 
 from syncd.app.units import install_units, next_steps
+from syncd.cli.outlet import tell
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 
 _CONFIG = Path("etc/syncd/config.toml")
 _MAKE = (  # the user first: the directories are given to its group
     ("systemd-sysusers", "syncd.conf"),
     ("systemd-tmpfiles", "--create", "syncd.conf"),
 )
+_ACTIONS = {
+    "written": say("written  "),
+    "replaced": say("replaced "),
+    "unchanged": say("unchanged"),
+    "kept": say("kept     "),
+    "done": say("done     "),
+}
+"""What became of each file, of one width in each language."""
 _RELOAD = ("systemctl", "daemon-reload")
 _RUNNING = Path("/run/systemd/system")
 """Stands only where systemd runs (sd_booted(3)): in an image that is being built there is nothing to reload."""
@@ -28,12 +38,13 @@ async def service(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     program = Path(sys.executable).with_name("syncd")  # not resolved: a virtual environment's Python is a link
     placed = install_units(program=program, root=root, force=arguments.force)
     for one in placed:
-        print(f"{one.action:9} {one.path}")
+        tell(say("{action} {path}", action=_ACTIONS[one.action], path=str(one.path)))
     if arguments.root is None:
         _make_user_and_directories()
-    print("\nleft to do:")
+    print()
+    tell(say("left to do:"))
     for line in next_steps(placed, root / _CONFIG):
-        print(f"  {line}")
+        tell(say("  {line}", line=line))
     return 0
 
 
@@ -47,10 +58,14 @@ def _make(command: tuple[str, ...]) -> None:
     said = " ".join(command)
     found = shutil.which(command[0])
     if found is None:
-        raise ConfigError(f"the files are written, but there is no {command[0]} here", f"run `{said}` on the machine")
+        raise ConfigError(
+            say("the files are written, but there is no {program} here", program=command[0]),
+            say("run `{command}` on the machine", command=said),
+        )
     done = subprocess.run([found, *command[1:]], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
     if done.returncode:
         raise ConfigError(
-            f"the files are written, but `{said}` failed: {done.stderr.strip()}", f"mend that, then run `{said}`"
+            say("the files are written, but `{command}` failed: {said}", command=said, said=done.stderr.strip()),
+            say("mend that, then run `{command}`", command=said),
         )
-    print(f"{'done':9} {said}")
+    tell(say("{action} {path}", action=_ACTIONS["done"], path=said))

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from syncd.app.configured import read_config
 from syncd.cli.execute import config_path
-from syncd.cli.outlet import reveal
+from syncd.cli.outlet import reveal, tell
 from syncd.cli.question import typed
 from syncd.clock import SystemClock
 from syncd.config import Config, SyncConfig
 from syncd.config.secrets import write_secret
 from syncd.errors import ConfigError
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.source.accounts.consent import open_consent
 
-_OTHER_FILE = "name a file that can be written with --out"
+_OTHER_FILE = say("name a file that can be written with --out")
 
 
 async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -37,7 +39,7 @@ async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     try:
         await asyncio.wait((waits, stops), return_when=asyncio.FIRST_COMPLETED)
         if not waits.done():
-            print("stopped; nothing was written", file=sys.stderr)
+            tell(say("stopped; nothing was written"), stderr=True)
             return 130
         token = waits.result()
     finally:
@@ -46,7 +48,12 @@ async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     arguments.scrubber.add(token)
     await asyncio.to_thread(_write, file, token)
     # The name of a file that was not there when the config was read could have been a secret; now it is a file.
-    reveal(f"{file} is written; next: syncd check {sync.name} (a running daemon reads it with its config, at a reload)")
+    done = say(
+        "{file} is written; next: syncd check {name} (a running daemon reads it with its config, at a reload)",
+        file=str(file),
+        name=sync.name,
+    )
+    reveal(told(done))
     return 0
 
 
@@ -67,13 +74,14 @@ def _file(sync: SyncConfig, out: Path | None) -> Path:
     named = sync.source.options.get("token_file")
     if out is None and not isinstance(named, str):
         raise ConfigError(
-            f"{sync.source.where}: nothing says where the token is kept", "give token_file there, or --out FILE"
+            say("{where}: nothing says where the token is kept", where=sync.source.where),
+            say("give token_file there, or --out FILE"),
         )
     file = out if out is not None else sync.source.base / Path(str(named)).expanduser()
     if file.is_dir():
-        raise ConfigError(f"{file} is a directory", _OTHER_FILE)
+        raise ConfigError(say("{file} is a directory", file=str(file)), _OTHER_FILE)
     if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
-        raise ConfigError(f"no file can be written in {file.parent}", _OTHER_FILE)
+        raise ConfigError(say("no file can be written in {folder}", folder=str(file.parent)), _OTHER_FILE)
     return file
 
 
@@ -82,4 +90,4 @@ def _write(file: Path, token: str) -> None:
     try:
         write_secret(file, token + "\n")
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", _OTHER_FILE) from None
+        raise ConfigError(say("{file}: {reason}", file=str(file), reason=error.strerror or ""), _OTHER_FILE) from None

@@ -5,18 +5,38 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from syncd.cli import show
+from syncd.app import words
+from syncd.cli import show, times
 from syncd.cli.desk import Desk
 from syncd.config import Config
+from syncd.lang.saying import say, say_as
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
+from syncd.model.lease import Lease
 from syncd.model.record import RunRecord
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.sqlite.file import is_held
 
+if TYPE_CHECKING:  # what only looks at the state asks no portal
+    from syncd.portal.client import MethodBudget
+
+_TITLES = (
+    say_as("column", "sync"),
+    say_as("column", "last pass"),
+    say_as("column", "state"),
+    say_as("column", "last success"),
+    say_as("column", "next pass"),
+    say_as("column", "entries"),
+    say_as("column", "held"),
+    say_as("column", "rejected"),
+    say_as("column", "gone"),
+    say_as("column", "open intents"),
+)
+_NEVER = say_as("time", "never")
 _SHOWN_HOLDS = 20
 
 
@@ -45,48 +65,95 @@ def _daemon(config: Config) -> bool | None:
 
 
 def _show(out: Console, found: Status, config: Path) -> None:
-    titles = (
-        "sync", "last pass", "state", "last success", "next pass", "entries", "held", "rejected", "gone", "open intents"
-    )  # fmt: skip
-    show.rows(out, titles, (_row(one) for one in found.syncs))
+    show.rows(out, _TITLES, (_row(one) for one in found.syncs))
     for one in found.syncs:
         _holds(out, one)
         show.kept(out, one.kept)
-        _groups(
-            out, one.unplaced, lambda problem: f"held: {problem.where}: {problem.reason} (tries again in every pass)"
-        )
-        _groups(out, one.passed_over, lambda problem: f"{problem.kind}: {problem.where}: {problem.reason}")
+        _groups(out, one.unplaced, _unplaced)
+        _groups(out, one.passed_over, _passed_over)
         if one.last_run is not None and one.last_run.error:
-            show.line(out, f"  {one.name}: {one.last_run.error}", "red")
+            show.line(out, say("  {name}: {message}", name=one.name, message=one.last_run.error), "red")
     for portal, methods in found.operating.items():
         for method, budget in sorted(methods.items()):
-            reset = f", resets {show.local_time(budget.resets_at)}" if budget.resets_at else ""
-            limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
-            used = f"{budget.used_s:.0f}{limit} s operating time"
-            out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+            out.print(_operating(portal, method, budget), markup=False)
     for lease in found.board.leases if found.board is not None else ():
-        since = f" since {show.local_time(lease.since)}" if lease.held else ""
-        holder = f"{lease.host} (pid {lease.pid})" if lease.held else "no machine"
-        show.line(out, f"  {lease.portal} is held by {holder}{since}, epoch {lease.epoch}")
+        show.line(out, _lease(lease))
     for one in found.syncs:
         if one.paused is not None:
-            since = f"since {show.local_time(one.paused)}; `syncd resume {one.name}` lets it go on"
-            show.line(out, f"  {one.name} is paused {since}", "yellow")
+            said = say(
+                "  {name} is paused since {time}; `syncd resume {name}` lets it go on",
+                name=one.name,
+                time=times.local_time(one.paused),
+            )
+            show.line(out, said, "yellow")
     if found.daemon is False:
-        said = f"no daemon runs with {config}, so no pass is made by schedule (`syncd run` is the daemon)"
+        said = say(
+            "no daemon runs with {config}, so no pass is made by schedule (`syncd run` is the daemon)",
+            config=str(config),
+        )
         show.line(out, said, "yellow")
-    show.line(out, f"times are in {show.local_zone()}", "dim")
+    show.line(out, say("times are in {zone}", zone=times.local_zone()), "dim")
+
+
+def _unplaced(problem: Problem) -> str:
+    return say("held: {where}: {reason} (tries again in every pass)", where=problem.where, reason=problem.reason)
+
+
+def _passed_over(problem: Problem) -> str:
+    kind = words.KINDS.get(problem.kind, problem.kind)
+    return say("{kind}: {where}: {reason}", kind=kind, where=problem.where, reason=problem.reason)
+
+
+def _operating(portal: str, method: str, budget: MethodBudget) -> str:
+    """Return how much of its operating time a method has used."""
+    named = {"portal": portal, "method": method}
+    used = (
+        say("  {portal}: {method} {used:.0f} of {limit:.0f} s operating time",
+            used=budget.used_s, limit=budget.limit_s, **named)
+        if budget.limit_s < float("inf")
+        else say("  {portal}: {method} {used:.0f} s operating time", used=budget.used_s, **named)
+    )  # fmt: skip
+    return (
+        say("{used}, resets {time}", used=used, time=times.local_time(budget.resets_at)) if budget.resets_at else used
+    )
+
+
+def _lease(lease: Lease) -> str:
+    """Return which machine holds a portal."""
+    if not lease.held:
+        return say("  {portal} is held by no machine, epoch {epoch}", portal=lease.portal, epoch=lease.epoch)
+    return say(
+        "  {portal} is held by {host} (pid {pid}) since {time}, epoch {epoch}",
+        portal=lease.portal,
+        host=lease.host,
+        pid=lease.pid,
+        time=times.local_time(lease.since),
+        epoch=lease.epoch,
+    )
 
 
 def _holds(out: Console, one: SyncStatus) -> None:
     groups = alike(one.holds, lambda hold: hold.reason)
     for group in groups[:_SHOWN_HOLDS]:
         for hold in group.examples:
-            again = "when the portal has been read" if hold.retry_at == float("inf") else show.local_time(hold.retry_at)
-            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
+            again = (
+                say("when the portal has been read")
+                if hold.retry_at == float("inf")
+                else times.local_time(hold.retry_at)
+            )
+            show.line(
+                out,
+                say(
+                    "  held: {where}: {title}: {reason} (tries again: {again})",
+                    where=hold.where,
+                    title=hold.title,
+                    reason=hold.reason,
+                    again=again,
+                ),
+            )
         show.more_alike(out, [hold.where for hold in group.others])
     if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
-        show.line(out, f"  … and {left} more held in {one.name}")
+        show.line(out, say("  … and {left} more held in {name}", left=left, name=one.name))
 
 
 def _groups(out: Console, problems: Sequence[Problem], said: Callable[[Problem], str]) -> None:
@@ -94,19 +161,19 @@ def _groups(out: Console, problems: Sequence[Problem], said: Callable[[Problem],
     groups = alike(problems, lambda problem: problem.reason)
     for group in groups[:_SHOWN_HOLDS]:
         for problem in group.examples:
-            show.line(out, f"  {said(problem)}")
+            show.line(out, show.inset(said(problem)))
         show.more_alike(out, [problem.where for problem in group.others])
     if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
-        show.line(out, f"  … and {left} more (`status --json` has them)")
+        show.line(out, say("  … and {left} more (`status --json` has them)", left=left))
 
 
 def _row(one: SyncStatus) -> tuple[str, ...]:
     last = one.last_run
     return (
         one.name,
-        show.local_time(last.started) if last is not None else "never",
-        last.state if last is not None else "-",
-        show.local_time(one.last_success) if one.last_success is not None else "never",
+        times.local_time(last.started) if last is not None else _NEVER,
+        words.STATES.get(last.state, last.state) if last is not None else "-",
+        times.local_time(one.last_success) if one.last_success is not None else _NEVER,
         _next(one),
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
@@ -118,18 +185,22 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
 
 def _next(one: SyncStatus) -> str:
     if one.running is not None:
-        return f"under way since {show.local_time(one.running)}"
+        return say("under way since {time}", time=times.local_time(one.running))
     if one.paused is not None:
-        return "paused"
-    return show.local_time(one.next_run) if one.next_run < float("inf") else "never"
+        return say("paused")
+    return times.local_time(one.next_run) if one.next_run < float("inf") else _NEVER
 
 
 def _released(number: int, last: RunRecord | None) -> str:
     """Return what became of the entries that are held; those without a place wait for no time."""
     waiting = last.counts.get("held", 0) if last is not None else 0
     if number:
-        return f"{number} released"
-    return f"{waiting} held, which every pass tries again anyway" if waiting else "nothing was held"
+        return say("{number} released", number=number)
+    return (
+        say("{number} held, which every pass tries again anyway", number=waiting)
+        if waiting
+        else say("nothing was held")
+    )
 
 
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
@@ -144,7 +215,7 @@ async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
             await ledger.forget_verified()
         released = await ledger.release(None)
         total += released
-        desk.print(f"{sync.name}: {_released(released, await ledger.last_run())}")
+        desk.print(say("{name}: {released}", name=sync.name, released=_released(released, await ledger.last_run())))
     if total:
-        desk.note(f"the next pass tries {'it' if total == 1 else 'them'} again")
+        desk.note(say("the next pass tries it again") if total == 1 else say("the next pass tries them again"))
     return 0

@@ -9,12 +9,13 @@ import os
 from syncd.app.configured import read_config
 from syncd.app.documents import iso
 from syncd.app.state_move import hint, move_state, target_of
-from syncd.cli import show
+from syncd.cli import printed
 from syncd.cli.execute import config_path
+from syncd.cli.outlet import tell
 from syncd.clock import SystemClock
 from syncd.config import Config
 from syncd.errors import StateError
-from syncd.model.names import counted
+from syncd.lang.saying import say, say_count
 from syncd.scrub import Scrubber
 from syncd.state.ledger import Ledger
 
@@ -26,7 +27,9 @@ async def state(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     if arguments.what == "move":
         return await _move(config, arguments, scrubber)
     if config.database is None and not config.state.exists():
-        raise StateError(f"there is no state at {config.state} yet", "the first `syncd sync` makes it")
+        raise StateError(
+            say("there is no state at {state} yet", state=str(config.state)), say("the first `syncd sync` makes it")
+        )
     ledger = await Ledger.open_readonly(config.ledger, thorough=True)
     try:
         return await (_backup if arguments.what == "backup" else _check)(ledger, arguments, stop)
@@ -39,7 +42,7 @@ async def _backup(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.
     now = SystemClock().now()
     made = await ledger.back_up(arguments.file)
     if arguments.json:
-        show.document(
+        printed.document(
             {
                 "state": ledger.shown,
                 "backup": str(made.path),
@@ -49,18 +52,37 @@ async def _backup(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.
             }
         )
     else:
-        size = f"{made.size_bytes / 1e6:.1f} MB"
-        print(f"{made.path}: a copy of {ledger.shown} with {counted(made.items, 'item')}, {size}, read back and sound")
+        tell(
+            say(
+                "{path}: a copy of {state} with {items}, {size:.1f} MB, read back and sound",
+                path=str(made.path),
+                state=ledger.shown,
+                items=_items(made.items),
+                size=made.size_bytes / 1e6,
+            )
+        )
     return 0
+
+
+def _items(number: int) -> str:
+    return say_count("{count:,} item", "{count:,} items", number)
 
 
 async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Read everything; a damaged state is told with the way out, and ends with exit code 2."""
     items = await ledger.check()
     if arguments.json:
-        show.document({"ok": True, "state": ledger.shown, "items": items})
+        printed.document({"ok": True, "state": ledger.shown, "items": items})
     else:
-        print(f"{ledger.shown} is sound: {counted(items, 'item')}, every row as it was written")
+        tell(
+            say(
+                "{state} is sound: {items}, every row as it was written",
+                state=ledger.shown,
+                items=_items(items),
+            )
+        )
+        if name := await ledger.name(SystemClock().now()):
+            tell(say("its ledger is {name}", name=name))
     return 0
 
 
@@ -69,12 +91,25 @@ async def _move(config: Config, arguments: argparse.Namespace, scrubber: Scrubbe
     target = target_of(arguments.to, arguments.schema, os.environ, scrubber.add)
     moved = await asyncio.to_thread(move_state, config.ledger, target, SystemClock().booted_at())
     if arguments.json:
-        show.document({"state": moved.source, "moved_to": moved.target, "rows": dict(moved.rows)})
+        printed.document({"state": moved.source, "moved_to": moved.target, "rows": dict(moved.rows)})
         return 0
     if moved.finished:
-        print(f"{moved.target}: the move from {moved.source} was complete but for its end, and is finished now")
+        tell(
+            say(
+                "{target}: the move from {source} was complete but for its end, and is finished now",
+                target=moved.target,
+                source=moved.source,
+            )
+        )
     else:
-        rows = ", ".join(f"{count} {table}" for table, count in moved.rows.items())
-        print(f"{moved.target}: moved from {moved.source}, read back and compared: {rows}")
-    print(f"the old one refuses from now on; let {config.path} say {hint(target)}")
+        rows = tuple(say("{number} {table}", number=number, table=table) for table, number in moved.rows.items())
+        tell(
+            say(
+                "{target}: moved from {source}, read back and compared: {rows}",
+                target=moved.target,
+                source=moved.source,
+                rows=rows,
+            )
+        )
+    tell(say("the old one refuses from now on; let {path} say {hint}", path=str(config.path), hint=hint(target)))
     return 0

@@ -8,7 +8,8 @@ from syncd.app.summary import SyncSummary, summary_csv, summary_document, summar
 from syncd.cli.desk import Desk
 from syncd.cli.outlet import certain
 from syncd.config.durations import parse_duration
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, message_of
+from syncd.lang.saying import say
 from syncd.scrub import within
 
 
@@ -46,4 +47,6 @@ def _seconds(text: str) -> float:
     try:
         return parse_duration(text).total_seconds()
     except ValueError as error:
-        raise ConfigError(f"--since {error}", 'as in "1d", "12h" or "30d"') from None
+        raise ConfigError(
+            say("--since {message}", message=message_of(error)), say('as in "1d", "12h" or "30d"')
+        ) from None

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from syncd.app import words
 from syncd.app.documents import runs_document
-from syncd.cli import show
+from syncd.cli import show, times
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
 from syncd.cycle.made_sections import Tidied, holders
@@ -17,9 +18,9 @@ from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError, SyncdError
+from syncd.lang.saying import say, say_count
 from syncd.model.item import Item, Link
 from syncd.model.made_sections import MadeSection
-from syncd.model.names import counted
 from syncd.model.takeback import Left
 from syncd.portal.client import Portal
 from syncd.portal.probe.run import sweep
@@ -32,15 +33,15 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
     run = await desk.app.ledger.run(arguments.run_id)
     if run is None:
         raise ConfigError(
-            f"there is no run {arguments.run_id}",
-            "`syncd history` names the runs; those older than keep_runs are forgotten",
+            say("there is no run {run}", run=arguments.run_id),
+            say("`syncd history` names the runs; those older than keep_runs are forgotten"),
         )
-    question = f"take back run {run.id} of {run.sync}?"
+    question = say("take back run {run} of {sync}?", run=run.id, sync=run.sync)
 
     async def work() -> Taken:
         sync, portal = desk.app.sync(run.sync), desk.app.portal_of(run.sync)
         # With a question to come there is no bar: it would be in the way.
-        async with desk.bar(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
+        async with desk.bar(portal, say("undo {run}", run=run.id), lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
             return await undo_run(desk.app.open_pass(sync, desk.stop), run.id, confirm=confirm, force=arguments.force)
 
@@ -52,7 +53,7 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
     out = desk.console()
     _tell(out, taken)
     if taken.error is None and taken.record.state != "stopped":
-        out.print("  the next pass does it again, unless the source or the config changes before")
+        out.print(say("  the next pass does it again, unless the source or the config changes before"))
     return taken.exit_code
 
 
@@ -62,8 +63,8 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
     async def work() -> Taken:
         sync = desk.app.sync(arguments.name)
         portal = desk.app.portal_of(sync.name)
-        question = f"delete all of this from {portal.origin}?"
-        async with desk.bar(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
+        question = say("delete all of this from {origin}?", origin=portal.origin)
+        async with desk.bar(portal, say("purge {sync}", sync=sync.name), lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
             taken = await purge_sync(
                 desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force, others=_others(desk, sync)
@@ -80,7 +81,7 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
     _tell(out, taken)
     _tell_sections(desk, taken.tidied)
     if taken.error is None and taken.record.state == "done":
-        out.print("  the next pass creates everything again while the sync is in the config")
+        out.print(say("  the next pass creates everything again while the sync is in the config"))
     return taken.exit_code
 
 
@@ -92,11 +93,22 @@ def _others(desk: Desk, sync: Sync) -> frozenset[str]:
 def _tell_sections(desk: Desk, tidied: Tidied) -> None:
     """Tell which sections were removed, and why others were not: beside the result, which may be a document."""
     if tidied.removed:
-        desk.note(f"removed what syncd had made and nothing is left in: {_sections(tidied.removed, tidied.holders)}")
+        desk.note(
+            say(
+                "removed what syncd had made and nothing is left in: {sections}",
+                sections=_sections(tidied.removed, tidied.holders),
+            )
+        )
     for one, why in tidied.left[:_SHOWN_LEFT]:
-        desk.note(f"{_sections([one], tidied.holders)} stays: {why}")
+        desk.note(say("{sections} stays: {why}", sections=_sections([one], tidied.holders), why=why))
     if len(tidied.left) > _SHOWN_LEFT:
-        desk.note(f"and {counted(len(tidied.left) - _SHOWN_LEFT, 'more section')} that syncd made")
+        desk.note(
+            say_count(
+                "and {count:,} more section that syncd made",
+                "and {count:,} more sections that syncd made",
+                len(tidied.left) - _SHOWN_LEFT,
+            )
+        )
 
 
 def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
@@ -104,13 +116,13 @@ def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
     names: dict[str, list[MadeSection]] = {}
     for one in made:
         names.setdefault(one.name, []).append(one)
-    said = (
-        f"«{name}» of {holders.get(some[0].id, some[0].place)}"
+    said = tuple(
+        say("«{name}» of {holder}", name=name, holder=holders.get(some[0].id, str(some[0].place)))
         if len(some) == 1
-        else f"«{name}» in {counted(len(some), 'calendar')}"
+        else say_count("«{name}» in {count:,} calendar", "«{name}» in {count:,} calendars", len(some), name=name)
         for name, some in names.items()
     )
-    return f"the {'section' if len(made) == 1 else 'sections'} {', '.join(said)}"
+    return say("the section {names}", names=said) if len(made) == 1 else say("the sections {names}", names=said)
 
 
 async def _sweep(desk: Desk, portal: Portal) -> None:
@@ -121,12 +133,18 @@ async def _sweep(desk: Desk, portal: Portal) -> None:
     try:
         cleaned = await sweep(portal, clock=desk.app.clock, stop=desk.stop)
     except SyncdError as error:
-        desk.note(f"a probe was cut off, and what it left cannot be looked for: {error.message}")
+        desk.note(say("a probe was cut off, and what it left cannot be looked for: {message}", message=error.message))
         return
     if cleaned.removed:
-        desk.note(f"removed what a probe had left: {counted(cleaned.removed, 'scratch section')}")
+        desk.note(
+            say_count(
+                "removed what a probe had left: {count:,} scratch section",
+                "removed what a probe had left: {count:,} scratch sections",
+                cleaned.removed,
+            )
+        )
     for text in cleaned.left:
-        desk.note(f"left behind by a probe: {text}")
+        desk.note(say("left behind by a probe: {text}", text=text))
     if not cleaned.left:
         await ledger.note_probe(False, desk.app.clock.now())
 
@@ -150,28 +168,42 @@ def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool, show
 def _show(out: Console, offer: Offer, zone: str | None) -> None:
     plan = offer.plan
     counts = {op: sum(1 for change in plan.changes if change.op == op) for op in ("delete", "update", "create")}
-    said = [f"{number} to {op}" for op, number in counts.items() if number]
-    said += [f"{len(plan.left)} left alone"] if plan.left else []
-    said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
-    said += [f"nothing to do for {plan.already}"] if plan.already else []
-    show.line(out, ", ".join(said) or "nothing to do", "bold")
+    said = [words.numbered(op, number) for op, number in counts.items() if number]
+    said += [say("{number} left alone", number=len(plan.left))] if plan.left else []
+    said += (
+        [say("{number} only forgotten (taken over, or gone already)", number=len(plan.forgotten))]
+        if plan.forgotten
+        else []
+    )
+    said += [say("nothing to do for {number}", number=plan.already)] if plan.already else []
+    show.line(out, say("{parts}", parts=tuple(said)) if said else say("nothing to do"), "bold")
     changes = sorted(plan.changes, key=lambda change: _moment(change.link or change.item))
     show.change_table(out, changes, zone=zone, directory=offer.directory, places=False)
     if offer.sections:
         made = _sections(offer.sections, holders(offer.sections, offer.directory))
-        show.line(out, f"  if nothing is left in it, also {made}, which syncd made")
-    _lines(out, plan.left, "left alone")
-    _lines(out, plan.noted, "deleted nevertheless")
+        show.line(out, say("  if nothing is left in it, also {made}, which syncd made", made=made))
+    _lines(out, plan.left, say("left alone"))
+    _lines(out, plan.noted, say("deleted nevertheless"))
     if plan.changes:
-        notices = f", {counted(offer.notices, 'notice')} to people" if offer.notices else ""
-        show.estimate(out, offer.forecast, notices)
+        notices = say_count("{count:,} notice to people", "{count:,} notices to people", offer.notices)
+        show.estimate(out, offer.forecast, (notices,) if offer.notices else ())
 
 
 def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
     for one in sorted(lines, key=lambda left: _moment(left.link))[:_SHOWN_LEFT]:
-        show.line(out, f"  {what}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
+        show.line(
+            out,
+            say(
+                "  {what}: «{title}» {start}: {reason}",
+                what=what,
+                title=one.link.title,
+                start=times.when(one.link.start[:10], None),
+                reason=one.reason,
+            ),
+            "yellow",
+        )
     if len(lines) > _SHOWN_LEFT:
-        out.print(f"  … and {len(lines) - _SHOWN_LEFT} more")
+        out.print(say("  … and {number} more", number=len(lines) - _SHOWN_LEFT))
 
 
 def _moment(one: Link | Item | None) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 
 from syncd import __version__
+from syncd.cli.outlet import tell
+from syncd.lang.saying import say
 
 _LIBRARIES = (
     "aiohttp", "asyncio-throttle", "icalendar", "msgspec", "orjson", "python-dateutil", "rich",
@@ -19,10 +21,17 @@ _LIBRARIES = (
 async def version(_arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print versions, one a line."""
     print(f"syncd {__version__}")
-    print(f"python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    tell(
+        say(
+            "python {version} on {system} {machine}",
+            version=platform.python_version(),
+            system=platform.system(),
+            machine=platform.machine(),
+        )
+    )
     for name in _LIBRARIES:
         try:
             print(f"{name} {version_of(name)}")
         except PackageNotFoundError:
-            print(f"{name} missing")
+            tell(say("{name} missing", name=name))
     return 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from syncd.lang.saying import say, say_as
+from syncd.lang.saying import say, say_as, say_count
 
+_MOVED: Final = re.compile(r"moved by (-?[\d.]+) h")
+_LATER: Final = re.compile(r"(-?\d+) days later")
+_OR_MORE: Final = re.compile(r"(\d+) or more")
 _ANSWERS: Final[Mapping[str, str]] = {
     str(one): one
     for one in (
@@ -66,6 +70,12 @@ _ANSWERS: Final[Mapping[str, str]] = {
 
 def answer_told(answer: str) -> str:
     """Return a text that was found out, or the name of a series, as it is told to people; others are as they are."""
+    if found := _MOVED.fullmatch(answer):
+        return say("moved by {hours:g} h", hours=float(found[1]))
+    if found := _LATER.fullmatch(answer):
+        return say_count("{count} day later", "{count} days later", int(found[1]))
+    if found := _OR_MORE.fullmatch(answer):
+        return say("{number} or more", number=int(found[1]))
     return _ANSWERS.get(answer, answer)
 
 

@@ -15,12 +15,13 @@ from typing import Annotated, Any
 import msgspec
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say, say_as
 from syncd.sandbox.php.timezones import canonical_zones
 from syncd.sandbox.seed.world_schema import SeedEvent, SeedGroup, SeedSection, SeedUser, WorldSeed
 from syncd.sandbox.settings import SWITCHES, Settings, switched
 from syncd.sandbox.texts import Culture
 
-_REMEDY = "`syncd portal probe --json > FILE` writes one"
+_REMEDY = say("`syncd portal probe --json > FILE` writes one")
 _CULTURES: Mapping[str, Culture] = MappingProxyType(
     {"DD.MM.YYYY HH:MI:SS": "ru", "MM/DD/YYYY HH:MI:SS am": "us", "YYYY-MM-DD HH:MI:SS": "iso"}
 )
@@ -63,7 +64,9 @@ class Likeness:
         odd |= self.contradicting.keys() - _IMITATED - SWITCHES.keys()
         odd |= {name for name in SWITCHES if name in self.found and _position(name, self.found[name]) is None}
         return tuple(
-            f"{name} ({_said(one, self.contradicting.get(name))})" for name, one in self.found.items() if name in odd
+            say("{name} ({found})", name=name, found=_said(one, self.contradicting.get(name)))
+            for name, one in self.found.items()
+            if name in odd
         )
 
 
@@ -74,7 +77,9 @@ def _said(found: object, expected: object) -> str:
         return ", ".join(f"{name}: {_said(one, None)}" for name, one in found.items() if usual.get(name) != one)
     if isinstance(found, list):
         return ", ".join(map(str, found))
-    return ("no", "yes")[found] if isinstance(found, bool) else str(found)
+    if isinstance(found, bool):
+        return say_as("cell", "yes") if found else say_as("cell", "no")
+    return str(found)
 
 
 def read_likeness(path: Path) -> Likeness:
@@ -83,9 +88,14 @@ def read_likeness(path: Path) -> Likeness:
         document = msgspec.json.decode(path.read_bytes(), type=_Document)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigError(f"the facts in {path} cannot be read: {reason}", "check the path given to --like") from None
+        raise ConfigError(
+            say("the facts in {path} cannot be read: {reason}", path=str(path), reason=reason),
+            say("check the path given to --like"),
+        ) from None
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} holds no facts about a portal: {error}", _REMEDY) from None
+        raise ConfigError(
+            say("{path} holds no facts about a portal: {error}", path=str(path), error=str(error)), _REMEDY
+        ) from None
     known = {row.fact: row.found for row in document.facts if row.found is not None}
     return Likeness(known, {row.fact: row.expected for row in document.facts if row.contradicts})
 

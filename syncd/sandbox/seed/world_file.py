@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.sandbox.seed.conversion import dump_seed
 from syncd.sandbox.seed.world_schema import WorldSeed, check_world
 
@@ -21,11 +22,16 @@ def read_world(path: Path) -> WorldSeed:
         raw = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigError(f"world file {path} cannot be read: {reason}", "check the path given to --world") from None
+        raise ConfigError(
+            say("world file {path} cannot be read: {reason}", path=str(path), reason=reason),
+            say("check the path given to --world"),
+        ) from None
     try:
         seed = decode_world(raw)
     except ConfigError as error:
-        raise ConfigError(f"world file {path}: {error.message}", error.remedy) from None
+        raise ConfigError(
+            say("world file {path}: {message}", path=str(path), message=error.message), error.remedy
+        ) from None
     return seed
 
 
@@ -35,7 +41,7 @@ def decode_world(raw: bytes) -> WorldSeed:
         seed = msgspec.json.decode(raw, type=WorldSeed)
     except msgspec.DecodeError as error:
         raise ConfigError(
-            str(error), "correct the JSON; `WorldSeed` in syncd/sandbox/seed/world_schema.py names the keys"
+            str(error), say("correct the JSON; `WorldSeed` in syncd/sandbox/seed/world_schema.py names the keys")
         ) from None
     check_world(seed)
     return seed

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from syncd.errors import ConfigError
+from syncd.lang.saying import say
 from syncd.sandbox.php.timezones import canonical_zones
 from syncd.sandbox.tables.crm_rows import FIRST_DYNAMIC, OWNER_TYPES, Activity
 from syncd.sandbox.tables.database import GroupKind, Task
@@ -204,7 +205,7 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
 def check_world(seed: WorldSeed) -> None:
     """Raise ConfigError for the first duplicate id, reference to nothing or unknown zone."""
     if not seed.users:
-        raise ConfigError("$.users is empty", "a portal has at least one user")
+        raise ConfigError(say("$.users is empty"), say("a portal has at least one user"))
     users = _ids("users", (user.id for user in seed.users))
     groups = _ids("groups", (group.id for group in seed.groups))
     sections = _ids("sections", (section.id for section in seed.sections))
@@ -234,26 +235,36 @@ def check_world(seed: WorldSeed) -> None:
         for key, number in (("parent", event.parent), ("recurrence_of", event.recurrence_of)):
             _check_reference(f"$.events[{at}].{key}", number, events | {0})
         if event.opens.tzinfo is not None or event.closes.tzinfo is not None:
-            raise ConfigError(f"$.events[{at}] has a time with an offset", "write wall clocks and name the zone")
+            raise ConfigError(
+                say("$.events[{at}] has a time with an offset", at=at), say("write wall clocks and name the zone")
+            )
 
 
 def _ids(key: str, ids: Iterable[int]) -> frozenset[int]:
     found: set[int] = set()
     for number in ids:
         if number in found:
-            raise ConfigError(f"$.{key} has the id {number} twice", "give every row its own id")
+            raise ConfigError(
+                say("$.{key} has the id {number} twice", key=key, number=number), say("give every row its own id")
+            )
         found.add(number)
     return frozenset(found)
 
 
 def _check_reference(key: str, number: int, known: frozenset[int]) -> None:
     if number not in known:
-        raise ConfigError(f"{key} names {number}, which is not there", "add the row or correct the id")
+        raise ConfigError(
+            say("{key} names {number}, which is not there", key=key, number=number),
+            say("add the row or correct the id"),
+        )
 
 
 def _check_zone(key: str, name: str) -> None:
     if name not in canonical_zones():
-        raise ConfigError(f"{key}: {name!r} is no zone the portal knows", "use a canonical name such as Europe/Kyiv")
+        raise ConfigError(
+            say("{key}: {name} is no zone the portal knows", key=key, name=repr(name)),
+            say("use a canonical name such as Europe/Kyiv"),
+        )
 
 
 def type_of(name: str) -> int:
@@ -268,12 +279,22 @@ def _check_elements(elements: Iterable[SeedElement], own: Iterable[SeedType], us
     types = (*ELEMENT_TYPES, *(f"dynamic_{kind.id}" for kind in own))
     for at, element in enumerate(elements):
         if element.type not in types:
-            raise ConfigError(f"$.elements[{at}].type is {element.type!r}", f"use one of {', '.join(types)}")
+            raise ConfigError(
+                say("$.elements[{at}].type is {type}", at=at, type=repr(element.type)),
+                say("use one of {names}", names=tuple(types)),
+            )
         if (element.type, element.id) in seen:
-            raise ConfigError(f"$.elements has the {element.type} {element.id} twice", "give every row its own id")
+            raise ConfigError(
+                say("$.elements has the {type} {id} twice", type=element.type, id=element.id),
+                say("give every row its own id"),
+            )
         seen.add((element.type, element.id))
         if element.assigned_by not in users | {0}:
             raise ConfigError(
-                f"$.elements[{at}].assigned_by names {element.assigned_by}, which is not there",
-                "add the row or correct the id",
+                say(
+                    "$.elements[{at}].assigned_by names {user}, which is not there",
+                    at=at,
+                    user=element.assigned_by,
+                ),
+                say("add the row or correct the id"),
             )

@@ -22,6 +22,7 @@ from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
 from syncd.model.json_values import Json
+from syncd.model.marks import is_marked, split_mark
 from syncd.portal.line.answers import rows_of
 from syncd.source.field_values import FIRST_YEAR, FIRST_YEAR_OF_SERIES, all_day_span, clean, timed_span
 
@@ -31,7 +32,6 @@ _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _LAST_DAY = date(2037, 12, 31)
 _EASY_DAY = 28
 _DAY = timedelta(days=1)
-_MARK = re.compile(r"\s*\[syncd:[0-9a-f]{16}\]\s*\Z")
 _USUAL = {".": ("d", "m", "y"), "/": ("m", "d", "y"), "-": ("y", "m", "d")}
 
 
@@ -69,7 +69,7 @@ class EventRow(msgspec.Struct, rename="upper", kw_only=True):
     @property
     def is_ours(self) -> bool:
         """Whether the description holds syncd's recovery mark."""
-        return _MARK.search(self.description or "") is not None
+        return is_marked(self.description or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ def _details(row: EventRow, around: Surroundings) -> Details:
     host = _number(row.meeting_host)
     return Details(
         title=clean(row.name or ""),
-        description=clean(_MARK.sub("", row.description or "")),
+        description=clean(split_mark(row.description or "")[0]),
         # A location ECMR_1 or calendar_1 is a booked room's id, which means nothing outside the portal.
         location=clean(row.location or "") if not re.match(r"(?:ECMR|calendar)_", row.location or "") else "",
         owner=around.owner,

@@ -62,6 +62,8 @@ _DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходно�
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
 _MOST_SHARED = 200_000
 """How many texts of cells are kept to be shared by other rows, in which the same texts stand over and over."""
+_NO_TITLE = say("there is no title (fill it in)")
+_NO_TEXT = say("the row has bytes that are not text in this encoding (set encoding, or save it again)")
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
 R = TypeVar("R", bound=Row)
@@ -460,9 +462,7 @@ class RowReader:
                 )
             )
         if broken:
-            raise ValueError(
-                say("the row has bytes that are not text in this encoding (set encoding, or save it again)")
-            )
+            raise ValueError(_NO_TEXT)
         raise ValueError(failed)
 
     def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
@@ -482,7 +482,7 @@ class RowReader:
         where = f"{self._name}:{line}"
         title = values[self._at["title"]]
         if not title:
-            raise ValueError(say("there is no title (fill it in)"))
+            raise ValueError(_NO_TITLE)
         rule = values[self._at["rrule"]]
         if len(self._shared) > _MOST_SHARED:
             self._shared.clear()

@@ -40,6 +40,9 @@ EMPTY = CellTime()
 ROUND_THE_CLOCK = CellTime(time=timedelta(0), until=timedelta(hours=24))
 DAY = timedelta(days=1)
 _MIDNIGHT = timedelta(0)
+_NO_START, _NO_DATE = say("there is no start (fill it in)"), say("there is no date (fill it in)")
+_MOST_WRONG = 10_000
+"""How many texts that say nothing usable are kept with what is wrong with them."""
 _NOTHING = frozenset({"null", "none", "nil", "nat", "nan", "n/a", "na", "-", "--", "---", "–", "—", "―", "нет", "\\n"})
 """What databases, pandas and people write for nothing, casefolded."""
 NO_DATES = frozenset(
@@ -88,6 +91,7 @@ class SpanReader:
         self._ways = {"start": days, "date": days, "start_time": clocks, "end": ends, "end_time": end_clocks}
         # Beside an end, the cell of the start says the start alone; there is nothing to ask where all are read so.
         self._beside_end = self._ways | {"start": ends, "date": ends, "start_time": end_clocks}
+        self._wrong: dict[tuple[int, str, str], str] = {}
         self._ends = () if alike else tuple(at[field] for field in ENDS if field in mapped)
         self._zone = zone
         self._no_end = no_end
@@ -146,8 +150,7 @@ class SpanReader:
                 )
             end = CellTime(day=start.last, time=start.until, offset=start.offset)
         if start.day is None:
-            no_date = say("there is no date (fill it in)")
-            raise ValueError(say("there is no start (fill it in)") if "start" in self._mapped else no_date)
+            raise ValueError(_NO_START if "start" in self._mapped else _NO_DATE)
         said = values[self._at["all_day"]]
         says_all_day = _says_all_day(said) if said else None
         if start.whole or end.whole:
@@ -249,12 +252,18 @@ class SpanReader:
         orders, known = ways[field]
         found = known.get(text)
         if found is None:
+            # So does a slip: a word in place of a date, or dates in an order that nobody can tell.
+            if (wrong := self._wrong.get((id(known), field, text))) is not None:
+                raise ValueError(wrong)
             try:
                 # No word for nothing begins with a digit.
                 nothing = not text[0].isdigit() and is_nothing(text)
                 found = known[text] = EMPTY if nothing else read_cell(text, orders)
             except ValueError as error:
-                raise named(field, text, error) from None
+                said = named(field, text, error)
+                if len(self._wrong) < _MOST_WRONG:
+                    self._wrong[id(known), field, text] = said.args[0]
+                raise said from None
         return found
 
 

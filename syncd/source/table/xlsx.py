@@ -233,26 +233,31 @@ class XlsxFormat:
         part = read_table(name, (at + 1, header), rows, table)
         if (other := above_titles(above)) is not None:
             part.warn(f"{name}:{other[0]}", other[1])
-        if beside:
-            reason = say_count(
-                "{count:,} row has cells beyond the last title, which are not read"
-                " (give that column a title to have it read)",
-                "{count:,} rows have cells beyond the last title, which are not read"
-                " (give that column a title to have it read)",
-                len(beside),
-            )
-            part.warn(f"{name}:{beside[0]}", reason)
+        _tell_of_layout(part, name, beside, headings)
         if twice:
             part.warn(name, twice)
-        if headings:
-            first = min(headings) + 1
-            reason = say_count(
-                "{count:,} row of one merged cell taken for headings and left out",
-                "{count:,} rows of one merged cell taken for headings and left out",
-                len(headings),
-            )
-            part.warn(f"{name}:{first}", reason)
         return part
+
+
+def _tell_of_layout(part: Part, name: str, beside: Sequence[int], headings: frozenset[int]) -> None:
+    """Tell of cells without a title, in the rows `beside`, and of the rows taken for `headings`."""
+    if beside:
+        reason = say_count(
+            "{count:,} row has cells beyond the last title, which are not read"
+            " (give that column a title to have it read)",
+            "{count:,} rows have cells beyond the last title, which are not read"
+            " (give that column a title to have it read)",
+            len(beside),
+        )
+        part.warn(f"{name}:{beside[0]}", reason)
+    if headings:
+        first = min(headings) + 1
+        reason = say_count(
+            "{count:,} row of one merged cell taken for headings and left out",
+            "{count:,} rows of one merged cell taken for headings and left out",
+            len(headings),
+        )
+        part.warn(f"{name}:{first}", reason)
 
 
 def rows_of_sheets(name: str, content: bytes) -> Iterator[tuple[str, list[list[str]]]]:

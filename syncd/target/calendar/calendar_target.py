@@ -270,9 +270,9 @@ class CalendarTarget:
         """Return `changes` as they are: they need nothing from elsewhere."""
         return changes, {}
 
-    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
-        """Return the call that carries out `change` in the section `section_id`."""
-        return portal_event.command(change, section_id, directory)
+    def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
+        """Return the call that carries out `change` in the section `section_id`; its mark names the `ledger`."""
+        return portal_event.command(change, section_id, directory, ledger)
 
     def creator(self, item: Item, caller: int) -> int:
         """Return the caller, but for a meeting in a user's calendar its owner (PORTAL.md 4.2)."""
@@ -312,6 +312,10 @@ class CalendarTarget:
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
         return await observe.observe(portal, links, places, window, self._comparison)
+
+    async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
+        """Return True if an event in the sections and months of `items` bears the mark of one of them."""
+        return self._settings.marker and await observe.stands(portal, items)
 
     def _calendar(self, entry: Entry, directory: Directory) -> Place:
         """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""

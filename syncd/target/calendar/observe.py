@@ -7,7 +7,7 @@ before it counts as gone.
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,8 +17,9 @@ import msgspec
 from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.entry import Window
-from syncd.model.item import CALENDAR_KINDS, Link, Observed, Place
+from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
 from syncd.model.json_values import Json
+from syncd.model.marks import split_mark
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
@@ -29,11 +30,11 @@ from syncd.target.calendar.listed import Listed, is_part
 from syncd.target.calendar.portal_event import MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
-_MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
+_LISTINGS_AT_ONCE = 50
 
 
 class _RuleRow(msgspec.Struct, rename="upper"):
@@ -201,6 +202,31 @@ def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | 
         month = following
 
 
+async def stands(portal: PageReader, items: Sequence[Item]) -> bool:
+    """Return True if an event in the sections and months of `items` bears the mark of one; raises the client's errors.
+
+    Asks for as many listings as one request holds, those in which most of the items would stand. A row of a series
+    tells its mark too, so no master is asked for.
+    """
+    days: dict[tuple[Place, int, str], list[str]] = defaultdict(list)
+    for item in items:
+        if item.section_id is not None:
+            days[item.key.place, item.section_id, item.starts_on[:7]].append(item.starts_on)
+    asked: list[Command] = []
+    for place, section_id, month in sorted(days, key=lambda one: (-len(days[one]), one))[:_LISTINGS_AT_ONCE]:
+        own = days[place, section_id, month]
+        asked += _listings(place, section_id, (date.fromisoformat(min(own)), date.fromisoformat(max(own))))
+    marks: set[str] = set()
+
+    def take(_number: int, reply: Reply) -> None:
+        for row in rows_of(_result(reply)):
+            if isinstance(row, Mapping):
+                marks.add(split_mark(_text(row.get("DESCRIPTION")))[1])
+
+    await portal.read_each(asked, take)
+    return any(item.fields["mark"] in marks for item in items)
+
+
 def _span_to_read(links: Sequence[Link], window: Window) -> tuple[date | None, date | None]:
     """Return the window's bounds; where it has none, those of the links; None where there are no links either."""
     first, last = window.first, window.last
@@ -223,7 +249,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
     if is_part(row) or read.recurrence_id not in (None, "", "0", 0):
         return None
     all_day = read.dt_skip_time == "Y"
-    description, mark = split_mark(_text(read.description))
+    description, mark, ledger = split_mark(_text(read.description))
     event = EventFields(
         name=read.name or "",
         start=start.date().isoformat() if all_day else start.isoformat(),
@@ -253,6 +279,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         version=int(read.version) if read.version else None,
         fields={name: value for name, value in to_fields(event).items() if not (masked and name in _MASKED)},
         mark=mark,
+        ledger=ledger,
         title=event.name,
         start=event.start,
         damage=_damage(read) if read.rrule else "",
@@ -292,12 +319,6 @@ def _formatted(text: str) -> datetime:
     month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec").index(parts[1]) + 1
     hour, minute, second = (int(part) for part in (parts[4] if len(parts) > 4 else "00:00:00").split(":"))
     return datetime(int(parts[3]), month, int(parts[2]), hour, minute, second)
-
-
-def split_mark(text: str) -> tuple[str, str]:
-    """Return a description without its recovery mark, and the mark, "" where there is none."""
-    found = _MARK.search(text)
-    return (text[: found.start()], found.group(1)) if found else (text, "")
 
 
 def _rule(value: Json) -> NativeRule | None:

@@ -21,6 +21,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Span
 from syncd.model.item import Change
 from syncd.model.json_values import Fields, Json
+from syncd.model.marks import marked
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory
@@ -197,8 +198,8 @@ ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.e
 _NOON = 12
 
 
-def command(change: Change, section_id: int, directory: Directory) -> Command:
-    """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+def command(change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
+    """Return the call that carries out `change` for `ledger`; raises ValueError for an adopt, which needs none."""
     calendar = change.key.place
     owner: Mapping[str, Json] = {"type": calendar.kind, "ownerId": calendar.owner}
     match change.op:
@@ -208,7 +209,7 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
         case "create":
             assert change.item is not None
             event = from_fields(change.item.fields)
-            params = {**owner, "section": section_id, **_event(event, directory), **_added(event)}
+            params = {**owner, "section": section_id, **_event(event, directory, ledger), **_added(event)}
             return Command(method=ADD, params=params, success="id")
         case "update":
             assert change.item is not None
@@ -219,7 +220,7 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
                 "id": change.link.remote_id,
                 **owner,
                 "section": section_id,
-                **_event(event, directory),
+                **_event(event, directory, ledger),
                 **_updated(event, before),
             }
             return Command(method=UPDATE, params=params, success="id")
@@ -257,13 +258,12 @@ def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
     return msgspec.structs.replace(event, crm=(*event.crm, *own))
 
 
-def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
+def _event(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
     """The fields that add and update say alike; all values are strings and numbers, so they fit a batch."""
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
         "name": event.name or " ",
-        # The recovery mark, if there is one, stands on a line of its own (PORTAL.md 4.12).
-        "description": f"{event.description}\n[syncd:{event.mark}]".lstrip() if event.mark else event.description,
+        "description": marked(event.description, event.mark, ledger),
         "location": event.location,
         "accessibility": event.accessibility,
         "importance": event.importance,

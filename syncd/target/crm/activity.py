@@ -193,8 +193,8 @@ class ActivityTarget(CardTarget):
         kind = "PHONE" if phone else "EMAIL" if email else ""
         return wire.Communication(type=kind, value=phone or email, entity_type=number_of(person.type), entity=person.id)
 
-    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
-        """Return the call that carries out `change`; a card has no sections."""
+    def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
+        """Return the call that carries out `change`; a card has no sections, and an origin no room for a ledger."""
         return wire.command(change, directory, self._files.parameter(change) if self._has_files else None)
 
     async def fetched(
@@ -218,6 +218,10 @@ class ActivityTarget(CardTarget):
         return await wire.observe(
             portal, links, window if places else None, self._comparison, self._extras, files=self._has_files
         )
+
+    async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
+        """Return True if an activity has the origin of one of the first `items`."""
+        return await wire.stands(portal, [str(item.fields["origin"]) for item in items])
 
 
 def _rendered(template: Template, *, entry: Entry, details: Details, span: Span) -> str:

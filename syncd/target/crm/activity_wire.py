@@ -278,6 +278,14 @@ async def observe(
     return Observation(events=events, gone=gone, comparison=comparison, alien=alien)
 
 
+async def stands(portal: PageReader, origins: Sequence[str]) -> bool:
+    """Return True if an activity has one of the first of `origins`; raises the client's errors."""
+    first = list(origins[:_IDS_PER_LISTING])
+    wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR, "@ORIGIN_ID": first}
+    rows = await portal.read_pages(LIST, {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
+    return any(seen is not None and seen.mark in first for seen in map(read_activity, rows))
+
+
 async def _listed(
     portal: PageReader, ids: Sequence[int], columns: tuple[str, ...], read: Callable[[Json], Observed | None]
 ) -> dict[int, Observed]:

@@ -19,6 +19,7 @@ from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
 from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
+from syncd.model.marks import marked, split_mark
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
@@ -28,7 +29,6 @@ from syncd.portal.people.clients import CrmCard
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.portal.people.owner_types import number_of, owner_type_of
 from syncd.target.base import ShapeContext
-from syncd.target.calendar.observe import split_mark
 from syncd.target.crm.activity_wire import DELETE, LIST, made, read_by_id, stamp
 from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to_send
 from syncd.target.fields import description_text, readable, title_text
@@ -160,7 +160,7 @@ class TodoTarget(CardTarget):
             )
         return word
 
-    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
+    def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
         """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
         if change.op == "delete":
             assert change.link is not None
@@ -175,7 +175,7 @@ class TodoTarget(CardTarget):
             "ownerId": change.key.place.owner,
             "deadline": to_send(todo.deadline, directory),
             "title": todo.title,
-            "description": f"{todo.description}\n[syncd:{todo.mark}]".lstrip() if todo.mark else todo.description,
+            "description": marked(todo.description, todo.mark, ledger),
             "responsibleId": todo.responsible,
         }
         if todo.pings:  # left out means none, and an empty list could not travel in a batch
@@ -205,6 +205,18 @@ class TodoTarget(CardTarget):
     ) -> Observation:
         """Read `links` and, of the cards in `places`, the to-dos with a deadline within `window`."""
         return await _observe(portal, links, [place for place, _ in places], window, self._comparison)
+
+    async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
+        """Return True if a to-do on the cards of the first `items` bears the mark of one of them."""
+        if not (self._settings.marker and items):
+            return False
+        first = items[:_IDS_PER_LISTING]
+        days = [date.fromisoformat(item.starts_on) for item in first]
+        seen = await _observe(
+            portal, (), [item.key.place for item in first], Window(first=min(days), last=max(days)), self._comparison
+        )
+        marks = {one.mark for one in seen.events.values()}
+        return any(item.fields["mark"] in marks for item in first)
 
 
 def _to_fields(todo: TodoFields) -> Fields:
@@ -282,7 +294,7 @@ def _read(row: Json) -> Observed | None:
         return None
     if read.provider_id != PROVIDER:
         return None
-    description, mark = split_mark(read.description or "")
+    description, mark, ledger = split_mark(read.description or "")
     todo = TodoFields(
         title=read.subject or "", deadline=read.deadline or "", description=description, responsible=responsible
     )
@@ -293,6 +305,7 @@ def _read(row: Json) -> Observed | None:
         version=stamp(read.last_updated),
         fields={name: value for name, value in _to_fields(todo).items() if name not in _UNSEEN},
         mark=mark,
+        ledger=ledger,
         title=todo.title,
         start=todo.deadline,
         stamp=made(read.created, read.author_id),

@@ -51,6 +51,8 @@ def test_fields_are_read_and_what_only_the_portal_understands_is_left_out() -> N
     assert details.reminders == (Reminder(before=timedelta(hours=1)),)
     assert (details.organizer, details.attendees) == ("boss@example.com", ("ann@example.com",))
     assert entry.uid == "bitrix24-7"
+    by = read(DESCRIPTION="Daily\n[syncd-by:1a2b3c4d] [syncd:0123456789abcdef]")
+    assert by.details.description == "Daily"
 
 
 @pytest.mark.parametrize(

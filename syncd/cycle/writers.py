@@ -1,0 +1,86 @@
+"""Asks the ledger and the portal what tells of another ledger that writes here; model.second_writer decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from syncd.cycle.sync import Pass
+from syncd.model.item import Item, Link
+from syncd.model.observation import Observation
+from syncd.model.plan import Plan
+from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Looked, Own, Strangers, looked_at, strangers
+from syncd.portal.people.directory import Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writers:
+    """What was found of other ledgers, and after a reading of everything what is to be noted of it.
+
+    `doubted` is True if something stands there already that would be made, or another ledger has written what is ours:
+    then the whole portal has to be read.
+    """
+
+    found: Strangers = NOBODY
+    looked: Looked | None = None
+    doubted: bool = False
+
+
+NO_WRITERS: Final = Writers()
+
+
+async def writers_of(
+    run: Pass,
+    plan: Plan,
+    items: Sequence[Item],
+    links: Sequence[Link],
+    observation: Observation | None,
+    directory: Directory,
+    now: float,
+    *,
+    verify: bool,
+) -> Writers:
+    """Return what `observation` shows of other ledgers; without `verify`, whether all has to be read to know.
+
+    `now` is when the source was read, in unix time. Raises the client's errors.
+    """
+    found = NOBODY
+    # Of single events only their names tell something, and those that an ordinary pass reads nearly all bear ours.
+    if observation is not None and (verify or observation.ledgers - {"", run.ledger_name}):
+        own = await _own(run, directory.caller.id)
+        found = await run.worked_out(strangers, items, links, observation, own)
+        if verify:
+            return Writers(found=found, looked=looked_at(own.looked, observation, links, found, now))
+    new = [change.item for change in plan.changes if change.op == "create" and change.link is None and change.item]
+    return Writers(found=found, doubted=bool(found.made) or bool(new and await _stand_already(run, new)))
+
+
+async def _own(run: Pass, caller: int) -> Own:
+    """Return what is known of the ledger of `run`, by the notes that the run began with; `caller` calls the portal."""
+    notes, portal = run.notes, run.portal
+    given_up = (await run.ledger.notes()).given_up  # also by this run
+    # What stands in the format of the portal's settings is in its server's zone, but for activities.
+    zone_s = 0 if run.sync.target.on_cards else portal.server_offset_s or 0
+    late = {name for one in given_up for name in (one.mark, one.signature)}
+    return Own(
+        name=run.ledger_name,
+        # One that was put back to an earlier state has forgotten what it did since, and whose it took over.
+        looked=notes.looked if notes.restored is None else None,
+        exact=notes.verified is not None and notes.verified.portal == portal.origin,
+        wall_s=portal.skew_s + zone_s,
+        caller=caller,
+        late=frozenset(late),
+    )
+
+
+async def _stand_already(run: Pass, new: Sequence[Item]) -> bool:
+    """Return True if something bears the mark of one of the `new` items; raises the client's errors.
+
+    An ordinary pass does not read the portal, and another ledger at work makes what is new in the source as well. So
+    what is to be made is looked for, as what is to be changed is looked at; one request tells enough.
+    """
+    verified = run.notes.verified
+    if verified is None or 0 <= run.clock.now() - verified.at < CLOCKS_APART_S:
+        return False
+    return await run.sync.target.stands(run.portal, new)

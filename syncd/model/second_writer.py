@@ -1,0 +1,278 @@
+"""Whether another ledger writes the events of this one: a copy of the config, an old server that still runs. Pure.
+
+An event that bears the mark of an item of ours, and ...                                             shows
+---------------------------------------------------------------------------------------------------  ------------------
+another ledger's name, although we have written it since we first read the portal                    a second writer
+another ledger's name, made since we first read the portal, for an item without a link, or beside
+ the event of one                                                                                    a second writer
+our name or none, made since we last read the portal, for an item without a link: no request of ours
+ made it, so a copy of this ledger did                                                               a second writer
+another ledger's name, and none of that                                                              a lost ledger's
+
+Without marks an event that looks like an item, made by our user since we last read the portal, may as well be that
+person's own: it is told. When something was made is told by its id, for the portal counts them up, and by its stamp:
+both have to say so, for each can deceive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from syncd.errors import GuardError
+from syncd.lang.saying import Saying, say, say_count
+from syncd.model.entry import Problem
+from syncd.model.item import Item, Link, Observed
+from syncd.model.observation import Observation, mark_of
+from syncd.model.stamp import Stamp, made_since
+
+CLOCKS_APART_S: Final = 60.0
+"""How far the portal's clock may be from what is known of it."""
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to where the portal is known: unix time and highest id at the first look, and at the last one.
+
+    `others` are the ledgers whose events were taken over.
+    """
+
+    since: float
+    first: int
+    at: float
+    last: int
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What is known of this ledger: its name, "" for none yet, what it has looked at, and what it cannot know.
+
+    `looked` is None where nothing can be told: before the first look, and after the ledger was put back. `exact` is
+    True if it knows whatever it has done since the last look. `wall_s` is how far the portal's wall clock is ahead of
+    unix time here, `caller` the webhook's user, and `late` are marks and signatures of creates that may come late.
+    """
+
+    name: str
+    looked: Looked | None
+    exact: bool
+    wall_s: float
+    caller: int
+    late: frozenset[str] = frozenset()
+
+    def is_foreign(self, seen: Observed) -> bool:
+        """Return True if another ledger wrote the mark of an event."""
+        return seen.ledger not in ("", self.name)
+
+    def is_lost(self, seen: Observed) -> bool:
+        """Return True if it was a ledger whose events were taken over."""
+        return self.looked is not None and seen.ledger in self.looked.others
+
+    def made_since_first(self, seen: Observed) -> bool:
+        """Return True if an event was certainly made after the first look."""
+        looked = self.looked
+        return looked is not None and seen.remote_id > looked.first and self._made_since(seen, looked.since)
+
+    def made_since_last(self, seen: Observed) -> bool:
+        """Return True if an event was certainly made after the last look, and by nothing that this ledger did."""
+        looked = self.looked
+        return (
+            self.exact
+            and looked is not None
+            and seen.remote_id > looked.last
+            and seen.mark not in self.late
+            and self._made_since(seen, looked.at)
+        )
+
+    def made_it(self, seen: Observed) -> bool:
+        """Return True if the webhook's user made an event."""
+        stamp = Stamp.parse(seen.stamp)
+        return stamp is not None and stamp.by == self.caller > 0
+
+    def _made_since(self, seen: Observed, moment: float) -> bool:
+        return made_since(seen.stamp, moment + self.wall_s + CLOCKS_APART_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strangers:
+    """What other ledgers did, as far as it shows.
+
+    `made` are the events that prove a second writer at work, in the order of their ids. `taken` tells of how many
+    events of lost ledgers the marks were found for the first time, by ledger; `alike` are events that may be another
+    writer's. `own` is the name of this ledger.
+    """
+
+    made: tuple[Observed, ...] = ()
+    taken: Mapping[str, int] = field(default_factory=dict)
+    alike: tuple[Observed, ...] = ()
+    own: str = ""
+
+    def check(self, sync: str) -> None:
+        """Raise GuardError if a second writer is at work."""
+        if self.made:
+            raise GuardError(
+                say(
+                    "{sync}: {who}, such as {event}; nothing was sent",
+                    sync=sync,
+                    who=self._who,
+                    event=_named(self.made[0]),
+                ),
+                say(
+                    "stop the other one, as an old server, a copy of the config or a run with another state; then run"
+                    " `syncd sync {sync} --force` once, which takes over what it made",
+                    sync=sync,
+                ),
+            )
+
+    @property
+    def _who(self) -> Saying:
+        if others := self.writers:
+            return say("another syncd (its ledger is {ledgers}) works on the same events", ledgers=others)
+        # An activity's mark names no ledger, nor do those of earlier versions.
+        if self.made[0].ledger:
+            return say("another syncd with a copy of this state works on the same events")
+        return say("another syncd works on the same events")
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The other ledgers that are at work, as far as they have names."""
+        return tuple(sorted({seen.ledger for seen in self.made} - {"", self.own}))
+
+    def problems(self, where: str) -> tuple[Problem, ...]:
+        """Return what people are told where no pass is refused; `where` is the source."""
+        told = [
+            say_count(
+                "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd"
+                " still works with that one, stop it",
+                "takes over {count:,} events made by another ledger ({ledger}), as after a state was lost; if a syncd"
+                " still works with that one, stop it",
+                number,
+                ledger=ledger,
+            )
+            for ledger, number in sorted(self.taken.items())
+        ]
+        if self.alike:
+            told.append(
+                say_count(
+                    "syncd's own user made {count:,} event like those of this sync since it last looked, such as"
+                    " {event}; if another syncd works with this config, stop it",
+                    "syncd's own user made {count:,} events like those of this sync since it last looked, such as"
+                    " {event}; if another syncd works with this config, stop it",
+                    len(self.alike),
+                    event=_named(self.alike[0]),
+                )
+            )
+        return tuple(Problem(where=where, kind="warning", reason=one) for one in told)
+
+
+def _named(seen: Observed) -> str:
+    return f"«{seen.title}» ({seen.start}, id {seen.remote_id})"
+
+
+NOBODY: Final = Strangers()
+
+
+def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observation, own: Own) -> Strangers:
+    """Return what an observation shows of other ledgers; `items` are wanted, `links` what this ledger has linked.
+
+    Of what has no link only a reading of everything tells.
+    """
+    by_id = {link.remote_id: link for link in links}
+    foreign = [seen for seen in chain(observation.events.values(), observation.elsewhere) if own.is_foreign(seen)]
+    free = [seen for number, seen in observation.events.items() if number not in by_id] if observation.whole else []
+    fresh = [seen for seen in free if own.made_since_last(seen)]
+    if not foreign and not fresh:
+        return NOBODY
+    holders = _Holders(items, by_id, observation)
+    own_marked = [seen for seen in foreign if holders.has(seen)]
+    made = {seen.remote_id: seen for seen in chain(_written(own_marked, holders, own), _copied(fresh, holders, own))}
+    taken = Counter(seen.ledger for seen in own_marked if seen.remote_id not in made and not own.is_lost(seen))
+    alike = [seen for seen in fresh if not seen.mark and own.made_it(seen) and holders.show(seen, own.late)]
+    return Strangers(made=_in_order(made.values()), taken=taken, alike=_in_order(alike), own=own.name)
+
+
+def _in_order(events: Iterable[Observed]) -> tuple[Observed, ...]:
+    return tuple(sorted(events, key=lambda seen: seen.remote_id))
+
+
+def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
+    """Yield those of the events with our marks and others' names that a ledger at work must have written."""
+    for seen in foreign if own.looked is not None else ():
+        if holders.link(seen) is not None:
+            # What was taken over of a lost ledger bears its name until it is written again.
+            proves = not own.is_lost(seen)
+        else:
+            # A person's copy has the mark and the name of its original: beside that one it proves nothing if the
+            # original may have had this name before we wrote it, which one that we have made ourselves never had.
+            first = holders.beside(seen)
+            known = first is not None and own.is_lost(seen) and not own.made_since_first(first)
+            proves = own.made_since_first(seen) and not known
+        if proves:
+            yield seen
+
+
+def _copied(fresh: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
+    """Yield the events with the mark of an item that has no link, which a copy of this ledger must have made."""
+    for seen in fresh:
+        if not own.is_foreign(seen) and seen.mark in holders.unlinked and (holders.unforgeable or own.made_it(seen)):
+            yield seen
+
+
+class _Holders:
+    """The items of a sync by their marks, with a link and without, and by their looks."""
+
+    def __init__(self, items: Iterable[Item], links: Mapping[int, Link], observation: Observation) -> None:
+        self._observation, self._links = observation, links
+        comparison = observation.comparison
+        known = {link.key for link in links.values()}
+        self._new = [item for item in items if item.key not in known]
+        self.unlinked = {comparison.mark(item) for item in self._new}
+        self.linked = {mark_of(link, comparison): link for link in links.values()}
+        self.unforgeable = bool(comparison.mark_field)
+        """Whether only REST can set what items are marked by (PORTAL.md 6.1)."""
+        self._shown: frozenset[str] | None = None
+
+    def link(self, seen: Observed) -> Link | None:
+        """Return the link of an event, None if it has none."""
+        link = self._links.get(seen.remote_id)
+        return link if link is not None and self._observation.of(link) is seen else None
+
+    def beside(self, seen: Observed) -> Observed | None:
+        """Return the event of the link to which the mark of `seen` belongs, None if there is no such link or event."""
+        link = self.linked.get(seen.mark)
+        return self._observation.of(link) if link is not None else None
+
+    def has(self, seen: Observed) -> bool:
+        """Return True if an event bears the mark of an item: of its own, if it has a link."""
+        link = self.link(seen)
+        if link is not None:
+            return seen.mark == mark_of(link, self._observation.comparison)
+        return seen.mark in self.unlinked or seen.mark in self.linked
+
+    def show(self, seen: Observed, late: Collection[str]) -> bool:
+        """Return True if an event looks like an item that bears no mark, or like its event."""
+        signature = self._observation.comparison.signature
+        if self._shown is None:
+            new = {signature(item) for item in self._new if not item.fields.get("mark")}
+            events = (self._observation.of(link) for link in self._links.values() if not link.sent.get("mark"))
+            self._shown = frozenset(new | {signature(one) for one in events if one is not None}) - {"", *late}
+        return signature(seen) in self._shown
+
+
+def looked_at(
+    before: Looked | None, observation: Observation, links: Iterable[Link], found: Strangers, now: float
+) -> Looked:
+    """Return what is known after a look at everything, at unix time `now`; `before` None: all there is counts as older.
+
+    What a second writer made is taken over, or the pass would have been refused.
+    """
+    highest = max((*observation.events, *(link.remote_id for link in links)), default=0)
+    others = {*(before.others if before is not None else ()), *found.taken, *found.writers}
+    if before is None or found.made:
+        return Looked(since=now, first=highest, at=now, last=highest, others=tuple(sorted(others)))
+    return replace(before, at=now, last=highest, others=tuple(sorted(others)))
