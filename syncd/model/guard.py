@@ -71,11 +71,13 @@ class Guard:
         removed, known = len(plan.removed_uids), plan.known_uids
         if removed and not self.max_removed.allows(removed, known):
             raise GuardError(
-                say(
-                    "{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more"
+                say_count(
+                    "{sync}: {count} of {known} known entries is gone from the source and would be deleted, more"
                     " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                    "{sync}: {count} of {known} known entries are gone from the source and would be deleted, more"
+                    " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                    removed,
                     sync=sync,
-                    removed=removed,
                     known=known,
                     max_removed=str(self.max_removed),
                     examples=_examples(plan, plan.removed_uids),
@@ -92,12 +94,15 @@ class Guard:
             # A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Created
             # again, they would stand there twice as soon as the rights come back.
             raise GuardError(
-                say(
-                    "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
+                say_count(
+                    "{sync}: the events of {count} of {known} known entries no longer exist in the portal and would"
                     " be created again, more than max_changed = {max_changed} allows"
                     " ({examples}); nothing was sent",
+                    "{sync}: the events of {count} of {known} known entries no longer exist in the portal and would"
+                    " be created again, more than max_changed = {max_changed} allows"
+                    " ({examples}); nothing was sent",
+                    vanished,
                     sync=sync,
-                    vanished=vanished,
                     known=known,
                     max_changed=str(self.max_changed),
                     examples=_examples(plan, plan.vanished_uids),
@@ -111,11 +116,13 @@ class Guard:
         changed = len(plan.changed_uids)
         if not self.max_changed.allows(changed, known):
             raise GuardError(
-                say(
-                    "{sync}: {changed} of {known} known entries would change, more than max_changed ="
+                say_count(
+                    "{sync}: {count} of {known} known entries would change, more than max_changed ="
                     " {max_changed} allows ({examples}); nothing was sent",
+                    "{sync}: {count} of {known} known entries would change, more than max_changed ="
+                    " {max_changed} allows ({examples}); nothing was sent",
+                    changed,
                     sync=sync,
-                    changed=changed,
                     known=known,
                     max_changed=str(self.max_changed),
                     examples=_examples(plan, plan.changed_uids),
