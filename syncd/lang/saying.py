@@ -16,8 +16,6 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Union
 
-import orjson
-
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
 _MARK: Final = '{"say":'
@@ -85,6 +83,8 @@ def joined(texts: Sequence[str]) -> str:
 
 def stored(text: str) -> str:
     """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are."""
+    import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
+
     if isinstance(text, Saying):
         return orjson.dumps(_document(text)).decode()
     return orjson.dumps({"say": "{text}", "values": {"text": text}}).decode() if text.startswith(_MARK) else text
@@ -94,6 +94,8 @@ def restored(text: str) -> str:
     """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none."""
     if not text.startswith(_MARK):
         return text
+    import orjson  # noqa: PLC0415 - as above
+
     try:
         found = _saying(orjson.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):  # what another version wrote, or nobody
