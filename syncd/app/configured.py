@@ -72,11 +72,11 @@ async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
         if not config.state_given:
             raise ConfigError(
                 say(
-                    "{path}: its state {shown} belongs to {other}, which has a sync {name} too",
+                    "{path}: its state {shown} belongs to {other}, which has a sync {name!r} too",
                     path=str(config.path),
                     shown=ledger.shown,
                     other=path,
-                    name=repr(name),
+                    name=name,
                 ),
                 say("give one of the two a `state` of its own, or the sync another name"),
             )

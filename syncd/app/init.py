@@ -27,7 +27,7 @@ from syncd.model.entry import Snapshot, Timed, Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
-from syncd.portal.people.directory import Directory, read_directory, server_zone
+from syncd.portal.people.directory import Directory, User, read_directory, server_zone
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.google.recognised import first_keys
@@ -91,9 +91,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         has_crm=may_crm,
         account=account,
         caller=directory.caller.id if directory is not None else None,
-        people=tuple(f"{user.id}: {user.full_name} <{user.email}>" for user in directory.users if user.active)
-        if directory is not None
-        else (),
+        people=tuple(_called(user) for user in directory.users if user.active) if directory is not None else (),
         groups=tuple(f"{group.id}: {group.name}" for group in directory.groups) if directory is not None else (),
     )
     text = compose(first)
@@ -104,6 +102,10 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         snapshot = await _read(_proved(text, folder), clock)
     doubts = (*(found.doubts if found is not None else ()), *_doubts(first), *_zone_doubts(first, snapshot))
     return Start(text=text, snapshot=snapshot, doubts=doubts)
+
+
+def _called(user: User) -> str:
+    return f"{user.id}: {user.full_name}" + (f" <{user.email}>" if user.email else "")
 
 
 def _checked(webhook: str) -> str:

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 
 from syncd.app.documents import iso
 from syncd.app.report import cell
@@ -63,6 +64,7 @@ class SyncSummary:
 
 
 HEADER = tuple(one.name for one in fields(SyncSummary))
+_MOMENTS = ("last_pass", "last_success", "paused")
 
 
 def summary_of(
@@ -106,7 +108,7 @@ def summary_csv(summaries: Sequence[SyncSummary]) -> str:
 
 def summary_page(summaries: Sequence[SyncSummary], *, since: float, until: float) -> str:
     """Return the report as one HTML page that needs nothing else, fit to be mailed."""
-    title = told(say("syncd: {since} to {until}", since=iso(since) or "", until=iso(until) or ""))
+    title = told(say("syncd: {since} to {until}", since=_moment(since), until=_moment(until)))
     rows = (tag("tr", *(tag("td", _told(name, value)) for name, value in _values(one).items())) for one in summaries)
     head = tag("head", tag("meta", charset="utf-8"), tag("title", title))
     table = tag(
@@ -125,7 +127,15 @@ def _values(one: SyncSummary) -> dict[str, Json]:
 
 def _told(name: str, value: Json) -> str:
     """Return a cell of the page, which is for people alone."""
-    return told(STATES.get(str(value), str(value))) if name == "state" else _text(value)
+    if name == "state":
+        return told(STATES.get(str(value), str(value)))
+    if name in _MOMENTS and isinstance(value, str):
+        return told(say("{moment}", moment=datetime.fromisoformat(value).astimezone()))
+    return _text(value)
+
+
+def _moment(unix: float) -> datetime:
+    return datetime.fromtimestamp(unix).astimezone()
 
 
 def _text(value: Json) -> str:

@@ -188,7 +188,7 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger |
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(
                 say(
-                    "{where}: portal names {portal}, which is not there", where=source.where, portal=repr(source.portal)
+                    "{where}: portal names {portal!r}, which is not there", where=source.where, portal=source.portal
                 ),
                 say("see [portals]"),
             )

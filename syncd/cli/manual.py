@@ -47,7 +47,8 @@ def manual() -> str:
 
 
 def _page(parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield f'.TH SYNCD 1 "" "syncd {__version__}" "{told(say("User Commands"))}"'
+    book = told(say("User Commands"))
+    yield f'.TH SYNCD 1 "" "syncd {__version__}" "{book}"'
     short = told(say("keeps Bitrix24 calendars in step with a schedule that is kept elsewhere"))
     yield from (_heading(say("NAME")), rf"syncd \- {_plain(short)}")
     yield from (_heading(say("SYNOPSIS")), f".B syncd\n{_plain(_usage(parser))}")

@@ -154,7 +154,7 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     portal = commands.add_parser(
         "portal", help=say("list what the portal has, ask how it behaves, or authorize an application")
     )
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe", "authorize"))
+    _choice(portal, "what", ("owners", "sections", "limits", "probe", "authorize"))
     portal.add_argument(
         "name", nargs="?", metavar=_NAME, help=say("`authorize` the application of this [portals.NAME]")
     )
@@ -201,7 +201,9 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _json(status)
     history = commands.add_parser("history", help=say("show the last runs, or what one run changed"))
     _names(history)
-    history.add_argument("--run", dest="run_id", type=int, metavar="N", help=say("what run N changed, field by field"))
+    history.add_argument(
+        "--run", dest="run_id", type=_number, metavar="N", help=say("what run N changed, field by field")
+    )
     history.add_argument("--last", type=_count, metavar="N", help=say("so many runs of each sync (default: 20)"))
     _json(history)
     report = commands.add_parser("report", help=say("one report over all syncs: what was done, and how each stands"))
@@ -308,7 +310,7 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _json(migrate)
 
     undo = commands.add_parser("undo", help=say("take back what one run did; what people changed since is left"))
-    undo.add_argument("run_id", type=int, metavar=_RUN_ID, help=say("number of the run, as `sync` prints it"))
+    undo.add_argument("run_id", type=_number, metavar=_RUN_ID, help=say("number of the run, as `sync` prints it"))
     _yes(undo)
     _force(undo)
     _json(undo)
@@ -374,7 +376,7 @@ def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     completion = commands.add_parser(
         "completion", help=say("print what makes a shell complete syncd's commands and names")
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    _choice(completion, "shell", ("bash", "zsh", "fish"))
 
 
 def _add_steering(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -408,13 +410,24 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=say("one JSON document on stdout"))
 
 
+def _choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...]) -> None:
+    """Add an argument that errors call by what it may be, as the usage line does: its name is a word of the code."""
+    parser.add_argument(name, choices=choices, metavar="{" + ",".join(choices) + "}")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(told(say("{text!r} is no whole number", text=text)))
+    return int(text)
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(told(say("{text} is no number from 1 to 10000", text=repr(text))))
+        raise argparse.ArgumentTypeError(told(say("{text!r} is no number from 1 to 10000", text=text)))
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(told(say("{text} is not a port (0 to 65535)", text=repr(text))))
+        raise argparse.ArgumentTypeError(told(say("{text!r} is not a port (0 to 65535)", text=text)))
     return int(text)

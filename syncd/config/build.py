@@ -15,7 +15,7 @@ from syncd.config.build_extra import build_extra, refuse_misplaced
 from syncd.config.build_fields import build_fields
 from syncd.config.build_service import build_when
 from syncd.config.build_target import build_target
-from syncd.config.config_file import ConfigFile, did_you_mean
+from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import (
     AppConfig,
     LimitsConfig,
@@ -38,6 +38,7 @@ from syncd.config.tables import (
     SyncTable,
 )
 from syncd.config.toml_lines import KeyPath
+from syncd.config.wrong_values import did_you_mean
 from syncd.errors import message_of
 from syncd.lang.saying import say
 from syncd.model.filter import Filter, compile_condition

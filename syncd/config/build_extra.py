@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from syncd.config.config_file import ConfigFile, did_you_mean
+from syncd.config.config_file import ConfigFile
 from syncd.config.tables import SyncTable
 from syncd.config.toml_lines import KeyPath
+from syncd.config.wrong_values import did_you_mean
 from syncd.lang.saying import say
 from syncd.model.template import Template
 
@@ -99,7 +100,7 @@ def build_extra(file: ConfigFile, table: Mapping[str, Any], path: KeyPath) -> tu
         elif name in _FROM_ENTRIES:
             found.append((name, file.template(_text(file, value, (*path, name)), *path, name)))
         elif name in _FLAGS and value not in ("Y", "N"):
-            raise file.error((*path, name), say('must be "Y" or "N", not {value}', value=repr(value)))
+            raise file.error((*path, name), say('must be "Y" or "N", not {value!r}', value=value))
         else:
             found.append((name, _text(file, value, (*path, name))))
     if table.get("PROVIDER_ID") == _OF_TODOS:

@@ -8,10 +8,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from syncd.config.config_file import ConfigFile, did_you_mean
+from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import FieldsConfig
 from syncd.config.tables import FieldsTable
 from syncd.config.toml_lines import KeyPath
+from syncd.config.wrong_values import did_you_mean
 from syncd.lang.saying import say
 from syncd.model.colors import COLORS, color_of
 from syncd.model.filter import Condition, compile_condition

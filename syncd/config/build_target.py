@@ -91,10 +91,10 @@ def _read_aliases(path: Path) -> Mapping[str, int | str]:
         if filled[0] in aliases:
             raise ValueError(
                 say(
-                    "names {path}, whose line {line} gives {name} a second time",
+                    "names {path}, whose line {line} gives {name!r} a second time",
                     path=str(path),
                     line=line,
-                    name=repr(filled[0]),
+                    name=filled[0],
                 )
             )
         aliases[filled[0]] = filled[1]
@@ -117,9 +117,9 @@ def _table_text(path: Path) -> str:
     if (odd := _MISREAD.search(text)) is not None:
         raise ValueError(
             say(
-                "names {path}, which is neither UTF-8 nor Windows-1251 ({text}); save it as UTF-8",
+                "names {path}, which is neither UTF-8 nor Windows-1251 ({text!r}); save it as UTF-8",
                 path=str(path),
-                text=repr(odd[0]),
+                text=odd[0],
             )
         )
     return text

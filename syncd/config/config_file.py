@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,27 +14,13 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import Secret, read_secret, secret_forms
 from syncd.config.tables import Table
 from syncd.config.toml_lines import KeyPath, TomlLines
+from syncd.config.wrong_values import did_you_mean, explained, hints_of, inner_table
 from syncd.errors import ConfigError, message_of
 from syncd.lang.saying import say
-from syncd.model.names import nearest
 from syncd.model.template import Template, compile_template
 
 T = TypeVar("T", bound=Table)
 R = TypeVar("R")
-
-_PLACE: Final = re.compile(r" - at `\$(?P<path>.*)`$")
-_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[(\.\.\.)\]")
-_EXPECTED: Final = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
-_MISSING: Final = re.compile(r"missing required field `(?P<field>[^`]+)`")
-_WORDS: Final = {
-    "str": say("text in quotes"),
-    "int": say("a whole number"),
-    "float": say("a number"),
-    "bool": say("true or false"),
-    "array": say("a list"),
-    "object": say("a table"),
-    "null": say("nothing"),
-}
 
 
 class ConfigFile:
@@ -167,7 +150,7 @@ class ConfigFile:
     def _refuse_unknown_within(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
         # msgspec could refuse unknown keys itself, but names neither the line nor the nearest known key.
         self.refuse_unknown(table, kind.__struct_fields__, path)
-        hints = _hints(kind)
+        hints = hints_of(kind)
         for key, value in table.items():
             inner = inner_table(hints[key])
             if inner is not None and isinstance(value, dict):
@@ -175,67 +158,5 @@ class ConfigFile:
 
     def _explained(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath, message: str) -> ConfigError:
         """Return msgspec's `message` about `table` in the terms of TOML, with the key it is about."""
-        found = _PLACE.search(message)
-        steps = tuple(_STEP.findall(found["path"])) if found else ()
-        inner: KeyPath = tuple(name or int(index) for name, index, rest in steps if not rest)
-        missing = _MISSING.search(message)
-        if missing is not None:
-            return self.error((*path, *inner, missing["field"]), say("is missing"))
-        value: Any = table
-        for step in inner:
-            value = value[step]
-        choices = _choices(kind, inner)
-        if choices and isinstance(value, str):
-            said = say('must be one of {choices}, not "{value}"', choices=tuple(choices), value=value)
-            return self.error((*path, *inner), said, did_you_mean(value, choices))
-        expected = _EXPECTED.search(message)
-        if expected is None:
-            return self.error((*path, *inner), message[: found.start()] if found else message)
-        wanted = _either(_WORDS.get(each.strip(), each) for each in expected["wanted"].split("|") if "null" not in each)
-        return self.error(
-            (*path, *inner),
-            say("must be {wanted}, not {got}", wanted=wanted, got=_WORDS.get(expected["got"], expected["got"])),
-        )
-
-
-def _either(words: Iterable[str]) -> str:
-    """Return what may stand there, in words: "text in quotes or a list"."""
-    first, *others = words
-    for other in others:
-        first = say("{one} or {other}", one=first, other=other)
-    return first
-
-
-@cache
-def _hints(kind: type[Table]) -> Mapping[str, Any]:
-    """Return the types of the fields of `kind`; a config has a few kinds of tables, and maybe hundreds of each."""
-    return get_type_hints(kind)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the remedy that names the nearest of `known`, empty if none is close."""
-    close = nearest(name, known)
-    return say('did you mean "{close}"?', close=close) if close else ""
-
-
-def inner_table(hint: object) -> type[Table] | None:
-    """Return the table that a key with the type `hint` holds, None if it holds something else."""
-    return next((one for one in _options(hint) if isinstance(one, type) and issubclass(one, Table)), None)
-
-
-def _options(hint: object) -> tuple[Any, ...]:
-    """Return the members of a union, or the type itself."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
-    """Return the texts allowed at `path` in a `kind`, () where any text is; with true and false where they are too."""
-    hint: Any = kind
-    for step in path:
-        table = inner_table(hint)
-        if table is None or not isinstance(step, str):
-            return ()
-        hint = _hints(table)[step]
-    options = _options(hint)
-    words = tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))
-    return (*words, "true", "false") if words and bool in options else words
+        inner, said, remedy = explained(kind, table, message)
+        return self.error((*path, *inner), said, remedy)

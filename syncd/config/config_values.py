@@ -388,7 +388,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 raise self.unknown(name)
         if portal is not None and portal not in {one.name for one in self.portals}:
             remedy = say("it has: {names}", names=tuple(one.name for one in self.portals))
-            raise ConfigError(say("{path} has no portal {portal}", path=str(self.path), portal=repr(portal)), remedy)
+            raise ConfigError(say("{path} has no portal {portal!r}", path=str(self.path), portal=portal), remedy)
         return tuple(
             sync.name
             for sync in self.syncs
@@ -401,8 +401,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         known = [sync.name for sync in self.syncs]
         close = nearest(name, known)
         return ConfigError(
-            say("{path} has no sync {name}", path=str(self.path), name=repr(name)),
-            say("did you mean {close}?", close=repr(close))
+            say("{path} has no sync {name!r}", path=str(self.path), name=name),
+            say("did you mean {close!r}?", close=close)
             if close
             else say("it has: {names}", names=tuple(known) or say("none")),
         )

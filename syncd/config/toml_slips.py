@@ -57,8 +57,14 @@ def message(said: str) -> str:
         for name in names:
             pattern = pattern.replace(re.escape(f"{{{name}}}"), "(.*)")
         if found := re.fullmatch(pattern, said, re.DOTALL):
-            return Saying(one.form, "", dict(zip(names, found.groups(), strict=True)))
+            return Saying(one.form, "", {name: _dotted(text) for name, text in zip(names, found.groups(), strict=True)})
     return said
+
+
+def _dotted(text: str) -> str:
+    """Return a key as the config writes it: tomllib shows a table as a tuple of Python."""
+    steps = re.findall(r"'([^']*)'", text) if text.startswith("('") else []
+    return f"[{'.'.join(steps)}]" if steps else text
 
 
 def remedy(line: str, column: int, said: str) -> str:

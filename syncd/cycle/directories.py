@@ -173,8 +173,8 @@ async def ensure_sections(
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Refused):
                 troubled[place] = say(
-                    "section {name} could not be created: {said}",
-                    name=repr(name),
+                    "section {name!r} could not be created: {said}",
+                    name=name,
                     said=_why(outcome),
                 )
         directory = await _awaited(run, directory, missing)
@@ -182,7 +182,7 @@ async def ensure_sections(
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
                 renamed = say(
-                    "section {name} was created, but the portal changed its name: use its id", name=repr(name)
+                    "section {name!r} was created, but the portal changed its name: use its id", name=name
                 )
                 troubled.setdefault(place, renamed)
         # What nobody answered and what stands there now, although it did not before, is ours all the same.

@@ -288,11 +288,11 @@ def _told(sync: Sync, found: Recognised) -> Iterator[Problem]:
         reason = say(
             "the source has new uids for {number} of the {known} entries known of it; they were recognised by"
             " calendar, title and start, so nothing is made twice. Where uids change, an entry with a new title or"
-            " start counts as a new one, and the old one as gone (on_removed = {on_removed}). Have the source keep its"
-            ' uids; where it cannot, set uids = "content" in [[sync]] {sync}',
+            ' start counts as a new one, and the old one as gone (on_removed = "{on_removed}"). Have the source keep'
+            ' its uids; where it cannot, set uids = "content" in [[sync]] {sync}',
             number=number,
             known=known,
-            on_removed=repr(sync.policy.on_removed),
+            on_removed=sync.policy.on_removed,
             sync=sync.name,
         )
         yield Problem(where=where, kind="warning", reason=reason)

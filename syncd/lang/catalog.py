@@ -102,10 +102,24 @@ def formatter(language: Language) -> Formatter:
     return ENGLISH if language == "en" else _Local(language)
 
 
+_SAID_BY_LIBRARIES: Final = (
+    "Name or service not known",
+    "No address associated with hostname",
+    "Temporary failure in name resolution",
+    "Non-recoverable failure in name resolution",
+    "certificate has expired",
+    "certificate is not yet valid",
+    "self-signed certificate",
+    "self-signed certificate in certificate chain",
+    "unable to get local issuer certificate",
+)
+"""What the resolver and OpenSSL say most often of a connection."""
+
+
 @cache
 def _said_by_system() -> frozenset[str]:
     """Return what the system may say of a failed call; it stands in messages as it came, in English."""
-    return frozenset(os.strerror(number) for number in errno.errorcode)
+    return frozenset(os.strerror(number) for number in errno.errorcode).union(_SAID_BY_LIBRARIES)
 
 
 class _Local(Formatter):

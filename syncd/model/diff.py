@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from syncd.lang.saying import Saying, Value, say
+from syncd.lang.saying import Saying, Value, say, say_count
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
@@ -340,10 +340,11 @@ def _edited(
         draft.changes.append(change)
         return
     elif policy.on_conflict == "source":
-        reason = say(
-            "{reason}; corrected {times} times in a row and edited again each time, so it is left",
+        reason = say_count(
+            "{reason}; corrected {count} time in a row and edited again each time, so it is left",
+            "{reason}; corrected {count} times in a row and edited again each time, so it is left",
+            link.same_updates,
             reason=reason,
-            times=link.same_updates,
         )
         change = replace(change, reason=reason)
     draft.conflict(change, item.where)

@@ -82,11 +82,13 @@ class Guard:
 
     def _removing(self, plan: Plan, sync: str) -> GuardError:
         return GuardError(
-            say(
-                "{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more"
+            say_count(
+                "{sync}: {count} of {known} known entries is gone from the source and would be deleted, more"
                 " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                "{sync}: {count} of {known} known entries are gone from the source and would be deleted, more"
+                " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                len(plan.removed_uids),
                 sync=sync,
-                removed=len(plan.removed_uids),
                 known=plan.known_uids,
                 max_removed=str(self.max_removed),
                 examples=_examples(plan, plan.removed_uids),
@@ -99,12 +101,15 @@ class Guard:
 
     def _making_again(self, plan: Plan, sync: str) -> GuardError:
         return GuardError(
-            say(
-                "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
+            say_count(
+                "{sync}: the events of {count} of {known} known entries no longer exist in the portal and would"
                 " be created again, more than max_changed = {max_changed} allows"
                 " ({examples}); nothing was sent",
+                "{sync}: the events of {count} of {known} known entries no longer exist in the portal and would"
+                " be created again, more than max_changed = {max_changed} allows"
+                " ({examples}); nothing was sent",
+                len(plan.vanished_uids),
                 sync=sync,
-                vanished=len(plan.vanished_uids),
                 known=plan.known_uids,
                 max_changed=str(self.max_changed),
                 examples=_examples(plan, plan.vanished_uids),
@@ -118,11 +123,13 @@ class Guard:
 
     def _changing(self, plan: Plan, sync: str) -> GuardError:
         return GuardError(
-            say(
-                "{sync}: {changed} of {known} known entries would change, more than max_changed ="
+            say_count(
+                "{sync}: {count} of {known} known entries would change, more than max_changed ="
                 " {max_changed} allows ({examples}); nothing was sent",
+                "{sync}: {count} of {known} known entries would change, more than max_changed ="
+                " {max_changed} allows ({examples}); nothing was sent",
+                len(plan.changed_uids),
                 sync=sync,
-                changed=len(plan.changed_uids),
                 known=plan.known_uids,
                 max_changed=str(self.max_changed),
                 examples=_examples(plan, plan.changed_uids),

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.errors import GuardError
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_count
 from syncd.model.adoption import Adoptable
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
@@ -79,11 +79,13 @@ def check_visible(plan: TakeBack, sync: str) -> None:
     """
     if plan.sought >= CHANGES_COUNT_FROM and 2 * plan.missing > plan.sought:
         raise GuardError(
-            say(
-                "{sync}: {missing} of {sought} events can no longer be seen in the portal and would be"
+            say_count(
+                "{sync}: {count} of {sought} events can no longer be seen in the portal and would be"
                 " forgotten; nothing was sent, nothing is forgotten",
+                "{sync}: {count} of {sought} events can no longer be seen in the portal and would be"
+                " forgotten; nothing was sent, nothing is forgotten",
+                plan.missing,
                 sync=sync,
-                missing=plan.missing,
                 sought=plan.sought,
             ),
             say("may syncd's user still see these calendars? If people have deleted the events, run it with --force"),

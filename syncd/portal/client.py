@@ -17,7 +17,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, StoppedError, SyncdError
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_as
 from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
@@ -324,7 +324,7 @@ class Portal:
     @property
     def caller(self) -> str:
         """What makes the calls, for messages: "webhook" or "application"."""
-        return "webhook" if self.application is None else "application"
+        return say_as("caller", "webhook") if self.application is None else say_as("caller", "application")
 
     def refused(self, why: Refused | Unknown) -> SyncdError:
         """Return the error that explains why nothing more can be sent to this portal."""

@@ -65,7 +65,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(say("unknown fault {kind}", kind=repr(self.kind)), _known(self.kind))
+            raise ConfigError(say("unknown fault {kind!r}", kind=self.kind), _known(self.kind))
 
     def concerns(self, method: str) -> bool:
         """Return True if the fault is about commands of this method."""
@@ -76,14 +76,14 @@ def parse_fault(text: str) -> Fault:
     """Read `KIND[:key=value,...]`; raise ConfigError that names the word at fault and the known ones."""
     kind, _, rest = text.strip().partition(":")
     if kind not in KINDS:
-        raise ConfigError(say("unknown fault {kind} in {text}", kind=repr(kind), text=repr(text)), _known(kind))
+        raise ConfigError(say("unknown fault {kind!r} in {text!r}", kind=kind, text=text), _known(kind))
     own = KINDS[kind][1]
     words = dict(own)
     for word in filter(None, (part.strip() for part in _options(rest))):
         key, equals, value = word.partition("=")
         if not equals or (key not in _CONDITIONS and key not in own):
             raise ConfigError(
-                say("fault {kind} has no option {word}", kind=repr(kind), word=repr(word)),
+                say("fault {kind!r} has no option {word!r}", kind=kind, word=word),
                 say("known: {names}", names=(*_CONDITIONS, *own)),
             )
         words[key] = value
@@ -117,10 +117,10 @@ def _whole(value: str, key: str, text: str, *, least: int) -> int:
     if not value.isascii() or not value.isdigit() or int(value) < least:
         raise ConfigError(
             say(
-                "{key}={value} in fault {text} is no whole number from {least} on",
+                "{key}={value} in fault {text!r} is no whole number from {least} on",
                 key=key,
                 value=value,
-                text=repr(text),
+                text=text,
                 least=least,
             ),
             say("as in {key}=3", key=key),
@@ -143,7 +143,7 @@ def _share(value: str, text: str) -> float:
         share = -1.0
     if not 0.0 <= share <= 1.0:
         raise ConfigError(
-            say("chance={value} in fault {text} is no share", value=value, text=repr(text)),
+            say("chance={value} in fault {text!r} is no share", value=value, text=text),
             say("a number from 0 to 1, as in chance=0.1"),
         )
     return share
@@ -156,7 +156,7 @@ def _seconds(value: str, text: str) -> float:
         seconds = -1.0
     if not 0.0 <= seconds < float("inf"):
         raise ConfigError(
-            say("seconds={value} in fault {text} is no duration", value=value, text=repr(text)),
+            say("seconds={value} in fault {text!r} is no duration", value=value, text=text),
             say("a number of seconds, as in seconds=2.5"),
         )
     return seconds

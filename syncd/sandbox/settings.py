@@ -142,7 +142,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.tariff not in get_args(Tariff):
             raise ConfigError(
-                say("unknown tariff {tariff}", tariff=repr(self.tariff)),
+                say("unknown tariff {tariff!r}", tariff=self.tariff),
                 say("use one of {names}", names=tuple(get_args(Tariff))),
             )
         if not 0.0 <= self.jitter < 1.0:
@@ -169,13 +169,13 @@ def switched(settings: Settings, positions: Iterable[tuple[str, str]]) -> Settin
     for name, position in positions:
         if name not in SWITCHES:
             raise ConfigError(
-                say("the sandbox has no switch {name}", name=repr(name)),
+                say("the sandbox has no switch {name!r}", name=name),
                 say("known: {names}", names=tuple(SWITCHES)),
             )
         known = SWITCHES[name]
         if position not in known:
             raise ConfigError(
-                say("the switch {name} has no position {position}", name=name, position=repr(position)),
+                say("the switch {name} has no position {position!r}", name=name, position=position),
                 say("use one of {names}", names=tuple(known)),
             )
         values[name] = position == "yes" if known == ("no", "yes") else position
@@ -187,7 +187,7 @@ def parse_switch(text: str) -> tuple[str, str]:
     name, equals, position = text.partition("=")
     if not equals:
         raise ConfigError(
-            say("switch {text} cannot be read", text=repr(text)), say("write NAME=POSITION, as in host_rule=docs")
+            say("switch {text!r} cannot be read", text=text), say("write NAME=POSITION, as in host_rule=docs")
         )
     return name.strip(), position.strip()
 
@@ -203,7 +203,7 @@ def parse_costs(texts: Iterable[str]) -> Mapping[str, float]:
             seconds = -1.0
         if not method or not equals or not 0.0 <= seconds < float("inf"):
             raise ConfigError(
-                say("cost {text} cannot be read", text=repr(text)),
+                say("cost {text!r} cannot be read", text=text),
                 say("write METHOD=SECONDS, as in calendar.event.add=0.3"),
             )
         costs[method.strip().lower()] = seconds

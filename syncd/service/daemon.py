@@ -184,7 +184,7 @@ class Daemon:
             one = self._tracked.get(name)
             if one is None:
                 raise ConfigError(
-                    say("there is no sync {sync} (any more)", sync=repr(name)), say("the config has been read again")
+                    say("there is no sync {sync!r} (any more)", sync=name), say("the config has been read again")
                 )
             if (holder := self._away(one.sync.portal)) is not None:
                 raise held_elsewhere(one.sync.portal, holder)

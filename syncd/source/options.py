@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from syncd.config.durations import parse_duration
+from syncd.config.wrong_values import explained
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.source.reasons import reason_of
@@ -31,7 +32,7 @@ def read_options(kind: type[Options], options: Mapping[str, object], *, where: s
         # TOML has types of its own, so nothing is converted leniently: "7" is not a number.
         return msgspec.convert(dict(options), kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(say("{where}: {reason}", where=where, reason=_plain(str(error)))) from None
+        raise _explained(kind, options, where, str(error)) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -46,12 +47,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return say("there are: {names}", names=tuple(words)) if words else ""
 
 
-def _plain(message: str) -> str:
-    """Turn msgspec's "Expected `str`, got `int` - at `$.path`" into a message that begins with the key."""
-    text, _, place = message.partition(" - at `$")
-    key = place.strip("`.").replace("[...]", "")
-    text = text.replace("Object missing required field ", "missing key ").replace("`", "'")
-    return f"{key}: {text}" if key else text
+def _explained(kind: type[msgspec.Struct], options: Mapping[str, object], where: str, message: str) -> ConfigError:
+    path, said, remedy = explained(kind, options, message)
+    key = ".".join(step for step in path if isinstance(step, str))
+    if message.startswith("Object missing required field"):
+        return ConfigError(say("{where}: missing key {key!r}", where=where, key=key))
+    return ConfigError(say("{where}: {key} {said}", where=where, key=key, said=said), remedy)
 
 
 def default_length(text: str, *, where: str) -> timedelta:

@@ -73,7 +73,7 @@ def truth(text: str, name: str) -> bool:
     word = text.strip().casefold()
     if word in _YES or word in _NO:
         return word in _YES
-    raise EntryError(say("{name} is {word}", name=name, word=repr(word)), say("write yes or no"))
+    raise EntryError(say("{name} is {word!r}", name=name, word=word), say("write yes or no"))
 
 
 _ALTERNATIVE = "X-ALT-DESC"
@@ -106,7 +106,7 @@ def importance_of(template: Template | None, entry: Entry, details: Details, spa
     for known in get_args(Importance):
         if known == word:
             return known  # type: ignore[no-any-return]
-    raise EntryError(say("importance is {word}", word=repr(word)), say("it must be one of high, normal, low"))
+    raise EntryError(say("importance is {word!r}", word=word), say("it must be one of high, normal, low"))
 
 
 NAME_LIMIT = 255
@@ -156,7 +156,7 @@ def location_text(value: str, warnings: list[str]) -> str:
     clean = _one_line("location", value, warnings)
     if _ROOM.match(clean):
         warnings.append(
-            say("the location {clean} would book a room of the portal; it is written in brackets", clean=repr(clean))
+            say("the location {clean!r} would book a room of the portal; it is written in brackets", clean=clean)
         )
         clean = f"({clean})"
     if len(clean) > NAME_LIMIT:
@@ -306,7 +306,7 @@ def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, 
     if not counts:
         return ()
     shown: Value = tuple(
-        say("{name} ({number})", name=repr(name) if name else say("nobody"), number=number)
+        say("{name!r} ({number})", name=name, number=number) if name else say("nobody ({number})", number=number)
         for name, number in counts.most_common(_SHOWN)
     )
     if len(counts) > _SHOWN:

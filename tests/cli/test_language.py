@@ -40,8 +40,11 @@ def test_a_wrong_command_line_is_told_in_the_language_that_it_asks_for(
     ("words", "said_of_it"),
     [
         (["undo"], "не хватает обязательных аргументов: ПРОХОД"),
-        (["undo", "x"], "аргумент ПРОХОД: неверное значение (int): 'x'"),
-        (["history", "--last", "0"], "аргумент --last: '0' — не число от 1 до 10000"),
+        (["undo", "x"], "аргумент ПРОХОД: «x» — не целое число"),
+        (["history", "--last", "0"], "аргумент --last: «0» — не число от 1 до 10000"),
+        (["completion"], "не хватает обязательных аргументов: {bash,zsh,fish}"),
+        (["portal", "x"], "аргумент {owners,sections,limits,probe,authorize}: недопустимое значение: 'x'"),
+        (["sandbox", "--switch", "q=1"], "у имитации портала нет переключателя «q»"),
         (["sync", "--plan"], "аргумент --plan: нужно одно значение"),
         (["report", "--json", "--format", "csv"], "--json и --format csv исключают друг друга"),
         (["status", "-v", "-q"], "аргумент -q/--quiet: нельзя указывать вместе с аргументом -v/--verbose"),

@@ -36,7 +36,7 @@ NAMES = set(
         user group company caller scope calendar sonet basic lists cron title start end owner owners section uid key
         name install every rate burst webhook portal app state control include alerts sync source target fields
         filter defaults
-        standard enterprise hold skip activity meeting call todo keep delete yes int none all day timezone columns
+        standard enterprise hold skip activity meeting call todo keep delete yes none all day timezone columns
         docs null FORMATTED resultat crm department profile admin env file credential lang backup check probe
         authorize sections
         """.strip(),

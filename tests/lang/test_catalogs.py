@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import string
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_every_message_of_the_code_is_translated(language: str) -> None:
     said = {(room, one.id, one.context) for room, catalog in templates().items() for one in catalog if one.id}
     assert len(said) >= 40
     assert sorted(map(str, said - known)) == [], "run python -m syncd.lang.extract and translate what it brings"
+
+
+def test_no_message_stands_where_it_is_not_looked_for() -> None:
+    """A message within the braces of an f-string is code to Python, and text to what collects the messages."""
+    found = {form for catalog in templates().values() for one in catalog if one.id for form in forms(one.id)}
+    lost = []
+    for path in ROOT.parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match call:
+                case ast.Call(func=ast.Name("say" | "say_count"), args=[ast.Constant(str(form)), *_]):
+                    lost += [form] * (form not in found)
+                case ast.Call(func=ast.Name("say_as"), args=[_, ast.Constant(str(form)), *_]):
+                    lost += [form] * (form not in found)
+    assert lost == []
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

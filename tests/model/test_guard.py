@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from syncd.errors import GuardError
+from syncd.lang.catalog import told
 from syncd.model.entry import Snapshot, Window
 from syncd.model.guard import Guard, Threshold, believed
 from syncd.model.item import Change, Link
@@ -177,3 +178,10 @@ def test_a_source_with_entries_usable_or_not_is_left_as_it_is() -> None:
 def test_what_was_incomplete_before_keeps_its_reason() -> None:
     cut = Snapshot(entries=(), complete=False, incomplete_because="cut short")
     assert read(cut, [linked(item("a"))]) is cut
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(1, "исчезла 1 запись из 40"), (3, "исчезли 3 записи из 40"), (11, "исчезло 11 записей из 40")]
+)
+def test_a_guard_counts_as_the_reader_does(number: int, said: str) -> None:
+    assert said in told(refusal(guard(removed=0), plan(40, removed=number)).message, "ru")

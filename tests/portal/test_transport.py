@@ -14,6 +14,8 @@ from aiohttp import web
 from aioresponses import aioresponses
 
 from syncd import __version__, events
+from syncd.lang.catalog import told
+from syncd.lang.saying import say
 from syncd.portal.line.answers import read_batch, read_single
 from syncd.portal.line.transport import AiohttpTransport, TransportFault, Webhook
 from syncd.portal.line.wire import Done, Unknown
@@ -266,3 +268,15 @@ async def test_every_fault_of_the_line_has_its_kind(responses: aioresponses, err
     assert caught.value.kind == kind
     assert SECRET not in repr(caught.value)
     await transport.close()
+
+
+async def test_a_portal_that_is_not_there_is_told_in_the_words_of_the_system_and_of_the_reader() -> None:
+    transport = AiohttpTransport(Webhook(address=f"http://127.0.0.1:1/rest/1/{SECRET}/"))
+    try:
+        with pytest.raises(TransportFault) as caught:
+            await transport.post("profile", b"{}", 5)
+    finally:
+        await transport.close()
+    said = say("{origin} does not answer: {reason}", origin="http://x", reason=caught.value.detail)
+    assert said == "http://x does not answer: Connection refused"
+    assert told(said, "ru") == "http://x не отвечает: в соединении отказано"

@@ -25,7 +25,7 @@ def test_a_title_that_is_cut_is_told_with_its_length(length: int, russian: str) 
 
 def test_what_is_changed_in_texts_is_told_in_russian() -> None:
     assert warned(lambda warnings: location_text("calendar_5", warnings)) == [
-        "место 'calendar_5' заняло бы переговорную портала; записано в скобках"
+        "место «calendar_5» заняло бы переговорную портала; записано в скобках"
     ]
     assert warned(lambda warnings: title_text("Early\nshift", warnings)) == [
         "в поле «название» несколько строк, портал показывает одну; они соединены пробелами"
@@ -43,7 +43,7 @@ def test_an_entry_that_cannot_be_used_is_told_in_russian() -> None:
     )
     with pytest.raises(EntryError) as word:
         truth("perhaps", "private")
-    assert told(str(word.value), "ru") == "private: 'perhaps' (пишите «да» или «нет»)"
+    assert told(str(word.value), "ru") == "private: «perhaps» (пишите «да» или «нет»)"
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_an_entry_that_cannot_be_used_is_told_in_russian() -> None:
 def test_entries_that_go_to_the_fallback_are_counted_in_russian(number: int, russian: str) -> None:
     (said,) = to_fallback(["Анна"] * number, "5")
     assert told(said, "ru").startswith(f"{russian} в календарь fallback_owner 5, потому что ")
-    assert f"'Анна' ({number})" in told(said, "ru")
+    assert f"«Анна» ({number})" in told(said, "ru")

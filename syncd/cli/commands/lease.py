@@ -77,7 +77,7 @@ async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         before = board.lease(portal)
         if before is None and portal not in {one.name for one in app.config.portals}:
             raise ConfigError(
-                say("{path} has no portal {portal}", path=str(app.config.path), portal=repr(portal)),
+                say("{path} has no portal {portal!r}", path=str(app.config.path), portal=portal),
                 say("`syncd lease list` names them"),
             )
         if before is None or not before.held or not await leases.ask_back(portal):

@@ -72,9 +72,10 @@ def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
     )
     return (
         asks,
-        say(
-            "It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
-            events=events,
+        say_count(
+            "It makes {count} private event there, years away, invites nobody, and touches nothing else:",
+            "It makes some {count} private events there, years away, invites nobody, and touches nothing else:",
+            events,
         ),
         *(say("  - {sends}", sends=experiment.sends) for experiment in EXPERIMENTS),
         say(

@@ -14,7 +14,7 @@ from syncd.cli.simulated import serve
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
 from syncd.lang.catalog import told
-from syncd.lang.saying import say, say_as, say_count
+from syncd.lang.saying import say, say_count
 from syncd.sandbox.faults import KINDS, parse_fault
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.seed.likeness import alike, peopled, read_likeness
@@ -44,7 +44,7 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                     "{name} {positions} (usually {usual})",
                     name=name.ljust(16),
                     positions=" | ".join(positions),
-                    usual=say_as("cell", "yes") if value is True else value or say_as("cell", "no"),
+                    usual={True: "yes", False: "no"}.get(value, value),
                 )
             )
         return 0

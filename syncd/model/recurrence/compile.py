@@ -16,7 +16,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfoNotFoundError
 
 from syncd.errors import message_of
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_count
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.carriers import Carried, by_weekday, carry, in_progressions, native_rules
@@ -118,10 +118,12 @@ def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> 
             "the recurrence rule fires too often for a calendar; use a rarer one or give it an end (UNTIL, COUNT)"
         )
     except _TooManyError as error:
-        reason = say(
+        reason = say_count(
+            "the entry would become {count} portal event, more than {most_pieces}; narrow the window, simplify "
+            "the rule or give it an end (UNTIL, COUNT)",
             "the entry would become {count} portal events, more than {most_pieces}; narrow the window, simplify "
             "the rule or give it an end (UNTIL, COUNT)",
-            count=error.count,
+            error.count,
             most_pieces=MOST_PIECES,
         )
     return _rejected(entry, reason)

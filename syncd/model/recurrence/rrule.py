@@ -85,7 +85,7 @@ def parse(text: str) -> Rule:
     parts = _split(text)
     freq = parts.pop("FREQ", "")
     if freq not in FREQS:
-        said = say("FREQ {freq} is not a frequency", freq=repr(freq[:20])) if freq else say("the rule has no FREQ")
+        said = say("FREQ {freq!r} is not a frequency", freq=freq[:20]) if freq else say("the rule has no FREQ")
         raise RuleError(say("{said}; write one of {freqs}", said=said, freqs=tuple(FREQS)))
     notes: list[str] = []
     count = _whole(parts.pop("COUNT", None), "COUNT")
@@ -95,7 +95,7 @@ def parse(text: str) -> Rule:
     interval = _whole(parts.pop("INTERVAL", None), "INTERVAL") or 1
     wkst = parts.pop("WKST", "MO")
     if wkst not in WEEKDAYS:
-        raise RuleError(say("WKST {wkst} is not a weekday; use MO to SU", wkst=repr(wkst[:20])))
+        raise RuleError(say("WKST {wkst!r} is not a weekday; use MO to SU", wkst=wkst[:20]))
     byday = _byday(parts.pop("BYDAY", None))
     if freq not in ("YEARLY", "MONTHLY") and any(ordinal for ordinal, _ in byday):
         notes.append(say("numbers in BYDAY mean nothing with FREQ={freq} and are ignored", freq=freq))
@@ -104,7 +104,7 @@ def parse(text: str) -> Rule:
     unknown = next((name for name in parts if not name.startswith("X-")), None)
     if unknown is not None:
         raise RuleError(
-            say("the rule has a part {unknown}, which RFC 5545 does not know; leave it out", unknown=repr(unknown[:20]))
+            say("the rule has a part {unknown!r}, which RFC 5545 does not know; leave it out", unknown=unknown[:20])
         )
     return Rule(
         freq=freq,
@@ -129,7 +129,7 @@ def _split(text: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if not equals or not value:
             raise RuleError(
-                say("{part} is not NAME=VALUE; write the rule like FREQ=WEEKLY;BYDAY=MO,WE", part=repr(part[:20]))
+                say("{part!r} is not NAME=VALUE; write the rule like FREQ=WEEKLY;BYDAY=MO,WE", part=part[:20])
             )
         if name in parts:
             raise RuleError(say("{name} is given twice; keep one", name=name[:20]))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from syncd.errors import message_of
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_count
 from syncd.model.became import Became
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Window
 from syncd.model.recurrence import rfc
@@ -45,9 +45,10 @@ def single_pieces(entry: Entry, *, window: Window, today: date) -> Compiled:
         )
     pieces = sorted(_pieces(entry, found, window, last), key=lambda piece: (start_of(piece.span), piece.id))
     if len(pieces) > MOST_PIECES:
-        reason = say(
-            "the entry would become {number} single items, more than {most_pieces}; narrow the window",
-            number=len(pieces),
+        reason = say_count(
+            "the entry would become {count} single item, more than {most_pieces}; narrow the window",
+            "the entry would become {count} single items, more than {most_pieces}; narrow the window",
+            len(pieces),
             most_pieces=MOST_PIECES,
         )
         return _rejected(entry, reason)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_count
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
 from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
@@ -360,10 +360,11 @@ class Exchange:
             return False
         if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
             return False
-        said = say(
-            "{methods} still refused after {times} ever longer waits",
+        said = say_count(
+            "{methods} still refused after {count} wait",
+            "{methods} still refused after {count} ever longer waits",
+            _REFUSED_PROBES,
             methods=tuple(dict.fromkeys(methods)),
-            times=_REFUSED_PROBES,
         )
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True

@@ -94,7 +94,7 @@ class Limits:
             case "self-hosted":
                 return cls(operating_limit=math.inf)
             case _:
-                raise ValueError(say("no tariff {name}: it is standard, enterprise or self-hosted", name=repr(name)))
+                raise ValueError(say("no tariff {name!r}: it is standard, enterprise or self-hosted", name=name))
 
 
 class ServerClock:

@@ -6,6 +6,7 @@ The code of a webhook is a password. It leaves this module only in the URL of a 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -313,8 +314,11 @@ def _on_host(url: str, origin: str) -> str:
 
 
 def _os_detail(error: aiohttp.ClientConnectorError) -> str:
-    # strerror only: the text of the exception itself names host and port, which a proxy's address may extend.
-    return error.os_error.strerror or type(error.os_error).__name__
+    # The text of the exception itself names host and port, which a proxy's address may extend, and so does what asyncio
+    # sets in place of the system's words. Errors of the resolver have negative numbers, which strerror does not know.
+    fault = error.os_error
+    said = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else fault.strerror
+    return said or say("no answer")
 
 
 def _tls_detail(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:

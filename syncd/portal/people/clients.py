@@ -99,7 +99,7 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False, country:
     phones = phones_in(text, country)
     if not phones:
         raise EntryError(
-            say("{text} is no phone, e-mail or id", text=repr(text))
+            say("{text!r} is no phone, e-mail or id", text=text)
             if text
             else say("no {kind} is named", kind=called(owner_type)),
             say("see contact in [sync.target]"),
@@ -112,7 +112,7 @@ def _searchable(found: Sought) -> Sought:
     # The look-up knows leads, contacts and companies only, and nothing else has phones of its own (PORTAL.md 6.8).
     if found.type not in REACHED:
         raise EntryError(
-            say("{one} cannot be found by {text}", one=one_called(found.type), text=repr(found.text)),
+            say("{one} cannot be found by {text!r}", one=one_called(found.type), text=found.text),
             say("name the {kind} by its id, or set owner_field in [sync.target]", kind=called(found.type)),
         )
     return found
@@ -136,7 +136,11 @@ class CrmLookup:
             return self.known[codes[0]]
         if codes:
             raise self._several(wanted, codes)
-        what = f"id {wanted.word}" if wanted.kind == "id" else f"{wanted.field} {wanted.text!r}".lstrip()
+        what = f"id {wanted.word}"
+        if wanted.kind != "id":
+            what = say("{text!r}", text=wanted.text)
+        if wanted.field:
+            what = say("{field} {text!r}", field=wanted.field, text=wanted.text)
         remedy = say("add it in the CRM, or see on_unresolved")
         if said := doubt(wanted.phones):
             remedy = say(
@@ -154,10 +158,10 @@ class CrmLookup:
             names = say("{names} and {more} more", names=names, more=len(codes) - _SHOWN)
         return DoubtfulError(
             say(
-                "{number} {kind} have {text}: {names}",
+                "{number} {kind} have {text!r}: {names}",
                 number=len(codes),
                 kind=called(wanted.type, several=True),
-                text=repr(wanted.text),
+                text=wanted.text,
                 names=names,
             ),
             say("merge them in the CRM, or name one by its id"),

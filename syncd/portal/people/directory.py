@@ -125,23 +125,23 @@ class Directory:
         if len(active) > 1:
             names = tuple(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
             raise DoubtfulError(
-                say("more than one user is called {name}: {names}", name=repr(text), names=names),
+                say("more than one user is called {name!r}: {names}", name=text, names=names),
                 say("use the id or the e-mail"),
             )
         if found:
             raise DoubtfulError(
-                say("the user {name} (id {id}) is dismissed", name=repr(text), id=found[0].id),
+                say("the user {name!r} (id {id}) is dismissed", name=text, id=found[0].id),
                 say("name another owner or an alias"),
             )
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
-                say("cannot look up {name}: syncd may not read e-mail addresses", name=repr(text)),
+                say("cannot look up {name!r}: syncd may not read e-mail addresses", name=text),
                 say("give it the scope user_basic, or use ids"),
             )
-        said = say("no user {name} in the portal", name=repr(text))
+        said = say("no user {name!r} in the portal", name=text)
         if near := _nearest(folded(text), self._shown_by_word):
-            said = say("no user {name} in the portal; nearest: {names}", name=repr(text), names=near)
+            said = say("no user {name!r} in the portal; nearest: {names}", name=text, names=near)
         raise EntryError(said, say("see on_unresolved"))
 
     def find(self, text: str) -> User | None:
@@ -183,12 +183,12 @@ class Directory:
         if found:
             ids = tuple(group.id for group in found)
             raise DoubtfulError(
-                say("more than one group is called {name}: ids {ids}", name=repr(text), ids=ids), say("use the id")
+                say("more than one group is called {name!r}: ids {ids}", name=text, ids=ids), say("use the id")
             )
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
-        said = say("no group {name} that syncd's user can see", name=repr(text))
+        said = say("no group {name!r} that syncd's user can see", name=text)
         if near := _nearest(wanted, shown):
-            said = say("no group {name} that syncd's user can see; nearest: {names}", name=repr(text), names=near)
+            said = say("no group {name!r} that syncd's user can see; nearest: {names}", name=text, names=near)
         raise EntryError(said, say("see on_unresolved; a collab is seen with the scope socialnetwork only"))
 
     def name_of(self, user_id: int) -> str:
@@ -241,9 +241,9 @@ class Directory:
         if not found and (bar := self.barred.get(str(calendar))):
             raise EntryError(
                 say(
-                    "calendar {calendar} has no section {section}, and none is created, because {bar}",
+                    "calendar {calendar} has no section {section!r}, and none is created, because {bar}",
                     calendar=str(calendar),
-                    section=repr(label),
+                    section=label,
                     bar=restored(bar),
                 ),
                 say("let syncd work as an administrator, or have the section made there and the right to edit granted"),
@@ -254,8 +254,8 @@ class Directory:
         if not writable:
             raise EntryError(
                 say(
-                    "section {section} of calendar {calendar} cannot be written to by syncd's user",
-                    section=repr(label),
+                    "section {section!r} of calendar {calendar} cannot be written to by syncd's user",
+                    section=label,
                     calendar=str(calendar),
                 ),
                 say("let syncd work as an administrator or grant the right to edit"),

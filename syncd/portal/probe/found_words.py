@@ -21,6 +21,8 @@ _ANSWERS: Final[Mapping[str, str]] = {
         say_as("answer", "cut to six"),
         say_as("answer", "another colour"),
         say_as("answer", "emptied"),
+        say_as("answer", "all"),
+        say_as("answer", "some"),
         say_as("answer", "none"),
         say_as("answer", "full"),
         say_as("answer", "bare"),
@@ -82,6 +84,11 @@ def answer_told(answer: str) -> str:
 def answers_told(answers: Mapping[str, object]) -> str:
     """Return answers by name, as those of the series, as they are told to people."""
     told = tuple(
-        say("{name}: {answer}", name=answer_told(name), answer=answer_told(str(one))) for name, one in answers.items()
+        say(
+            "{name}: {answer}",
+            name=answer_told(name),
+            answer=one if isinstance(one, float) else answer_told(str(one)),
+        )
+        for name, one in answers.items()
     )
     return say("{answers}", answers=told)

@@ -262,7 +262,7 @@ def _check_reference(key: str, number: int, known: frozenset[int]) -> None:
 def _check_zone(key: str, name: str) -> None:
     if name not in canonical_zones():
         raise ConfigError(
-            say("{key}: {name} is no zone the portal knows", key=key, name=repr(name)),
+            say("{key}: {name!r} is no zone the portal knows", key=key, name=name),
             say("use a canonical name such as Europe/Kyiv"),
         )
 
@@ -280,7 +280,7 @@ def _check_elements(elements: Iterable[SeedElement], own: Iterable[SeedType], us
     for at, element in enumerate(elements):
         if element.type not in types:
             raise ConfigError(
-                say("$.elements[{at}].type is {type}", at=at, type=repr(element.type)),
+                say("$.elements[{at}].type is {type!r}", at=at, type=element.type),
                 say("use one of {names}", names=tuple(types)),
             )
         if (element.type, element.id) in seen:

@@ -51,19 +51,19 @@ def _refuse_other_name(connection: PostgresConnection, claim: PortalClaim, confi
         if live or (recent and other != config):
             raise ConfigError(
                 say(
-                    "{config}: the portal {name} at {origin} is known in this database as {known}, from {other} on"
+                    "{config}: the portal {name!r} at {origin} is known in this database as {known!r}, from {other} on"
                     " {host}",
                     config=config,
-                    name=repr(claim.name),
+                    name=claim.name,
                     origin=claim.origin,
-                    known=repr(name),
+                    known=name,
                     other=other,
                     host=host,
                 ),
                 say(
-                    "call it {name} here too; if that one is no longer used, it is free {hours} hours after its last"
+                    "call it {name!r} here too; if that one is no longer used, it is free {hours} hours after its last"
                     " start",
-                    name=repr(name),
+                    name=name,
                     hours=_STILL_USED_H,
                 ),
             )
@@ -78,10 +78,10 @@ def _refuse_other_portal(connection: PostgresConnection, claim: PortalClaim, con
     if not same and (live or (recent and other != config)):
         raise ConfigError(
             say(
-                "{config}: the portal {name} goes to {origin}, but in this database that name belongs to"
+                "{config}: the portal {name!r} goes to {origin}, but in this database that name belongs to"
                 " {known}, from {other} on {host}",
                 config=config,
-                name=repr(claim.name),
+                name=claim.name,
                 origin=claim.origin,
                 known=origin,
                 other=other,

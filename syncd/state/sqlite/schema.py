@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from syncd.errors import StateError
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_count
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
 from syncd.state.sqlite.trouble import DamagedError
 
@@ -125,7 +125,14 @@ def check_all(connection: sqlite3.Connection) -> None:
     for table, columns in _with_sums(connection):
         wrong = f"SELECT count(*) FROM {table} WHERE sum IS NOT row_sum({columns})"  # noqa: S608 - likewise
         if (number := connection.execute(wrong).fetchone()[0]) > 0:
-            raise DamagedError(say("{number} of its {table} are not what was written", number=number, table=table))
+            raise DamagedError(
+                say_count(
+                    "{count} of its {table} is not what was written",
+                    "{count} of its {table} are not what was written",
+                    number,
+                    table=table,
+                )
+            )
     (sound,) = connection.execute(
         "SELECT count(*) FROM counters WHERE name = 'intent' AND typeof(next) = 'integer'"
         " AND next > (SELECT coalesce(max(id), 0) FROM intents)"
@@ -138,7 +145,13 @@ def check_records(connection: sqlite3.Connection) -> None:
     """Raise DamagedError if a change record is not what was written, as far as it has a sum."""
     wrong = f"SELECT count(*) FROM changes WHERE sum IS NOT NULL AND sum != row_sum({SUMMED_CHANGE})"  # noqa: S608
     if (number := connection.execute(wrong).fetchone()[0]) > 0:
-        raise DamagedError(say("{number} records of changes are not what was written", number=number))
+        raise DamagedError(
+            say_count(
+                "{count} record of a change is not what was written",
+                "{count} records of changes are not what was written",
+                number,
+            )
+        )
 
 
 def _with_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -425,7 +425,7 @@ def _known_color(said: str, warnings: list[str]) -> str:
     found = color_of(said) if said else ""
     if found is None:
         warnings.append(
-            say("colour {said} is neither #rrggbb nor a known name; the section's colour is used", said=repr(said))
+            say("colour {said!r} is neither #rrggbb nor a known name; the section's colour is used", said=said)
         )
     return found or ""
 
@@ -437,7 +437,7 @@ def _iso(day: date | None) -> str | None:
 def _one_of(word: str, words: Sequence[str], name: str) -> str:
     if word not in words:
         raise EntryError(
-            say("{name} is {word}", name=name, word=repr(word)), say("it must be one of {words}", words=tuple(words))
+            say("{name} is {word!r}", name=name, word=word), say("it must be one of {words}", words=tuple(words))
         )
     return word
 

@@ -158,7 +158,7 @@ class ActivityTarget(CardTarget):
         wish = self._settings.direction
         word = render(wish).casefold() if isinstance(wish, Template) else wish
         if word not in _DIRECTIONS:
-            raise EntryError(say("direction is {word}", word=repr(word)), say("it must be outgoing or incoming"))
+            raise EntryError(say("direction is {word!r}", word=word), say("it must be outgoing or incoming"))
         return _DIRECTIONS[word]
 
     def _notify(self, details: Details) -> int:

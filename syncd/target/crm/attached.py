@@ -78,7 +78,7 @@ class Files:
         found: list[FileRef] = []
         for one in details.attachments:
             if why := self._barred(one):
-                warnings.append(say("the file {name} is not attached: {why}", name=repr(one.name), why=why))
+                warnings.append(say("the file {name!r} is not attached: {why}", name=one.name, why=why))
             elif len(found) == _MOST_FILES:
                 warnings.append(_too_many(one))
             elif one.url:
@@ -158,12 +158,12 @@ class Files:
 
 def _too_many(one: Attachment) -> str:
     return say(
-        "the file {name} is not attached: an activity gets {most} at most", name=repr(one.name), most=_MOST_FILES
+        "the file {name!r} is not attached: an activity gets {most} at most", name=one.name, most=_MOST_FILES
     )
 
 
 def _told_missing(missing: Mapping[FileRef, str]) -> str:
-    one, *others = (say("the file {name}: {why}", name=repr(name), why=why) for (name, _), why in missing.items())
+    one, *others = (say("the file {name!r}: {why}", name=name, why=why) for (name, _), why in missing.items())
     return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), others, one)
 
 

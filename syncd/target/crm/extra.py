@@ -36,7 +36,7 @@ def filled(given: Iterable[tuple[str, str | Template]], render: Callable[[Templa
         text = value if isinstance(value, str) else render(value)
         if name in NUMBERS and text and plain_number(text) is None:
             raise EntryError(
-                say("{name} is {text}, which is no number", name=name, text=repr(text)), say("see [sync.fields.extra]")
+                say("{name} is {text!r}, which is no number", name=name, text=text), say("see [sync.fields.extra]")
             )
         found[name] = _in_one_form(name, text)
     return found

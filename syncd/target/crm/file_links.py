@@ -38,7 +38,7 @@ def allowed(url: str, hosts: Collection[str]) -> str:
         return say("its link does not begin with https://")
     if "@" in parts.netloc:
         return say("its link holds a password")
-    return "" if host in hosts else say("its host {host} is not in file_hosts", host=repr(host))
+    return "" if host in hosts else say("its host {host!r} is not in file_hosts", host=host)
 
 
 async def fetch_file(url: str, *, hosts: Collection[str], limit_bytes: int) -> bytes:

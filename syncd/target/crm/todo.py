@@ -156,7 +156,7 @@ class TodoTarget(CardTarget):
         word = self._settings.color.render(entry, details, span).strip()
         if word and not word.isdecimal():
             raise EntryError(
-                say("color_id is {word}", word=repr(word)), say("it must be the number of a colour of to-dos")
+                say("color_id is {word!r}", word=word), say("it must be the number of a colour of to-dos")
             )
         return word
 
