@@ -15,7 +15,7 @@ from syncd.cli import main
 from syncd.cli.manual import manual
 from syncd.cli.speaking import option, speaking
 from syncd.lang.catalog import ROOT, house
-from syncd.lang.choice import system_language
+from syncd.lang.choice import configured_language, system_language
 from syncd.lang.compiling import compile_all
 from tests.cli.test_commands import edit, run
 
@@ -237,3 +237,20 @@ def test_what_stdout_cannot_encode_is_escaped_and_ends_no_command(folder: Path) 
 @pytest.mark.parametrize("name", ["ru", "ru@latin", "ru_RU", "ru_RU.KOI8-R", "ru_RU@x", "RU-ru", "ru.UTF-8@x"])
 def test_a_locale_is_known_by_its_language(name: str) -> None:
     assert system_language({"LANG": name}) == "ru"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'language = "ru"',
+        "language='ru'",
+        '"language" = "ru"',
+        "'language' = 'ru'",
+        'language = """ru"""',
+        '  language\t= "ru" # x',
+    ],
+)
+def test_the_language_of_a_config_is_found_however_toml_writes_it(tmp_path: Path, line: str) -> None:
+    config = tmp_path / "syncd.toml"
+    config.write_text(f'state = "x.db"\n{line}\n[portals.main]\n')
+    assert configured_language(config) == "ru"
