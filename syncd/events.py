@@ -147,6 +147,10 @@ HINTS_STOPPED: Final = "hints.stopped"
 """The portal cannot be asked what people have changed, so that only reading it tells (warning). `portal` `reason`"""
 HINTS_CRASHED: Final = "hints.crashed"
 """Asking the portal what people have changed met a defect of syncd (error, with the traceback). `portal`"""
+HINTS_ENDED: Final = "hints.ended"
+"""The portal tells no more what people have changed, as the config says: so many `events` were bound before (info).
+`portal` `events`
+"""
 HINTS_RESUMED: Final = "hints.resumed"
 """The portal tells again what people have changed (info). `portal`"""
 EDITS_HEARD: Final = "edits.heard"

@@ -43,7 +43,7 @@ async def events_told(config: Config, portal: Portal, application: Application) 
     """Return whether the portal tells of people's edits; raises the client's errors."""
     app = config.portal(portal.name).app
     if app is None or app.events == "off":
-        return Told(detail=say("is not asked for people's edits: reading it finds them, every verify_every"))
+        return await _off_told(portal)
     if app.events == "online" and (
         application.authorisation is None or not application.authorisation.application_token
     ):
@@ -82,3 +82,20 @@ async def events_told(config: Config, portal: Portal, application: Application) 
             events=app.events,
         )
     )
+
+
+async def _off_told(portal: Portal) -> Told:
+    detail = say("is not asked for people's edits: reading it finds them, every verify_every")
+    try:
+        bound = await bound_count(portal)
+    except CommandRefusedError:
+        bound = 0
+    if not bound:
+        return Told(detail=detail)
+    more = say_count(
+        "{detail}; {count} kinds of events are bound from before, which `syncd run` ends",
+        "{detail}; {count} kinds of events are bound from before, which `syncd run` ends",
+        bound,
+        detail=detail,
+    )
+    return Told(detail=more)

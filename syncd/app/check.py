@@ -192,7 +192,7 @@ async def _portal(
         yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy, exit_code=error.exit_code)
         return
     yield _clock(name, portal)
-    yield _caller(name, directory)
+    yield _caller(name, portal, directory)
     facts = await facts_of(app.ledger, portal)
     for one in _known(app, portal, facts, syncs):
         yield one
@@ -273,7 +273,16 @@ def _clock(name: str, portal: Portal) -> Check:
     )
 
 
-def _caller(name: str, directory: Directory) -> Check:
+def _names_people(portal: Portal) -> str:
+    """Return how syncd comes to see who it works as."""
+    if portal.application is None:
+        return say("give the webhook the permission user_basic")
+    return say(
+        "tick user_basic in the application's settings, then run `syncd portal authorize {name}`", name=portal.name
+    )
+
+
+def _caller(name: str, portal: Portal, directory: Directory) -> Check:
     caller = directory.caller
     zone = caller.zone or say("the server's zone")
     detail = (
@@ -286,4 +295,4 @@ def _caller(name: str, directory: Directory) -> Check:
         )
     )
     return Check(name=name, ok=caller.id > 0, detail=detail,
-                 remedy="" if caller.id else say("give the webhook the permission user_basic"))  # fmt: skip
+                 remedy="" if caller.id else _names_people(portal))  # fmt: skip

@@ -150,7 +150,9 @@ def _source(first: FirstConfig) -> Iterator[str]:
     if found is not None and found.unknown_zones:
         yield ""
         yield _comment(
-            say("Nobody knows these zones, so their events are rejected. Take the signs away and write which they are:")
+            say(
+                "These zones are not known, so their events are rejected. Take the signs away and write which they are:"
+            )
         )
         yield "# [sync.source.zones]"
         yield from (f"# {_text(name)} = {_text(first.zone)}" for name in found.unknown_zones)

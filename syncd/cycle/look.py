@@ -12,6 +12,7 @@ from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
+from syncd.model.traces import still_suspected
 from syncd.portal.people.directory import Directory
 
 EVERYTHING = Window(first=None, last=None)
@@ -165,6 +166,44 @@ async def without_siblings(run: Pass, observation: Observation, own: Collection[
         and (remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming)))
     }
     return replace(observation, events=kept, alien=observation.alien | taken)
+
+
+async def with_suspects(run: Pass, observation: Observation) -> Observation:
+    """Return the observation with the events that may be creates of ours, wherever people have put them.
+
+    Raises the client's errors.
+    """
+    suspects = run.notes.suspects
+    if not suspects:
+        return observation
+    claimed = await run.ledger_of_all.linked_ids(run.sync.siblings, on_cards=run.sync.target.on_cards)
+    asked = [
+        _looked_for(Place(kind=one.kind, owner=one.owner), number)
+        for one in suspects
+        for number in set(one.remote_ids) - claimed - observation.events.keys()
+    ]
+    seen = observation
+    if asked:
+        seen = joined(observation, await run.sync.target.observe(run.portal, asked, (), EVERYTHING))
+    return replace(observation, suspects=still_suspected(suspects, seen, claimed))
+
+
+def _looked_for(place: Place, number: int) -> Link:
+    """Return a link to an event of which only the id is known, to have it read by that."""
+    return Link(
+        key=Key(uid="", place=place, piece=""),
+        remote_id=number,
+        section="",
+        section_id=0,
+        fingerprint="",
+        sent={},
+        version=None,
+        title="",
+        where="",
+        starts_on="",
+        ends_on=None,
+        start="",
+    )
 
 
 async def _taken(run: Pass, observation: Observation, own: Sequence[Link], others: Sequence[str]) -> frozenset[int]:

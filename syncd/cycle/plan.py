@@ -15,6 +15,7 @@ from syncd.cycle.look import (
     observe_hinted,
     observe_touched,
     whose,
+    with_suspects,
     without_siblings,
 )
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
@@ -23,14 +24,15 @@ from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
-from syncd.model.diff import ANY_FINGERPRINT, make_plan
+from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
@@ -48,8 +50,9 @@ class Prepared:
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
     the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones, `writers` tells of other ledgers. `settled` is what the pass was recognised by, where nothing
-    has changed: then it holds no entries, items and links, for none were read.
+    beside linked ones, `writers` tells of other ledgers. `suspects` are events that may be creates still. `settled` is
+    what the pass was recognised by, where nothing has changed: then it holds no entries, items and links, for none were
+    read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -76,6 +79,7 @@ class Prepared:
     lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
     settled: Settled | None = None
+    suspects: tuple[Suspect, ...] = ()
     writers: Writers = NO_WRITERS
 
     def check(self) -> None:
@@ -332,8 +336,16 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
         doubles=twice,
+        suspects=_suspects(run, observation),
         writers=writers,
     )
+
+
+def _suspects(run: Pass, observation: Observation | None) -> tuple[Suspect, ...]:
+    """Return of what is noted of events that may be creates what still counts."""
+    if observation is None or not run.notes.suspects:
+        return ()
+    return tuple(one for one in run.notes.suspects if one.mark in observation.suspects)
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
@@ -363,6 +375,7 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+        observation = await with_suspects(run, observation)
     elif run.hints:
         observation = await observe_hinted(run, links)
     if observation is not None and run.hints:

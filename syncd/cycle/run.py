@@ -17,10 +17,10 @@ from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
 from syncd.lang.saying import say
-from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
-from syncd.model.item import Change, Hold, Link
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Link
 from syncd.model.record import RunRecord, RunState, next_hold
+from syncd.model.traces import Heard
 
 _ROUNDS = 3
 """How often one pass plans and sends: again after it had to look what became of a change."""
@@ -37,6 +37,7 @@ class PassOptions:
     `fresh` has the source read whole, parsed and compared even if nothing seems to have changed since a pass left
     nothing to do.
     `hints` are ids of events that somebody may have changed, each with the user: they are looked at, and decided on.
+    `heard` tells at any time of which other events the portal has told.
     `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
     the guard whether to go on, and ends the pass as stopped when the answer is no.
     """
@@ -45,6 +46,7 @@ class PassOptions:
     force: bool = False
     fresh: bool = False
     hints: Mapping[int, int] = field(default_factory=dict)
+    heard: Callable[[], Heard] = Heard
     approve: Callable[[Prepared], None] | None = None
     confirm: Callable[[Prepared], Awaitable[bool]] | None = None
 
@@ -90,7 +92,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
 
     `run.stop` ends it after the batches in flight. Whatever happens, the ledger tells the truth afterwards.
     """
-    run.hints = options.hints
+    run.hints, run.heard = options.hints, options.heard
     begun = await begin(run)
     state: RunState = "stopped"
     prepared: Prepared | None = None
@@ -190,6 +192,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
         await ledger.hold([_conflict_hold(change, now) for change in found])
     if plan.settled_holds:
         await ledger.release(plan.settled_holds)
+    if prepared.verified and prepared.suspects != run.notes.suspects:
+        await ledger.note_suspects(prepared.suspects, now)
 
 
 async def _push(run: Pass, prepared: Prepared) -> RunState:
@@ -215,7 +219,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
         await _set_aside(run, plan.changes)
     if run.clock.monotonic() - began > _LOOK_HOLDS_S and any(change.op == "update" for change in plan.changes):
         await run.forget_verified()
-    elif prepared.verified and not await _missing(run):
+    elif prepared.verified and not run.overlooked and not await _missing(run):
         # Not before: what a person did is noticed only by reading, and has to be put right first.
         await run.ledger.note_verified(run.portal.origin, run.clock.now())
     left = await run.ledger.open_intents() if prepared.plan.changes else ()

@@ -21,7 +21,7 @@ from syncd.model.recurrence.records import SeriesRecord
 _log = structlog.get_logger()
 MOST_BYTES = 200_000_000
 _SHARE = 50
-"""The file is written anew once more than one of so many series is new: a change each hour need not write all."""
+"""The file is written again once more than one of so many series is new: a change each hour need not write all."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from syncd.model.guard import Guard
 from syncd.model.item import Key, Link
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
+from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
@@ -149,7 +150,8 @@ class Pass:
     nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
     `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
     `workroom` is where what takes long is worked out. `hints` are ids of events that somebody may have changed, each
-    with the user, and `heard_at` is when the portal was last asked for such.
+    with the user, and `heard_at` is when the portal was last asked for such; `heard` tells of events of
+    which no link is known. `overlooked`: an event was found that people have edited, about which a reading decides.
     """
 
     sync: Sync
@@ -166,6 +168,8 @@ class Pass:
     workroom: Executor | None = None
     hints: Mapping[int, int] = field(default_factory=dict)
     heard_at: float | None = None
+    heard: Callable[[], Heard] = Heard
+    overlooked: bool = False
     fates: Fates = field(default_factory=Fates)
 
     @property
@@ -261,8 +265,13 @@ async def close(
     refused = run.fates.refused
     counts = run.fates.counts()
     counts.update(planned)
-    counts["held"] += len(refused)
-    held = (Problem(where=one.where, kind="held", key=str(key), reason=one.reason) for key, one in refused.items())
+    told = {one.key for one in problems if one.kind == "held"}  # what was refused before the plan waits in the plan
+    held = tuple(
+        Problem(where=one.where, kind="held", key=str(key), reason=one.reason)
+        for key, one in refused.items()
+        if str(key) not in told
+    )
+    counts["held"] += len(held)
     problems = (*problems, *held)
     record = RunRecord(
         id=run.run_id,

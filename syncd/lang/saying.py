@@ -17,8 +17,6 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Final, Union
 
-import orjson
-
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
 _LONGEST_SPEC: Final = len(",.2f")
@@ -91,6 +89,8 @@ def stored(text: str) -> str:
 
     It never raises: what is to be told of must not be what ends a pass.
     """
+    import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
+
     if isinstance(text, Saying):
         try:
             return orjson.dumps(_document(text)).decode()
@@ -104,6 +104,8 @@ def restored(text: str) -> str:
     """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none. It never raises."""
     if not text.startswith(_MARK):
         return text
+    import orjson  # noqa: PLC0415 - as above
+
     try:
         message = _saying(orjson.loads(text))
         found = message.values["text"] if message.form == "{text}" else message  # see `stored`

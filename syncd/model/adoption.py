@@ -10,6 +10,8 @@ looks like it (`Comparison.identity`), and is equal  taken over
 looks like it otherwise                              left alone, and nothing is made beside it: a person decides; with
                                                      `adopt = "same-time"` it is taken over
 is masked, at the time of a private item             left alone likewise: it may be the item, or something else
+may be what an unanswered create of it made, and was  left alone likewise; once it looks like the item again, it is ours
+ edited since (`model.traces`)
 stands in another section of the calendar and bears  ours again, and stays there; left alone likewise if title or time
  the item's own mark                                 differ (looked for only where the ledger may have forgotten it)
 
@@ -27,8 +29,9 @@ from syncd.lang.saying import say
 from syncd.model.item import Item, Link, Observed, fingerprint, in_other_words
 from syncd.model.json_values import Fields, Json
 from syncd.model.labels import labels
-from syncd.model.observation import Comparison, Observation, equal
+from syncd.model.observation import Comparison, Observation, equal, recovery_mark
 from syncd.model.plan import Adopt
+from syncd.model.traces import suspected
 
 _MOST_TWINS = 16
 """Of so many events that look like an item the best is chosen: choosing among thousands of twins would take long."""
@@ -45,15 +48,21 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookalike:
-    """An event that looks like an item and is somebody else's; `differs` names what syncd would have overwritten."""
+    """An event that looks like an item and is somebody else's; `differs` names what syncd would have overwritten.
+
+    A `suspect` may be ours.
+    """
 
     seen: Observed
     differs: tuple[str, ...]
+    suspect: bool = False
 
     @property
     def reason(self) -> str:
         """Why the item waits, and the ways out."""
         seen = self.seen
+        if self.suspect:
+            return suspected(seen)
         if "section" in self.differs:
             return say(
                 "looks like «{title}» ({start}, id {remote_id}) in another section of the calendar,"
@@ -90,6 +99,7 @@ class Adoptable:
         claimed = {link.remote_id for link in links if not observation.foreign(link)}
         self.comparison = observation.comparison
         self._adopt = adopt
+        self._suspects = observation.suspects
         self._by_name: dict[str, list[Observed]] = defaultdict(list)
         self._masked: dict[str, list[Observed]] = defaultdict(list)
         self._given: set[int] = set()
@@ -112,7 +122,9 @@ class Adoptable:
         """
         if item.section_id is None:  # its section has yet to be created, so nothing can be in it
             return None
-        found = self._marked(item) or ((self._alike(item) or self._hidden(item)) if self._adopt else None)
+        found = self._marked(item) or self._suspected(item)
+        if found is None and self._adopt:
+            found = self._alike(item) or self._hidden(item)
         if found is not None:
             self._given.add(found.seen.remote_id)
         return found
@@ -143,6 +155,15 @@ class Adoptable:
     def _marked(self, item: Item) -> Taken | None:
         mark = self.comparison.mark(item)
         return next((Taken(seen=one, ours=True) for one in self._candidates(mark, item)), None)
+
+    def _suspected(self, item: Item) -> Taken | Lookalike | None:
+        """Return the event that may be what an unanswered create of `item` made, if there is one."""
+        seen = self._suspects.get(recovery_mark(self.comparison.sync, item.key)) if self._suspects else None
+        if seen is None or seen.remote_id in self._given:
+            return None
+        if self.comparison.signature(seen) == self.comparison.signature(item):
+            return Taken(seen=seen, ours=True)
+        return Lookalike(seen=seen, differs=(), suspect=True)
 
     def _hidden(self, item: Item) -> Lookalike | None:
         """Return a masked event that may be the private `item`: only its time can be seen (PORTAL.md 4.5)."""

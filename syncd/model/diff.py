@@ -22,7 +22,7 @@ from syncd.lang.saying import Saying, Value, say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
@@ -30,9 +30,6 @@ from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation
 from syncd.model.order import in_order, waiting_for
 from syncd.model.plan import Draft, Plan, Policy, Wanted
 from syncd.model.removal import drop_unwanted
-
-ANY_FINGERPRINT = "*"
-"""The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
 
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""

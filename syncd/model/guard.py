@@ -70,62 +70,69 @@ class Guard:
         """
         removed, known = len(plan.removed_uids), plan.known_uids
         if removed and not self.max_removed.allows(removed, known):
-            raise GuardError(
-                say(
-                    "{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more"
-                    " than max_removed = {max_removed} allows ({examples}); nothing was sent",
-                    sync=sync,
-                    removed=removed,
-                    known=known,
-                    max_removed=str(self.max_removed),
-                    examples=_examples(plan, plan.removed_uids),
-                ),
-                say(
-                    "check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
-                    sync=sync,
-                ),
-            )
+            raise self._removing(plan, sync)
         if known < CHANGES_COUNT_FROM:
             return
-        vanished = len(plan.vanished_uids)
-        if not self.max_changed.allows(vanished, known):
+        if not self.max_changed.allows(len(plan.vanished_uids), known):
             # A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Created
             # again, they would stand there twice as soon as the rights come back.
-            raise GuardError(
-                say(
-                    "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
-                    " be created again, more than max_changed = {max_changed} allows"
-                    " ({examples}); nothing was sent",
-                    sync=sync,
-                    vanished=vanished,
-                    known=known,
-                    max_changed=str(self.max_changed),
-                    examples=_examples(plan, plan.vanished_uids),
-                ),
-                say(
-                    "check that syncd's user can still see these calendars; if people have deleted the events, run"
-                    " once with --force or raise max_changed in [[sync]] {sync}",
-                    sync=sync,
-                ),
-            )
-        changed = len(plan.changed_uids)
-        if not self.max_changed.allows(changed, known):
-            raise GuardError(
-                say(
-                    "{sync}: {changed} of {known} known entries would change, more than max_changed ="
-                    " {max_changed} allows ({examples}); nothing was sent",
-                    sync=sync,
-                    changed=changed,
-                    known=known,
-                    max_changed=str(self.max_changed),
-                    examples=_examples(plan, plan.changed_uids),
-                ),
-                say(
-                    "look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
-                    " [[sync]] {sync}",
-                    sync=sync,
-                ),
-            )
+            raise self._making_again(plan, sync)
+        if not self.max_changed.allows(len(plan.changed_uids), known):
+            raise self._changing(plan, sync)
+
+    def _removing(self, plan: Plan, sync: str) -> GuardError:
+        return GuardError(
+            say(
+                "{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more"
+                " than max_removed = {max_removed} allows ({examples}); nothing was sent",
+                sync=sync,
+                removed=len(plan.removed_uids),
+                known=plan.known_uids,
+                max_removed=str(self.max_removed),
+                examples=_examples(plan, plan.removed_uids),
+            ),
+            say(
+                "check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
+                sync=sync,
+            ),
+        )
+
+    def _making_again(self, plan: Plan, sync: str) -> GuardError:
+        return GuardError(
+            say(
+                "{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would"
+                " be created again, more than max_changed = {max_changed} allows"
+                " ({examples}); nothing was sent",
+                sync=sync,
+                vanished=len(plan.vanished_uids),
+                known=plan.known_uids,
+                max_changed=str(self.max_changed),
+                examples=_examples(plan, plan.vanished_uids),
+            ),
+            say(
+                "check that syncd's user can still see these calendars; if people have deleted the events, run"
+                " once with --force or raise max_changed in [[sync]] {sync}",
+                sync=sync,
+            ),
+        )
+
+    def _changing(self, plan: Plan, sync: str) -> GuardError:
+        return GuardError(
+            say(
+                "{sync}: {changed} of {known} known entries would change, more than max_changed ="
+                " {max_changed} allows ({examples}); nothing was sent",
+                sync=sync,
+                changed=len(plan.changed_uids),
+                known=plan.known_uids,
+                max_changed=str(self.max_changed),
+                examples=_examples(plan, plan.changed_uids),
+            ),
+            say(
+                "look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
+                " [[sync]] {sync}",
+                sync=sync,
+            ),
+        )
 
 
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:

@@ -192,6 +192,10 @@ def in_other_words(item: Item) -> Item:
     return replace(item, fields=item.also, also=None)
 
 
+ANY_FINGERPRINT = "*"
+"""The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """An item set aside: why, since when, how often it was tried, and from which unix time on it may be tried again.
@@ -217,6 +221,8 @@ class Observed:
     and `ledger` the ledger that wrote it there, where it says so.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
+    `born` is the portal's own note of the start with which an event was made, whatever was edited since (DAV_XML_ID,
+    PORTAL.md 4.2); "" where there is none, or where a link knows the stamp.
     `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
     of which the caller may not see all (PORTAL.md 4.5).
     """
@@ -235,6 +241,7 @@ class Observed:
     masked: bool = False
     creator: int = 0
     host: int = 0
+    born: str = ""
     answers: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -20,7 +20,7 @@ from syncd.lang.saying import say
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
 from syncd.model.labels import labels
-from syncd.model.stamp import agreement
+from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -41,7 +41,8 @@ class Comparison:
     Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
     that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
     the portal did not take over is told as a difference. `unstored` are parts that the portal never gives back. Of such
-    fields only the parts that were sent are compared.
+    fields only the parts that were sent are compared. With `dated` a VERSION is the moment of the last save instead of
+    the number of saves.
     """
 
     sync: str
@@ -60,6 +61,14 @@ class Comparison:
     steady: Mapping[str, str] = field(default_factory=dict)
     asks_steady: bool = False
     unstored: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    dated: bool = False
+
+    def is_edited(self, seen: Observed) -> bool:
+        """Return True if somebody has saved an event since it was made, or nobody can tell."""
+        if seen.version is None or not self.dated:
+            return seen.version is None or seen.version > 1
+        made = Stamp.parse(seen.stamp)
+        return made is None or seen.version > made.at
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -70,7 +79,8 @@ class Comparison:
 
         An id is no proof, nor is VERSION: a portal that was restored from a backup gives both out again. What proves it
         is the mark, else who made the event and when. Where that is not known to the second yet, or was read in another
-        zone, the event has to show what was sent as well, or a person may have changed either its title or its times.
+        zone, the event has to show what was sent as well, or a person may have changed either its title or its times;
+        or it was made with the start that was sent.
         """
         if self.mark_field and (mark := link.sent.get(self.mark_field)):
             return seen.mark == mark
@@ -92,7 +102,14 @@ class Comparison:
             # Nobody has saved it since we did, so what differs was rewritten by the portal, or is not ours.
             sent, shown = (str(self._shown(title, one.get(title, ""))) for one in (link.sent, seen.fields))
             return titled or (changed <= {title} and (near or hidden or _is_part(shown, sent)))
-        return near or titled or changed <= {title}
+        return near or titled or changed <= {title} or self.begins(link.sent, seen) == "same"
+
+    def begins(self, sent: Fields, seen: Observed) -> Beginning:
+        """Return whether the event `seen` was made with the start that was `sent`, whatever was edited since."""
+        if not self.clocks:
+            return "unknown"
+        start, zone = (str(sent.get(name, "")) for name in self.clocks[0])
+        return beginning(start, zone, seen.born)
 
     def slot(self, one: Item | Observed) -> str:
         """Return what identifies an event by what a mask leaves of it: where and when it is; "" as for `signature`."""
@@ -263,7 +280,8 @@ class Observation:
     links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
     change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
     other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
-    those who changed events, by remote id, as far as the portal has told.
+    those who changed events, by remote id, as far as the portal has told. `suspects` are events that may be creates
+    whose outcome could not be told, by the items' recovery marks.
     """
 
     events: Mapping[int, Observed]
@@ -275,6 +293,7 @@ class Observation:
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
+    suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     @property
     def ledgers(self) -> frozenset[str]:

@@ -4,6 +4,9 @@
     ------  ----------------------------------------------  ----------------------------------------------------------
     create  is found by mark or signature, unlinked         linked; written again if a person has edited it since (not
                                                             one that was never edited and says more than was sent)
+            is not found so, but by its traces              linked as it was sent: the policy decides on the edit
+             (`model.traces`)
+            is not found, and one may be it                 held, until a person decides (`Suspect`)
             is not found, its request may come late         stays open until a second look
             is not found, and was not clearly refused       dropped: the next plan decides
             is not found, and the answer was no id          held
@@ -25,10 +28,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.model.fates import Fate
-from syncd.model.item import Hold, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Hold, Key, Link, Observed
 from syncd.model.observation import Observation, equal
 from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold, refused_for
 from syncd.model.stamp import made_since
+from syncd.model.traces import Traces, suspected
 
 _DROPPED = Fate(kind="dropped")
 
@@ -37,13 +41,16 @@ _DROPPED = Fate(kind="dropped")
 class Finding:
     """What became of one intent: for the ledger its outcome, for the run its fates.
 
-    `doubted`: what the event shows is not known for sure, so that the next plan has to write it again.
+    `doubted`: what the event shows is not known for sure, so that the next plan has to write it again. `edited`: a
+    person has saved it since, about which the policy decides. `suspects` are events that may be the one.
     """
 
     intent: Intent
     outcome: Outcome
     fates: tuple[Fate, ...]
     doubted: bool = False
+    edited: bool = False
+    suspects: tuple[Observed, ...] = ()
 
 
 def unlinked(
@@ -99,7 +106,34 @@ def findings(
 
 def may_come_late(found: Finding) -> bool:
     """Return True for a create that was not found and that nobody answered: it may wait in the portal's queue still."""
-    return found.intent.op == "create" and found.intent.state != "ended" and isinstance(found.outcome, Dropped)
+    return is_missing(found) and found.intent.state != "ended"
+
+
+def is_missing(found: Finding) -> bool:
+    """Return True for a create that was not found."""
+    return found.intent.op == "create" and all(fate.kind != "created" for fate in found.fates)
+
+
+def with_traces(found: Iterable[Finding], traces: Traces, holds: Mapping[Key, Hold], now: float) -> tuple[Finding, ...]:
+    """Return `found`, and of creates that were not found what their traces tell."""
+    return tuple(_traced(one, traces, holds.get(one.intent.key), now) if is_missing(one) else one for one in found)
+
+
+def _traced(found: Finding, traces: Traces, hold: Hold | None, now: float) -> Finding:
+    intent = found.intent
+    if (seen := traces.own.get(intent.id)) is not None:
+        # As our create left it, so that what stands there now counts as an edit, whatever that is.
+        outcome = Written(remote_id=seen.remote_id, version=None if seen.damage else 1, stamp=seen.stamp)
+        return Finding(
+            intent=intent, outcome=outcome, fates=(Fate(kind="created", remote_id=seen.remote_id),), edited=True
+        )
+    if not (suspects := traces.doubtful.get(intent.id)):
+        return found
+    reason = suspected(suspects[0])
+    held = next_hold(intent.key, reason, ANY_FINGERPRINT, hold, now, title=intent.title, where=intent.where)
+    fate = Fate(kind="refused", reason=reason, where=intent.where)
+    aside = SetAside(hold=replace(held, retry_at=math.inf))
+    return Finding(intent=intent, outcome=aside, fates=(fate,), suspects=suspects)
 
 
 def _created(

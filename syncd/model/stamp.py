@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _PARTS = re.compile(
     r"(?P<one>\d{1,4})[./-](?P<two>\d{1,2})[./-](?P<three>\d{1,4})[ T]"
@@ -22,6 +23,12 @@ _ZONES_S = 26 * 3600
 _ANSWERED_WITHIN_S = 5
 """How far the moment of an answer may be from what the portal writes down beside the event."""
 
+_BORN = re.compile(r"(\d{8}T\d{6})Z-")
+_DAY_APART_S = 14 * 3600.0
+"""How far midnight somewhere may be from midnight in UTC."""
+
+Beginning = Literal["same", "unknown", "other"]
+"""Whether an event was made with a given start, by the portal's own note."""
 Agreement = Literal["same", "near", "shifted", "other", "unknown"]
 """How two stamps compare. `near` are those of one user within the few seconds that an answer leaves open. `shifted` are
 those that lie whole quarters of an hour apart, as after a change of zones, or name another creator where that was taken
@@ -94,6 +101,20 @@ def made_since(stamp: str, moment: float) -> bool:
     return made is not None and made.at >= moment
 
 
+def made_during(stamp: str, first: float, last: float, *, shifted: bool = False) -> bool:
+    """Return True if what bears `stamp` was made between two moments of the portal's wall clock; False if unknown.
+
+    With `shifted` whole quarters of an hour between the two clocks do not count, as of other zones.
+    """
+    made = Stamp.parse(stamp)
+    if made is None:
+        return False
+    if first <= made.at <= last or not shifted:
+        return first <= made.at <= last
+    quarters = round((made.at - (first + last) / 2) / _QUARTER_S)
+    return abs(quarters) * _QUARTER_S <= _ZONES_S and first <= made.at - quarters * _QUARTER_S <= last
+
+
 def agreement(known: str, seen: str) -> Agreement:
     """Return how the stamp `seen` on an event compares with the one that is `known` of it."""
     if known and known == seen:
@@ -122,3 +143,25 @@ def _swapped(at: int) -> int:
     """Return a moment with day and month in the other order: the format may have been changed since."""
     moment = datetime.fromtimestamp(at, UTC)
     return at if moment.day > 12 else int(moment.replace(month=moment.day, day=moment.month).timestamp())
+
+
+def beginning(start: str, zone: str, born: str) -> Beginning:
+    """Return whether an event with the note `born` was made for the wall time `start` in `zone`; "" for whole days.
+
+    The note (DAV_XML_ID) tells the start in UTC, as far as the documentation's one example shows (PORTAL.md 4.12).
+    """
+    found = _BORN.match(born)
+    try:
+        noted = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
+        wall = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        begins = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if zone else wall
+    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+        return "unknown"
+    if noted is None:
+        return "unknown"
+    if not zone:
+        return "same" if abs((begins - noted).total_seconds()) <= _DAY_APART_S else "other"
+    if noted == begins:
+        return "same"
+    # A portal that notes the clock on the wall instead must not have everything doubled.
+    return "unknown" if noted == wall else "other"

@@ -439,7 +439,8 @@ class Service:
             log_changes(prepared)
 
         hints = self.listeners.hints_for(name)
-        result = await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(hints=hints, approve=show))
+        options = PassOptions(hints=hints, heard=partial(self.listeners.heard_for, name), approve=show)
+        result = await run_pass(self.app.open_pass(self.app.sync(name), stop), options)
         if hints and result.error is None and result.state != "stopped":
             await self.listeners.looked_at(name, hints)
         return result

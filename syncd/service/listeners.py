@@ -1,4 +1,4 @@
-"""The listeners of all portals that tell of people's edits: begun and ended as the config says."""
+"""The listeners of all portals with an application: begun and ended as the config says."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from syncd.clock import Clock
 from syncd.config import Config
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
+from syncd.model.traces import Heard
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import granted
+from syncd.service.installs import Installs
 from syncd.service.listening import Listener
 
 _log = structlog.get_logger()
-_BETWEEN_INSTALLS_S = 10.0
+_LOOKED_UP_EVERY_S = 10.0
+"""How often the state is asked whether another machine was told a new token: anybody may call."""
 
 
 class Poke(Protocol):
@@ -32,7 +35,7 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
+    """One listener for each portal with an application, also to hear of nothing. `poke` starts a pass of a sync.
 
     `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
     one listens: what is taken out of the portal's queue here would be lost to it.
@@ -44,12 +47,13 @@ class Listeners:
         self._poke = poke
         self._here = here
         self._listeners: dict[str, Listener] = {}
-        self._installs_after = 0.0
+        self._installs = Installs()
+        self._known_after: dict[str, float] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
         """Listen from now on to the portals of `config`; who does so already goes on."""
-        apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
+        apps = {one.name: one.app for one in config.portals if one.app is not None and not one.unusable}
         for name, listener in tuple(self._listeners.items()):
             if apps.get(name) != listener.config or self._moved(config, listener):
                 await self._end(name)
@@ -72,6 +76,11 @@ class Listeners:
         listener = self._of_sync(sync)
         return listener.taken(sync) if listener is not None else {}
 
+    def heard_for(self, sync: str) -> Heard:
+        """Return of which other events the portal of `sync` has told."""
+        listener = self._of_sync(sync)
+        return listener.heard_of() if listener is not None else Heard()
+
     async def looked_at(self, sync: str, hints: Mapping[int, int]) -> None:
         """Note that a pass of `sync` has decided on what these `hints` are about; raises StateError."""
         listener = self._of_sync(sync)
@@ -83,20 +92,24 @@ class Listeners:
         application = self._application(portal)
         return application is not None and application.arrived(code, state)
 
-    async def installed(self, portal: str, form: Mapping[str, Json]) -> bool:
+    async def installed(self, portal: str, form: Mapping[str, Json], visitor: str = "") -> bool:
         """Take the tokens of an installation that is genuine, and start the syncs; return False for any other.
 
-        Raises StateError if they cannot be written down.
+        `visitor` is where it comes from. Raises StateError if they cannot be written down.
         """
         application, auth = self._application(portal), form.get("auth")
         if application is None or not isinstance(auth, Mapping):
             return False
         given, token, now = granted(auth), auth.get("application_token"), self._clock.monotonic()
-        if given is None or not isinstance(token, str) or now < self._installs_after:
+        if given is None or not isinstance(token, str):
             return False
-        self._installs_after = now + _BETWEEN_INSTALLS_S  # each asks the OAuth server, and anybody may call
-        if not self._here(portal):
-            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=say("another machine holds the portal"))
+        reason = "" if self._here(portal) else "another machine holds the portal"
+        if not reason and not self._installs.admits(visitor, now):
+            reason = "more came than are looked into"
+        if reason:
+            if self._installs.tells(now):
+                remedy = f"install it again later, or run `syncd portal authorize {portal}`"
+                _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=f"{reason}; {remedy}")
             return False
         if not await application.install(given, token):
             return False
@@ -106,14 +119,24 @@ class Listeners:
             self._poke(name, insist=True)  # it has refused everything until now
         return True
 
-    def called(self, portal: str, form: Mapping[str, Json]) -> bool:
-        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other."""
+    async def called(self, portal: str, form: Mapping[str, Json]) -> bool:
+        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other.
+
+        Raises StateError if it is for another machine, which cannot be told.
+        """
         listener, application, auth = self._listeners.get(portal), self._application(portal), form.get("auth")
-        if listener is None or application is None or not isinstance(auth, Mapping):
+        if listener is None or not listener.address or application is None or not isinstance(auth, Mapping):
             return False
-        if not application.is_known_to(auth.get("application_token"), auth.get("member_id")):
-            return False
-        listener.called(form)
+        token, member = auth.get("application_token"), auth.get("member_id")
+        if not application.is_known_to(token, member):
+            now = self._clock.monotonic()
+            if self._here(portal) or now < self._known_after.get(portal, 0.0):
+                return False
+            self._known_after[portal] = now + _LOOKED_UP_EVERY_S
+            await application.open()  # whoever holds the portal takes its installations
+            if not application.is_known_to(token, member):
+                return False
+        await listener.called(form)
         return True
 
     def _application(self, portal: str) -> Application | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from platform import node
@@ -24,7 +24,9 @@ from syncd.errors import SyncdError
 from syncd.lang.saying import say
 from syncd.model.item import Link
 from syncd.model.json_values import Json
+from syncd.model.traces import Heard
 from syncd.portal.client import Portal
+from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.oauth.event_queue import (
     CALENDAR_EVENTS,
     CRM_EVENTS,
@@ -35,7 +37,10 @@ from syncd.portal.oauth.event_queue import (
     hint_of,
     may_reserve,
     take,
+    unbind_all,
+    unpacked,
 )
+from syncd.state.passed_on import PassedHint
 
 _log = structlog.get_logger()
 _PAGES = 10
@@ -48,6 +53,8 @@ _LONGEST_PAUSE_S = 600.0
 _TOLD_AFTER = 3
 _LOOKS = 6
 """How often what was heard is looked at in vain; the next reading of the portal finds it."""
+_STRANGE_FOR_S, _MOST_STRANGERS = 300.0, 1_000
+"""How long and how many ids are remembered that are nobody's: one of ours is linked when its create was answered."""
 _MOST_WAITING = 10_000
 """So many hints wait for a look at most."""
 
@@ -55,6 +62,8 @@ _MOST_WAITING = 10_000
 @dataclass(slots=True, kw_only=True)
 class Listener:
     """Hears of what people change in the portal `name`, until it is cancelled. `poke` starts a pass of a sync.
+
+    Where the config switches events off it ends what was bound before, and has tokens renewed that nobody uses.
 
     `pending` are the ids that a pass has to look at, by sync, each with the user. `trouble` is why nothing is heard, ""
     while it works.
@@ -77,6 +86,9 @@ class Listener:
     _noted_at: float | None = None
     _tended_at: float | None = None
     _heard: dict[tuple[str, int, bool], Hint] = field(default_factory=dict)
+    _strangers: dict[Hint, float] = field(default_factory=dict)
+    _saved: dict[int, None] = field(default_factory=dict)
+    _made: dict[int, None] = field(default_factory=dict)
     _anew: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,7 +109,7 @@ class Listener:
                 self._failed(say("a defect of syncd: {error}; the log has more", error=type(error).__name__))
             else:
                 self._worked()
-            every = self.config.events_every.total_seconds()
+            every = _LONGEST_PAUSE_S if self._off else self.config.events_every.total_seconds()
             pause = min(every * 2 ** min(self._failures, 6), max(every, _LONGEST_PAUSE_S))
             await self._wait(pause)
 
@@ -106,12 +118,20 @@ class Listener:
         if not self.here():  # another machine has it, and hears
             self.pending.clear()
             self._remembered, self._bound_at = False, None
+            await self._pass_on()
             return
         if not self._remembered:
             await self._remember()
         portal = self.client.part(asyncio.Event(), hasty=True)
+        await self._tend(portal)
+        if self._off:
+            await self._unbind(portal)
+            return
         await self._bind(portal)
+        passed = await self._passed_on()
         await self._take_in()
+        if passed:
+            await self.app.ledger.passed_on(self.name).drop(passed)
         if not self.address:
             process = self._process if self._reserves else ""
             for _ in range(_PAGES):
@@ -127,8 +147,11 @@ class Listener:
                     break
         await self._note_heard()
 
-    def called(self, form: Mapping[str, Json]) -> None:
-        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over."""
+    async def called(self, form: Mapping[str, Json]) -> None:
+        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over.
+
+        Where another machine holds the portal, that one gets it. Raises StateError if it cannot be told.
+        """
         auth = form.get("auth")
         user = str(auth.get("user_id", "")) if isinstance(auth, Mapping) else ""
         hint = hint_of(form.get("event"), form.get("data"), int(user) if user.isascii() and user.isdecimal() else 0)
@@ -136,7 +159,35 @@ class Listener:
             _log.warning(events.HINTS_UNREADABLE, portal=self.name, rows=1)
             return
         self._hear(hint)
-        self._bell.set()
+        if self.here():
+            self._bell.set()
+        else:
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        """Note for the machine that holds the portal what was heard here: the portal tells nothing twice."""
+        heard = dict(self._heard)
+        if not heard or not self.app.ledger.shared:
+            return
+        await self.app.ledger.passed_on(self.name).note({one.name: one.packed() for one in heard.values()},
+                                                        self.clock.now())  # fmt: skip
+        self._forget(heard)
+
+    async def _passed_on(self) -> tuple[PassedHint, ...]:
+        """Hear of what other machines were told; return what that was."""
+        if not self.app.ledger.shared:
+            return ()
+        passed = await self.app.ledger.passed_on(self.name).waiting()
+        for hint in map(unpacked, (one.value for one in passed)):
+            if hint is not None:
+                self._hear(hint)
+        return passed
+
+    def _forget(self, heard: Mapping[tuple[str, int, bool], Hint]) -> None:
+        """Forget what was dealt with, but what was heard of again since."""
+        for key, hint in heard.items():
+            if self._heard.get(key) is hint:
+                del self._heard[key]
 
     def wake(self) -> None:
         """Poll now, however often that has failed."""
@@ -171,12 +222,36 @@ class Listener:
         for sync in self.pending:
             self.poke(sync)
 
-    async def _bind(self, portal: Portal) -> None:
+    @property
+    def _off(self) -> bool:
+        return self.config.events == "off"
+
+    async def _tend(self, portal: Portal) -> None:
+        """Have tokens renewed that nothing else uses, before they are too old."""
         now = self.clock.monotonic()
         if self._tended_at is None or now - self._tended_at > _TENDED_EVERY_S:
             self._tended_at = now
             if portal.application is not None:
                 await portal.application.tend()
+
+    async def _unbind(self, portal: Portal) -> None:
+        """Have the portal tell of nothing, once; where that is refused nothing can be bound either."""
+        if self._bound_at is not None or portal.application is None or portal.application.authorisation is None:
+            return
+        try:
+            ended = await unbind_all(portal, holder=self._process, now=self.clock.now() + portal.skew_s)
+        except CommandRefusedError as error:
+            _log.info(events.HINTS_STOPPED, portal=self.name, reason=str(error))
+        else:
+            if ended:
+                _log.info(events.HINTS_ENDED, portal=self.name, events=ended)
+        self._bound_at = self.clock.monotonic()
+        if self.app.ledger.shared:
+            passed = self.app.ledger.passed_on(self.name)
+            await passed.drop(await passed.waiting())
+
+    async def _bind(self, portal: Portal) -> None:
+        now = self.clock.monotonic()
         if self._bound_at is not None and now - self._bound_at < _BOUND_FOR_S:
             return
         await claim(portal, holder=self._process, host=node(), now=self.clock.now() + portal.skew_s)
@@ -196,7 +271,14 @@ class Listener:
         seed = f"{where}\0{self.config.client_id}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
+    def heard_of(self) -> Heard:
+        """Return of which events the portal has told, since this process listens."""
+        return Heard(saved=frozenset(self._saved), made=frozenset(self._made))
+
     def _hear(self, hint: Hint) -> None:
+        if hint.kind == "event" and not hint.deleted:
+            # No own change comes back through the queue, so whatever it tells the making of somebody else has made.
+            _add_bounded(self._made if hint.made and not self.address else self._saved, hint.id)
         self._heard[hint.kind, hint.id, hint.deleted] = hint
         if len(self._heard) > _MOST_WAITING:
             self._heard.pop(next(iter(self._heard)))  # which the next reading of the portal finds
@@ -208,7 +290,8 @@ class Listener:
         """
         heard = dict(self._heard)
         found: dict[str, dict[int, int]] = {}
-        for sync, links in (await self._linked(tuple(heard.values()))).items():
+        linked = await self._linked((*self._young_strangers(), *heard.values()))
+        for sync, links in linked.items():
             run = self.app.open_pass(self.app.sync(sync), asyncio.Event())
             run.portal = self.client.part(asyncio.Event(), hasty=True)
             changed = await changed_since(run, [link for link, _ in links])
@@ -220,13 +303,28 @@ class Listener:
             self._anew[sync].update(users)
         if found:
             await self._keep()
-        for key, hint in heard.items():
-            if self._heard.get(key) is hint:
-                del self._heard[key]
+        self._forget(heard)
+        self._keep_strangers(heard.values(), {link.remote_id for links in linked.values() for link, _ in links})
         if found:
             for sync, users in found.items():
                 _log.info(events.EDITS_HEARD, portal=self.name, sync=sync, edits=len(users))
                 self.poke(sync)
+
+    def _young_strangers(self) -> list[Hint]:
+        """Return what was heard of ids that nobody knew, lately: a create that is under way may have made them."""
+        oldest = self.clock.monotonic() - _STRANGE_FOR_S
+        self._strangers = {hint: at for hint, at in self._strangers.items() if at >= oldest}
+        return list(self._strangers)
+
+    def _keep_strangers(self, heard: Iterable[Hint], linked: Collection[int]) -> None:
+        """Remember for a while what was heard of ids that are not `linked`."""
+        now = self.clock.monotonic()
+        self._strangers = {hint: at for hint, at in self._strangers.items() if hint.id not in linked}
+        for hint in heard:
+            if hint.kind != "section" and not hint.made and hint.id not in linked:
+                self._strangers[hint] = now
+        for hint in list(self._strangers)[: max(0, len(self._strangers) - _MOST_STRANGERS)]:
+            del self._strangers[hint]
 
     async def _linked(self, hints: tuple[Hint, ...]) -> Mapping[str, list[tuple[Link, int]]]:
         """Return the links that `hints` are about, by sync, each with the user."""
@@ -274,7 +372,7 @@ class Listener:
         self._bound_at = None
         if self._failures >= _LOOKS:
             self._heard.clear()  # or what cannot be looked at would keep all else from being heard of
-        if self._failures >= _TOLD_AFTER and not self.trouble:
+        if self._failures >= _TOLD_AFTER and not self.trouble and not self._off:
             self.trouble = reason
             _log.warning(events.HINTS_STOPPED, portal=self.name, reason=self.trouble)
 
@@ -282,3 +380,11 @@ class Listener:
         if self.trouble:
             _log.info(events.HINTS_RESUMED, portal=self.name)
         self._failures, self.trouble = 0, ""
+
+
+def _add_bounded(ids: dict[int, None], number: int) -> None:
+    """Add `number` to `ids` as the newest; of very many the oldest are forgotten."""
+    ids.pop(number, None)
+    ids[number] = None
+    if len(ids) > _MOST_WAITING:
+        ids.pop(next(iter(ids)))

@@ -57,7 +57,7 @@ class Guess:
     """What a schedule seems to be.
 
     `keys` are those of `[sync.source]` and `columns` those of its columns, each with a note on where the value comes
-    from. `zone` is the feed's own, if it names one, `unknown_zones` are names of zones in it that nobody knows, `owner`
+    from. `zone` is the feed's own, if it names one, `unknown_zones` are names of unknown zones in it, `owner`
     is its property that says whose an event is. With `by_groups` the owners are called groups. `doubts` are what a
     person should check; `samples` are the texts in each column.
     """
@@ -131,7 +131,8 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     if unknown:
         doubts = (
             say(
-                "nobody knows the zones {zones!r} of the feed: say what they mean in [sync.source.zones]", zones=unknown
+                "the zones {zones!r} of the feed are not known: say what they mean in [sync.source.zones]",
+                zones=unknown,
             ),
         )
     owned = [

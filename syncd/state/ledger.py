@@ -30,6 +30,7 @@ from syncd.state.leases import Leases
 from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import give_name, knows_any, owners_of, read_name, write_owner
+from syncd.state.passed_on import PassedOn
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
@@ -189,6 +190,10 @@ class Ledger:
     def of_portal(self, name: str) -> PortalLedger:
         """Return what the ledger remembers of the portal that the config calls `name`."""
         return PortalLedger(self.thread, name)
+
+    def passed_on(self, name: str) -> PassedOn:
+        """Return what a portal has told machines that do not hold it."""
+        return PassedOn(self.thread, name)
 
     async def notice(self, booted_at: float) -> bool:
         """Have every sync read the portal if the machine seems to have started at another time than before.

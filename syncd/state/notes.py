@@ -23,6 +23,7 @@ from syncd.model.made_sections import MadeSection
 from syncd.model.record import ToldTrouble
 from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
+from syncd.model.traces import Suspect
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
@@ -40,6 +41,7 @@ CLOCKS = "clocks"
 GIVEN_UP = "creates given up"
 LOOKED = "looked at"
 UNANSWERED = "changes unanswered"
+SUSPECTS = "events that may be creates"
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -97,8 +99,9 @@ class SyncNotes:
 
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
     been read since. `clocks` are those that tell how long ago its open intents were sent; `given_up` are creates that
-    nobody answered and that were made again, `unanswered` other changes that nobody answered. `looked`
-    is what is known of other ledgers, None before the portal was read.
+    nobody answered and that were made again, `unanswered` other changes that nobody answered, `suspects` events that
+    may be creates whose outcome could not be told. `looked` is what is known of other ledgers, None before the portal
+    was read.
     """
 
     verified: Verified | None = None
@@ -110,6 +113,7 @@ class SyncNotes:
     clocks: tuple[ClockNote, ...] = ()
     given_up: tuple[GivenUp, ...] = ()
     unanswered: tuple[Unanswered, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
     looked: Looked | None = None
 
 
@@ -138,6 +142,7 @@ def read_notes(connection: Connection, sync: str) -> SyncNotes:
         clocks=read_clocks(found[CLOCKS][0]) if CLOCKS in found else (),
         given_up=_given_up(found[GIVEN_UP][0]) if GIVEN_UP in found else (),
         unanswered=_unanswered(found[UNANSWERED][0]) if UNANSWERED in found else (),
+        suspects=_suspects(found[SUSPECTS][0]) if SUSPECTS in found else (),
         looked=_looked(found[LOOKED][0]) if LOOKED in found else None,
     )
 
@@ -154,6 +159,13 @@ def _given_up(value: Json) -> tuple[GivenUp, ...]:
         return msgspec.convert(value, tuple[GivenUp, ...])
     except msgspec.ValidationError:
         return ()  # then a double is reported, not removed
+
+
+def _suspects(value: Json) -> tuple[Suspect, ...]:
+    try:
+        return msgspec.convert(value, tuple[Suspect, ...])
+    except msgspec.ValidationError:
+        return ()
 
 
 def _unanswered(value: Json) -> tuple[Unanswered, ...]:

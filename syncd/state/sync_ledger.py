@@ -22,6 +22,7 @@ from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
 from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
+from syncd.model.traces import Suspect
 from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
@@ -35,6 +36,7 @@ from syncd.state.notes import (
     LOOKED,
     PAUSED,
     RESTORED,
+    SUSPECTS,
     UIDS,
     VERIFIED,
     SyncNotes,
@@ -391,6 +393,11 @@ class SyncLedger:
     def note_given_up(self, connection: Connection, creates: Sequence[GivenUp], now: float) -> None:
         """Note which creates were given up though the portal may carry them out yet."""
         write_note(connection, self.scope, GIVEN_UP, msgspec.to_builtins(creates), now)
+
+    @writing
+    def note_suspects(self, connection: Connection, suspects: Sequence[Suspect], now: float) -> None:
+        """Note which events may be creates whose outcome could not be told, in place of those noted before."""
+        write_note(connection, self.scope, SUSPECTS, msgspec.to_builtins(suspects), now)
 
     @writing
     def note_unanswered(self, connection: Connection, changes: Sequence[Unanswered], now: float) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from syncd.errors import StateError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
@@ -22,6 +23,7 @@ from syncd.web.language import reader_of
 LARGEST_BODY = 16_384
 _MOST_FIELDS = 200
 _DEEPEST = 4
+_LONGEST_VISITOR = 100
 _READ_WITHIN_S = 10.0
 
 
@@ -30,18 +32,18 @@ class Callees:
     """Who takes what is brought, by the name of the portal; each returns False for what it does not believe."""
 
     code: Callable[[str, str, str], bool]
-    install: Callable[[str, Mapping[str, Json]], Awaitable[bool]]
-    event: Callable[[str, Mapping[str, Json]], bool]
+    install: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]
+    event: Callable[[str, Mapping[str, Json]], Awaitable[bool]]
 
 
 def add_calls(app: web.Application, callees: Callees) -> None:
     """Have `app` answer the paths of applications."""
     app.router.add_get("/app/{portal}", _browser(callees))
+
+    async def event(portal: str, form: Mapping[str, Json], _visitor: str) -> bool:
+        return await callees.event(portal, form)
+
     app.router.add_post("/app/{portal}/install", _posted(callees.install))
-
-    async def event(portal: str, form: Mapping[str, Json]) -> bool:
-        return callees.event(portal, form)
-
     app.router.add_post("/app/{portal}/events", _posted(event))
 
 
@@ -56,14 +58,24 @@ def _browser(callees: Callees) -> Handler:
     return arrived
 
 
-def _posted(take: Callable[[str, Mapping[str, Json]], Awaitable[bool]]) -> Handler:
+def _posted(take: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]) -> Handler:
     async def posted(request: web.Request) -> web.Response:
         form = nested_form(await _body(request))
-        if not await take(request.match_info["portal"], form):
+        try:
+            taken = await take(request.match_info["portal"], form, _visitor(request))
+        except StateError:  # which the page and the log tell of
+            raise web.HTTPServiceUnavailable from None
+        if not taken:
             raise web.HTTPForbidden
         return web.Response(text="ok\n")
 
     return posted
+
+
+def _visitor(request: web.Request) -> str:
+    """Return where a request comes from: who reached the proxy, which adds that behind what it was told, if any."""
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return f"{request.remote} {told}"[:_LONGEST_VISITOR]
 
 
 async def _body(request: web.Request) -> bytes:

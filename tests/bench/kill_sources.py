@@ -153,7 +153,7 @@ class Book:
                 self.entries[uid] = self._edited_series(entry)
 
     def write(self, folder: Path) -> None:
-        """Write the file anew, at once as an editor does."""
+        """Write the file again, at once as an editor does."""
         if self.series:
             body = "".join(entry.text(uid) for uid, entry in self.entries.items() if isinstance(entry, Series))
             text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//bench//EN\n{body}END:VCALENDAR\n".replace("\n", "\r\n")

@@ -1,7 +1,7 @@
 """Plays spoiled inputs of the cases through the whole of syncd, and tells what breaks a rule.
 
 nothing but the errors of `errors.py` comes out              an entry that is lost leaves a line with its place
-the same bytes give the same snapshot, read anew or not      what was not struck is read as before
+the same bytes give the same snapshot, read again or not      what was not struck is read as before
 no problem line is a defect of syncd                         an input takes a bounded time
 what was brought into the portal is not sent again           `init` ends with a config or an error
 """
@@ -131,7 +131,7 @@ class Bed:
         again = await self._fresh().read(self.context)
         # Markers tell readings apart, and CalDAV's depend on what was known before.
         if replace(again, changed_marker="") != replace(snapshot, changed_marker=""):
-            broken.append(f"read anew it is another: {_difference(snapshot, again)}")
+            broken.append(f"read again it is another: {_difference(snapshot, again)}")
         broken.extend(_ill_told(snapshot.problems))
         broken.extend(_unspeakable(snapshot))
         broken.extend(self._lost(name, mutated, snapshot))

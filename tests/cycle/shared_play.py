@@ -36,6 +36,7 @@ T = TypeVar("T")
 NAMES = ("one", "two")
 TTL_S = 60
 STOPS_WITHIN_S = 900.0
+COMMAND_ENDS_WITHIN_S = 7200.0
 SHARED = """state_url = "{url}"
 state_schema = "play"
 [lease]
@@ -214,7 +215,8 @@ class SharedPlay(Play):
 
         async def main() -> None:
             task = self.desk.begin(program())
-            await asyncio.wait([task])
+            done, _ = await asyncio.wait([task], timeout=COMMAND_ENDS_WITHIN_S)
+            assert done, f"a command does not end: {task.get_stack()}"
             if self.desk.dead:
                 return
             error = task.exception() if not task.cancelled() else None

@@ -1,4 +1,4 @@
-"""What is ours is known again: damaged series by their marks, events that people made anew by their looks."""
+"""What is ours is known again: damaged series by their marks, events that people made again by their looks."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def timetable(*titles: str) -> Iterator[str]:
 
 
 class School:
-    """A feed, the portal it goes into, and the program that runs anew for every pass."""
+    """A feed, the portal it goes into, and the program that is started for every pass."""
 
     def __init__(self, folder: Path, *more: str) -> None:
         self.stage = Stage(folder, CONFIG.replace("{more}", "\n".join(more)))

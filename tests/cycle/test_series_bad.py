@@ -111,7 +111,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "BYEASTER",
         [],
     ),
-    "a zone that nobody knows": (
+    "a zone that is not known": (
         WEEKLY.replace("Europe/Moscow", "Middle/Earth"),
         "rejected",
         "Middle/Earth",

@@ -1,4 +1,4 @@
-"""What the memory of shaping answers: always what shaping anew would, and nothing is shaped twice that is the same."""
+"""What the memory of shaping answers: always what shaping again would, and nothing is shaped twice that is the same."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def clock(postgres_server: str, worker_id: str) -> Iterator[DatabaseClock]:
 
 def test_whatever_two_machines_on_one_database_go_through_each_entry_ends_up_there_once(clock: DatabaseClock) -> None:
     chosen = settings(
-        max_examples=EXAMPLES or 6,
+        max_examples=EXAMPLES or 4,
         stateful_step_count=12,
         derandomize=not EXAMPLES,
         database=None,

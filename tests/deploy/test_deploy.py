@@ -112,7 +112,7 @@ def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
     compiled = re.search(r'python -c "import (.*)"$', text, re.MULTILINE)[1].split(", ")  # type: ignore[index]
     assert all(find_spec(module) is not None for module in compiled)
     assert "syncd.cli.commands.daemon" in compiled
-    assert "--no-compile" not in text  # at work nothing may be written, and each start would compile everything anew
+    assert "--no-compile" not in text  # at work nothing may be written, and each start would compile everything again
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
     assert {".git", ".venv", "tests"} <= set(ignored)
 

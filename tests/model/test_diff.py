@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from syncd.lang.catalog import told
 from syncd.lang.saying import restored, stored
-from syncd.model.diff import ANY_FINGERPRINT, make_plan
+from syncd.model.diff import make_plan
 from syncd.model.entry import Window
-from syncd.model.item import Hold, Item, Key, Link, Observed, Place
+from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields
 from syncd.model.observation import Comparison, Observation
 from syncd.model.plan import Plan, Policy, Wanted

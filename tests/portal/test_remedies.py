@@ -11,6 +11,7 @@ import pytest
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
+from syncd.portal.line import remedies
 from syncd.portal.line.answers import CommandRefusedError, RawAnswer, portal_error, read_batch, read_single
 from syncd.portal.line.remedies import meaning_of, remedy_of, said_of
 from syncd.portal.line.wire import Command, Refused, Unknown
@@ -185,6 +186,26 @@ def test_an_extranet_user_is_named_as_the_reason() -> None:
 def test_what_nobody_knows_is_left_to_the_portals_own_words() -> None:
     assert meaning_of(UPDATE, "", "Something else") == ""
     assert meaning_of("user.get", "", "Access denied") == ""
+
+
+@pytest.mark.parametrize("code", sorted({*remedies._BY_CODE, *remedies._OF_APPLICATION}))
+def test_who_has_an_application_is_told_nothing_of_a_webhook(code: str) -> None:
+    whys = (
+        Refused(code=code, description="no", reach="portal"),
+        Refused(code=code, description="no", reach="rate"),
+        Unknown(reason="no", code=code),
+    )
+    for why in whys:
+        assert "webhook" not in str(portal_error("https://school.example", why, application_of="main"))
+    assert "`syncd portal authorize" not in str(portal_error("https://school.example", whys[0]))
+
+
+@pytest.mark.parametrize("code", ["INVALID_GRANT", "INVALID_CREDENTIALS", "INSUFFICIENT_SCOPE", "NO_AUTH_FOUND"])
+def test_who_has_an_application_is_told_the_command_that_mends_it(code: str) -> None:
+    error = portal_error(
+        "https://school.example", Refused(code=code, description="no", reach="portal"), application_of="main"
+    )
+    assert "`syncd portal authorize main`" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from syncd.cycle.sync import Pass
 from syncd.errors import PortalUnreachableError
 from syncd.model.item import Link
 from syncd.model.record import ToldTrouble
+from syncd.portal.oauth.grants import RENEWED_AFTER_S
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
+from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
 from syncd.service import listening
@@ -429,5 +431,138 @@ def test_what_another_machine_holds_is_not_listened_to_until_it_is_ours(tmp_path
             here[0] = True
             await asyncio.sleep(30)
             assert stage.shown()[first] == "Shift 1"
+
+    run_inline(main())
+
+
+OFF = SELDOM.replace("app = { ", 'app = { events = "off", ')
+
+
+def bound(stage: AppScene) -> list[str]:
+    return sorted(one.name for own in stage.world.tables.queue.bindings.values() for one in own)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_events_that_are_switched_off_are_bound_no_more_and_the_queue_is_empty(tmp_path: Path, extended: bool) -> None:
+    stage = scene(tmp_path, offline_extended=extended)
+
+    async def heard() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    async def off() -> None:
+        async with stage.running():
+            await asyncio.sleep(60)
+            assert (bound(stage), stage.world.tables.queue.waiting(CLIENT_ID)) == ([], ())
+            People(stage).rename(next(iter(stage.shown())), "Mine")
+            requests = stage.transport.requests
+            await asyncio.sleep(3600)
+            assert stage.transport.requests == requests, "nobody asks, and it is bound no more"
+            assert "Mine" in stage.shown().values()
+
+    async def filled() -> None:
+        People(stage).add(40)
+
+    run_inline(heard())
+    run_inline(filled())
+    assert bound(stage)
+    assert stage.world.tables.queue.waiting(CLIENT_ID)
+    stage.config = OFF
+    run_inline(off())
+    assert run_inline(stage.one_pass(verify=True)).exit_code == 0
+    assert sorted(stage.shown().values()) == NAMES
+
+
+def test_switched_off_and_on_again_while_the_daemon_runs_they_are_heard_again(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await begun(stage)
+            for config, some in ((OFF, False), (SELDOM, True)):
+                stage.write("syncd.toml", config)
+                await service.reload()
+                await asyncio.sleep(30)
+                assert bool(bound(stage)) is some
+            People(stage).rename(next(iter(stage.shown())), "Mine")
+            await asyncio.sleep(30)
+            assert sorted(stage.shown().values()) == NAMES
+
+    run_inline(main())
+
+
+def test_what_another_syncd_hears_by_is_left_to_it(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    stage = scene(first)
+    other = AppScene(second, OFF, settings=stage.settings)
+    other.write("shifts.csv", HEADER + ROWS)
+    other.world = other.transport.world = other.tokens.world = stage.world
+    other.clock = stage.clock
+    run_inline(other.authorise())
+
+    async def heard() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    async def off() -> None:
+        async with other.running():
+            await asyncio.sleep(60)
+            assert bound(other)
+
+    run_inline(heard())
+    run_inline(off())
+
+
+def test_tokens_that_nothing_uses_are_renewed_though_nobody_hears_of_edits(tmp_path: Path) -> None:
+    stage = scene(tmp_path, OFF.replace('every = "12h"', 'every = "300d"\nverify_every = "300d"'))
+
+    async def main() -> None:
+        async with stage.running():
+            await asyncio.sleep(60)
+            asked = stage.tokens.asked
+            await asyncio.sleep(RENEWED_AFTER_S - 86_400)
+            assert stage.tokens.asked == asked
+            await asyncio.sleep(2 * 86_400)
+            assert stage.tokens.asked == asked + 2, "the second set, too"
+
+    run_inline(main())
+
+
+def test_check_tells_of_what_is_bound_although_it_is_switched_off(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def heard() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    run_inline(heard())
+    stage.config = OFF
+    assert any(ok and "6 kinds of events are bound from before" in detail for detail, ok in checks(stage).items())
+
+
+def test_an_edit_that_is_heard_of_before_the_create_is_answered_is_put_right_too(tmp_path: Path) -> None:
+    """Somebody renames an event the moment the portal has made it: its id is not known when the portal tells of it."""
+    stage = scene(tmp_path)
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await begun(stage)
+            slow = (parse_fault("slow:method=calendar.event.add,times=1,seconds=20"),)
+            stage.set_faults(Settings(integer_stamps=False, faults=slow))
+            more = "6,Shift 6,2026-12-06 06:00,2026-12-06 14:00,anna.petrova@school.example,Desk\n"
+            stage.write("shifts.csv", HEADER + ROWS + more)
+            service.daemon.poke("shifts")
+            await asyncio.sleep(5)
+            new = max(stage.shown())
+            assert stage.shown()[new] == "Shift 6"
+            People(stage).rename(new, "Mine")
+            await asyncio.sleep(14)
+            assert not stage.world.tables.queue.waiting(CLIENT_ID), "it was told, while nobody knew the id"
+            assert len(await service.app.ledger.of("shifts").links()) == 5
+            await asyncio.sleep(60)
+            assert sorted(stage.shown().values()) == [*NAMES, "Shift 6"]
+            assert new in stage.shown()
 
     run_inline(main())

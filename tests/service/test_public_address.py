@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from syncd.clock import SystemClock
+from syncd.config.database import Database
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.web.calls import nested_form
@@ -119,6 +120,74 @@ async def test_a_browser_brings_the_code_itself(tmp_path: Path, portal: RunningS
     assert (process.returncode, b"authorised as user 1" in out) == (0, True), err
     await written(portal, 3, 1)
     await ended(unit)
+
+
+def sharing(unit: Public, database: Database, public: Public) -> Public:
+    """Have `unit` share a database with others, behind the one address that leads to `public`."""
+    (unit.folder / "address").write_text(database.url.reveal())
+    state = f'state_url_file = "address"\nstate_schema = "{database.schema}"'
+    unit.text = unit.text.replace('state = "state/syncd.db"', state)
+    unit.text = unit.text.replace(f'public_url = "{unit.url}"', f'public_url = "{public.url}"')
+    unit.config.write_text(unit.text)
+    return unit
+
+
+async def test_what_comes_in_at_the_machine_that_does_not_hold_the_portal_reaches_the_one_that_does(
+    tmp_path: Path, portal: RunningSandbox, database: Database
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    holder, other = (Public(folder, portal) for folder in folders)
+    for unit in (holder, other):
+        sharing(unit, database, other)
+    await holder.start()
+    await holder.hear("STATUS=portal main refuses syncd")
+    await other.start()
+    await other.hear("READY=1")
+    to = f"{portal.url}/oauth/install?client_id={CLIENT_ID}&to={{}}/app/main/install"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(to.format(other.url)) as response:  # which cannot keep tokens of it
+            assert response.status == 200
+        assert not portal.world.events("user", 3)
+        async with session.get(to.format(holder.url)) as response:
+            assert response.status == 200
+        await written(portal, 3, 1)
+        bindings = portal.world.tables.queue.bindings
+        await until(lambda: len([one for one in bindings.get(CLIENT_ID, []) if one.handler]) == 6)
+        assert {one.handler for one in bindings[CLIENT_ID]} == {f"{other.url}/app/main/events"}
+        for _ in range(2):
+            (event,) = portal.world.events("user", 3)
+            await asyncio.sleep(1)
+            webhook = f"{portal.webhook(1)}calendar.event.delete"
+            async with session.post(webhook, json={"id": event.id}) as response:
+                assert response.status == 200
+            await until(lambda: [one.name for one in portal.world.events("user", 3)] == ["Early"])
+    forged = {"event": "ONCALENDARENTRYDELETE", "data[id]": "1", "auth[application_token]": "guess"}
+    assert await other.post("/app/main/events", forged) == 403
+    assert "another machine holds the portal" in await ended(other)
+    await ended(holder)
+
+
+async def test_whoever_posts_installations_all_day_keeps_no_genuine_one_out(
+    tmp_path: Path, portal: RunningSandbox
+) -> None:
+    unit = Public(tmp_path, portal)
+    await unit.start()
+    await unit.hear("STATUS=portal main refuses syncd")
+    forged = {
+        "event": "ONAPPINSTALL", "auth[access_token]": "a" * 70, "auth[refresh_token]": "b" * 70,
+        "auth[member_id]": portal.world.authority.member_id, "auth[client_endpoint]": f"{portal.url}/rest/",
+        "auth[application_token]": "c",
+    }  # fmt: skip
+    headers = {"X-Forwarded-For": "203.0.113.7"}
+    async with aiohttp.ClientSession() as session:
+        for _ in range(100):
+            async with session.post(f"{unit.url}/app/main/install", data=forged, headers=headers) as response:
+                assert response.status == 403
+    await unit.install()
+    await written(portal, 3, 1)
+    assert (await ended(unit)).count("more came than are looked into") == 1
 
 
 @pytest.mark.parametrize(

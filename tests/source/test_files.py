@@ -314,5 +314,5 @@ async def test_a_file_whose_name_is_no_utf_8_is_read_and_named_by_escapes(tmp_pa
     (tmp_path / name).write_text(rows)
     source = open_source({"type": "csv", "path": "*.csv", "columns": columns}, tmp_path, where="test")
     snapshot = await source.read(CONTEXT)
-    places = [one.where for one in (*snapshot.entries, *snapshot.problems)]
+    places = [*(one.where for one in snapshot.entries), *(one.where for one in snapshot.problems)]
     assert places == [r"caf\udce9.csv:2", r"caf\udce9.csv:3"]

@@ -67,7 +67,7 @@ class HostLoop(InlineLoop):
     """A virtual loop in which hosts can stand still while time passes."""
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
-        context = context or copy_context()
+        context = copy_context() if context is None else context  # an empty one is false
         if context.get(HOST) is None:
             return super().call_soon(callback, *args, context=context)
         handle: list[Any] = []
@@ -77,7 +77,7 @@ class HostLoop(InlineLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        context = context or copy_context()
+        context = copy_context() if context is None else context  # an empty one is false
         if context.get(HOST) is None:
             return super().call_at(when, callback, *args, context=context)
         handle: list[Any] = []

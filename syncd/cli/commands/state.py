@@ -205,7 +205,7 @@ def _released(number: int, last: RunRecord | None) -> str:
 
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
-    from syncd.model.diff import ANY_FINGERPRINT
+    from syncd.model.item import ANY_FINGERPRINT
 
     total = 0
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):

@@ -51,7 +51,7 @@ class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 def record_of(entry: Entry, portal_zone: str, compiled: Compiled, circumstances: Circumstances) -> SeriesRecord | None:
-    """Return the record of what `entry` became, None for what is made anew each time: problems name places."""
+    """Return the record of what `entry` became, None for what is made each time: problems name places."""
     if compiled.problems:
         return None
     pieces = [_record(piece, (entry, *entry.overrides)) for piece in compiled.pieces]

@@ -16,7 +16,7 @@ from syncd.clock import Clock
 from syncd.model.json_values import Json
 
 _COLD_SHARE = 0.8
-"""The part of our half that may be sent at once when nobody knows what was sent before.
+"""The part of our half that may be sent at once when it is not known what was sent before.
 
 A process that was killed left at most that half in the bucket, so both fit."""
 

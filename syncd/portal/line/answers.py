@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
@@ -370,9 +371,10 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
 
     `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
     """
+    remedy_for = partial(application_remedy, portal=application_of) if application_of else remedy_of
     match why:
         case Unknown(code=code) if code:
-            remedy = remedy_of(code) or say(
+            remedy = remedy_for(code) or say(
                 "the next pass tries again; the portal's vendor or administrator knows the code"
             )
             return PortalUnreachableError(
@@ -388,7 +390,7 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
                 origin=origin,
                 said=said_of(why.code, why.description),
             )
-            return PortalUnreachableError(said, remedy_of(why.code))
+            return PortalUnreachableError(said, remedy_for(why.code))
         case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
             said = say(
                 "[portals.{portal}]: nobody has authorised its application at {origin} yet",
@@ -400,6 +402,6 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
             words = said_of(why.code, why.description)
             if application_of:
                 said = say("{origin} refuses the application: {said}", origin=origin, said=words)
-                return PortalRefusedError(said, application_remedy(why.code, application_of))
+                return PortalRefusedError(said, remedy_for(why.code))
             said = say("{origin} refuses the webhook: {said}", origin=origin, said=words)
-            return PortalRefusedError(said, remedy_of(why.code))
+            return PortalRefusedError(said, remedy_for(why.code))

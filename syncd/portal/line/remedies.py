@@ -12,7 +12,7 @@ from syncd.lang.saying import Saying, say
 
 _NEW_WEBHOOK = say("create a new inbound webhook in the portal and put its address into the config")
 _GONE = say(
-    "the webhook was removed, mistyped or has expired, its code was made anew because an administrator edited it, or"
+    "the webhook was removed, mistyped or has expired, its code was made again because an administrator edited it, or"
     " the vendor has blocked it because its code was found in public: create a new inbound webhook in the portal and"
     " put its address into the config"
 )
@@ -20,7 +20,9 @@ _PLAN = say(
     "REST needs a commercial plan and, where the vendor sells it apart, the Market subscription or its trial: in the"
     " portal, My plan > Market"
 )
-_SCOPES = say("give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm")
+_SCOPES = say(
+    "give the webhook, or the application, the scopes calendar, user_basic, sonet_group and, for activities, crm"
+)
 _REPORT = say("syncd and this portal disagree about the call: please report it with the portal's version")
 _MAY_NOT_WRITE = say(
     "syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
@@ -69,7 +71,21 @@ def _unknown_tokens(portal: str) -> str:
     )
 
 
+def _more_scopes(portal: str) -> str:
+    return say(
+        "tick calendar, user_basic, sonet_group and, for activities, crm in the application's settings in the portal,"
+        " then run `syncd portal authorize {portal}`",
+        portal=portal,
+    )
+
+
 _OF_APPLICATION: Mapping[str, Callable[[str], str]] = {
+    "INVALID_CREDENTIALS": lambda portal: say(
+        "the portal takes these tokens no more: run `syncd portal authorize {portal}`", portal=portal
+    ),
+    "INVALID_REQUEST": lambda _portal: say("use https:// in the application's address"),
+    "ERROR_METHOD_NOT_FOUND": lambda _portal: say("is the address that of a portal, and is the portal recent enough?"),
+    "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": _more_scopes,
     "NOT_AUTHORISED": lambda portal: say("run `syncd portal authorize {portal}`", portal=portal),
     "TOKENS_UNREADABLE": lambda portal: say(
         "give the token_key that they were kept with, or run `syncd portal authorize {portal}`", portal=portal
@@ -99,11 +115,7 @@ _OF_APPLICATION: Mapping[str, Callable[[str], str]] = {
     "EXPIRED_TOKEN": lambda portal: say(
         "the portal takes the new token for expired too: run `syncd portal authorize {portal}`", portal=portal
     ),
-    "INSUFFICIENT_SCOPE": lambda portal: say(
-        "tick calendar, user_basic, sonet_group and, for activities, crm in the application's settings in the portal,"
-        " then run `syncd portal authorize {portal}`",
-        portal=portal,
-    ),
+    "INSUFFICIENT_SCOPE": _more_scopes,
     "USER_ACCESS_ERROR": lambda _portal: say(
         "let the user who authorised it use the application, in its settings in the portal"
     ),

@@ -270,7 +270,7 @@ class Application:
                     there=there,
                 ),
                 say(
-                    "a portal of its own needs a [portals.NAME] of its own; if it was set up anew under the same"
+                    "a portal of its own needs a [portals.NAME] of its own; if it was set up again under the same"
                     " address: `syncd portal authorize {name} --force`",
                     name=self.name,
                 ),

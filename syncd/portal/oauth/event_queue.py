@@ -6,6 +6,7 @@ A hint names an object and who touched it. It is never a proof: rows that cannot
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,6 +27,7 @@ CRM_EVENTS = tuple(f"OnCrmActivity{action}" for action in _ACTIONS)
 AT_ONCE = 500
 _FULL = 50
 """The portal's own limit: an answer with so many rows may have left some, whatever was asked for."""
+_MOST_DRAINED = 400
 _HIGHEST_ID = 10**18
 _CLAIM = "syncd"
 _CLAIM_LASTS_S = 2 * 3600.0
@@ -41,12 +43,31 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Somebody has touched an object; `user` 0 is nobody known, `deleted` says that it may be gone."""
+    """Somebody has touched an object, or `made` it; `user` 0 is nobody known, `deleted` says that it may be gone."""
 
     kind: Kind
     id: int
     user: int = 0
     deleted: bool = False
+    made: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is about: hints of one name say the same."""
+        return f"{self.kind} {self.id}{' deleted' if self.deleted else ''}"
+
+    def packed(self) -> Json:
+        """Return what `unpacked` reads."""
+        return [self.kind, self.id, self.user, self.deleted]
+
+
+def unpacked(value: Json) -> Hint | None:
+    """Return the hint that was `packed`, also by another version; None for what is none."""
+    match value:
+        case [str(kind), int(number), int(user), bool(deleted)] if kind in _PREFIXES.values():
+            return Hint(kind=kind, id=number, user=user, deleted=deleted)  # type: ignore[arg-type] # one of those
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +114,7 @@ def hint_of(name: Json, content: Json, user: int) -> Hint | None:
     number = _number(inner.get("id", inner.get("ID"))) if isinstance(inner, Mapping) else 0
     if kind is None or not number:
         return None
-    return Hint(kind=kind, id=number, user=user, deleted=upper.endswith("DELETE"))
+    return Hint(kind=kind, id=number, user=user, deleted=upper.endswith("DELETE"), made=upper.endswith("ADD"))
 
 
 def _number(value: Json) -> int:
@@ -133,6 +154,28 @@ async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") ->
     return tuple(unknown)
 
 
+async def unbind_all(portal: Caller, *, holder: str, now: float) -> int:
+    """Have the portal tell of nothing any more, at its unix time `now`; return how many events were bound.
+
+    Its queue would grow for ever, as nobody takes anything out of it. What another syncd than `holder` hears by, which
+    shares the application, stays. Raises CommandRefusedError where the application may not, and the client's errors.
+    """
+    own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
+    bound = sorted({_bound(row) for row in rows_of(await portal.read("event.get", {}))})
+    bound = [(name, place) for name, place in bound if name in own]
+    if not bound or await _claimed_by_another(portal, holder=holder, now=now) is not None:
+        return 0
+    for name, place in bound:
+        where: dict[str, Json] = {"handler": place} if place else {"event_type": "offline"}
+        await portal.read("event.unbind", {"event": name, **where})
+    with suppress(CommandRefusedError):  # an application that may not keep values there has noted nothing
+        await portal.read("app.option.set", {"options": {_CLAIM: ""}})
+    for _ in range(_MOST_DRAINED):  # rows that nobody takes stay for ever (PORTAL.md 11.3)
+        if not (await take(portal)).more:
+            break
+    return len(bound)
+
+
 async def bound_count(portal: Caller) -> int:
     """Return how many events this application hears of; raises the client's errors."""
     return len({_bound(row)[0] for row in rows_of(await portal.read("event.get", {}))})
@@ -157,20 +200,25 @@ async def claim(portal: Caller, *, holder: str, host: str, now: float) -> None:
     Raises AnotherSyncdError if another one has noted so within the last hours. An application that may not keep values
     in the portal is not told apart. Raises the client's errors.
     """
-    try:
-        kept = await portal.read("app.option.get", {"option": _CLAIM})
-        other, at, where = _claimed(kept)
-        if other not in ("", holder) and -_CLAIM_LASTS_S < now - at < _CLAIM_LASTS_S:
-            raise AnotherSyncdError(
-                say("another syncd, on {where}, takes the events of this application", where=where),
-                say(
-                    "stop one of the two, or make an application of its own for each; one that has ended is forgotten"
-                    " after two hours"
-                ),
-            )
+    if (where := await _claimed_by_another(portal, holder=holder, now=now)) is not None:
+        raise AnotherSyncdError(
+            say("another syncd, on {where}, takes the events of this application", where=where),
+            say(
+                "stop one of the two, or make an application of its own for each; one that has ended is forgotten after"
+                " two hours"
+            ),
+        )
+    with suppress(CommandRefusedError):
         await portal.read("app.option.set", {"options": {_CLAIM: f"{holder} {now:.0f} {host}"}})
+
+
+async def _claimed_by_another(portal: Caller, *, holder: str, now: float) -> str | None:
+    """Return on which host another syncd takes the application's events, None if none has noted that it does."""
+    try:
+        other, at, where = _claimed(await portal.read("app.option.get", {"option": _CLAIM}))
     except CommandRefusedError:
-        return
+        return None
+    return where if other not in ("", holder) and -_CLAIM_LASTS_S < now - at < _CLAIM_LASTS_S else None
 
 
 def _claimed(kept: Json) -> tuple[str, float, str]:

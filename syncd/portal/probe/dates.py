@@ -161,7 +161,7 @@ def _offset_date(rows: Mapping[str, Row], bench: Bench) -> Fact:
     shown = shown_at(rows.get("offset", {}), "DATE_FROM")
     summer = next((o for wall, o in _offsets(rows, scene.year).items() if wall.month == 7), None)
     if shown is None or summer is None or scene.now_offset_s is None:
-        return Fact(name=name, why=say("the zones of server and webhook's user are not both known"))
+        return Fact(name=name, why=say("the zones of the server and of syncd's user are not both known"))
     moved = round((shown - datetime(scene.year, 7, 12, 10)).total_seconds())
     expected = "moved by today's difference"
     if moved == summer + scene.now_offset_s:

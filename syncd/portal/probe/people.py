@@ -33,7 +33,7 @@ async def _webhook(bench: Bench) -> Iterable[Fact]:
     facts = [Fact(name="scopes", value=scopes), Fact(name="admin", value=bench.scene.admin)]
     told = await bench.call("app.info")
     licence = told.result.get("LICENSE") if isinstance(told, Done) and isinstance(told.result, Mapping) else None
-    why = say("the portal tells a webhook nothing of it")
+    why = say("the portal does not tell it")
     facts.append(Fact(name="plan", value=licence if isinstance(licence, str) else None, why="" if licence else why))
     stamps = say("no answer had a time") if bench.integer is None else ""
     return (*facts, Fact(name="integer_stamps", value=bench.integer, why=stamps), await _statuses(bench))
@@ -41,7 +41,7 @@ async def _webhook(bench: Bench) -> Iterable[Fact]:
 
 WEBHOOK = Experiment(
     facts=("scopes", "admin", "plan", "integer_stamps", "docs_statuses"),
-    sends=say("questions about the webhook"),
+    sends=say("questions about what syncd may do"),
     run=_webhook,
 )
 

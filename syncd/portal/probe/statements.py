@@ -33,7 +33,7 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
         # The portal and the webhook
         "scopes": Statement(
             section="1.4",
-            says=say_as("fact", "those that the webhook was given"),
+            says=say_as("fact", "those that the webhook or application was given"),
             use=say_as("fact", "`syncd check` compares them"),
         ),
         "plan": Statement(section="1.4", says=say_as("fact", "a commercial plan")),
@@ -43,9 +43,7 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
             answers=_BOTH,
             use=say_as("fact", "no sections are made where syncd's user may not write"),
         ),
-        "writable_calendars": Statement(
-            section="4.11", says=say_as("fact", "an administrator's webhook writes into all")
-        ),
+        "writable_calendars": Statement(section="4.11", says=say_as("fact", "an administrator writes into all")),
         "integer_stamps": Statement(
             section="1.2",
             says=say_as("fact", "whole seconds since May 2026"),
@@ -265,7 +263,7 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
         ),
         "batch_counter": Statement(
             section="3.2",
-            says=say_as("fact", "shared by all webhooks, the webhook's own, or `batch`'s"),
+            says=say_as("fact", "shared by all webhooks, the caller's own, or `batch`'s"),
             answers=("shared", "own", "batch"),
             use=say_as("fact", "the forecast counts accordingly"),
         ),

@@ -1,7 +1,7 @@
 """What applications hear of: bindings, the offline queue of each, and what is to be sent to handlers (PORTAL.md 11.3).
 
-A row of the queue is one event of one object: the next of the same kind takes its place, dated anew. Must never read a
-clock.
+A row of the queue is one event of one object: the next of the same kind takes its place, with a new date. Must never
+read a clock.
 """
 
 from __future__ import annotations

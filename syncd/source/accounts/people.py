@@ -1,4 +1,4 @@
-"""Whose calendars are read: a list in the config, a CSV file that is read anew each time, or the people of a domain.
+"""Whose calendars are read: a list in the config, a CSV file that is read again each time, or the people of a domain.
 
 calendars = ["anna@example.com", "room-1@resource.calendar.google.com"]      these
 calendars = "users.csv"            calendar,owner       one a line; the owner is the calendar's address if not given

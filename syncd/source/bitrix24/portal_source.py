@@ -39,7 +39,7 @@ from syncd.source.options import read_options
 from syncd.source.reasons import one_after_other, reason_of
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
-_REMEDY = say("see that its webhook works: syncd check")
+_REMEDY = say("see that its webhook or application works: syncd check")
 _NEAR = timedelta(days=550)
 """Within this distance of today a listing covers a month, beyond it a year: far away there are few events, and a
 window without bounds would take hundreds of listings."""
@@ -162,7 +162,7 @@ class Bitrix24Source:
         for calendar in calendars:
             if str(calendar) not in found:
                 reason = say(
-                    "the sections of {calendar} cannot be read (an administrator's webhook reads them all)",
+                    "the sections of {calendar} cannot be read (an administrator may read them all)",
                     calendar=str(calendar),
                 )
                 problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))

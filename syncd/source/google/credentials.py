@@ -94,14 +94,14 @@ def read_client(text: str, *, where: str) -> KeyFile:
 def read_token(text: str, client: KeyFile | None, *, where: str) -> KeyFile:
     """Return what a person's token and the application's client give; raises ConfigError, without any of it."""
     if text.lstrip().startswith("{"):
-        key = _decoded(text, KeyFile, f"{where}: token", say("make it anew: syncd source authorize"))
+        key = _decoded(text, KeyFile, f"{where}: token", say("make it again: syncd source authorize"))
     else:
         key = KeyFile(type="authorized_user", refresh_token=text.strip())
     if client is not None:
         key = msgspec.structs.replace(client, type="authorized_user", refresh_token=key.refresh_token)
     if not key.refresh_token:
         raise ConfigError(
-            say("{where}: token holds no refresh_token", where=where), say("make it anew: syncd source authorize")
+            say("{where}: token holds no refresh_token", where=where), say("make it again: syncd source authorize")
         )
     if not key.client_id:
         raise ConfigError(
@@ -121,7 +121,7 @@ def _decoded(text: str, kind: type[Decoded], name: str, remedy: str) -> Decoded:
 def _safe(key: KeyFile, name: str) -> KeyFile:
     if not keeps_secrets(key.token_uri):
         raise ConfigError(
-            say("{name} names an address for tokens without encryption", name=name), say("download the file anew")
+            say("{name} names an address for tokens without encryption", name=name), say("download the file again")
         )
     return key
 
@@ -258,7 +258,7 @@ def _signer(key: KeyFile) -> Sign:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key
         raise LoginError(
-            say("the private key in key cannot be read"), say("download the key anew"), for_all=True
+            say("the private key in key cannot be read"), say("download the key again"), for_all=True
         ) from None
 
     def sign(claims: Mapping[str, object]) -> str:
@@ -313,8 +313,8 @@ def _persons_refusal(code: str, why: str) -> tuple[str, str]:
             return (
                 say("the token has expired or was revoked"),
                 say(
-                    "make it anew: syncd source authorize; where it ends after seven days, the application is still in "
-                    'testing: publish it (Google Auth Platform, Audience, "In production")'
+                    "make it again: syncd source authorize; where it ends after seven days, the application is still"
+                    ' in testing: publish it (Google Auth Platform, Audience, "In production")'
                 ),
             )
         case "invalid_client" | "unauthorized_client" | "deleted_client":

@@ -223,7 +223,7 @@ def _at(stamp: Stamp, around: Surroundings, name: str) -> At:
     zone = stamp.time_zone or around.zone
     known = around.meanings.get(plain_name(zone)) or zones.resolve(zone)
     if offset is None or known is None:
-        return Wall(wall=wall, zone=zone)  # a zone that nobody knows is told where the event is read
+        return Wall(wall=wall, zone=zone)  # a zone that is not known is told where the event is read
     return Wall(wall=in_zone(wall, offset, known), zone=known)
 
 

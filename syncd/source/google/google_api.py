@@ -41,7 +41,7 @@ Shape = TypeVar("Shape")
 
 
 class GoneError(WebError):
-    """The server does not know a token any more, so that everything has to be read anew."""
+    """The server does not know a token any more, so that everything has to be read again."""
 
 
 class StopError(WebError):

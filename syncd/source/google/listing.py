@@ -126,7 +126,8 @@ def _item(raw: msgspec.Raw, calendar: str) -> Item:
         one = msgspec.json.decode(raw, type=_Odd)
     except msgspec.DecodeError:
         text = say(
-            "calendar {calendar}: the list holds an event without an id, so nobody knows which it is", calendar=calendar
+            "calendar {calendar}: the list holds an event without an id, so it cannot be told which it is",
+            calendar=calendar,
         )
         raise WebError(text, say("it may work again by itself")) from None
     series, status = (value if isinstance(value, str) else None for value in (one.recurring_event_id, one.status))

@@ -59,7 +59,7 @@ class GraphPeople:
     ) -> list[GraphTarget]:
         """Return the calendars to read; what cannot be listed now is in `errors`, and stands as it was listed.
 
-        Raises SourceError if nobody knows who is meant: without them their events would be taken off the portal.
+        Raises SourceError if it is not known who is meant: without them their events would be taken off the portal.
         """
         if self._listed is None:
             self._listed = await asyncio.to_thread(_load, cache, self._name)

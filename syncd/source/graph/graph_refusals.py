@@ -30,7 +30,7 @@ _PERMISSIONS = {"the people": "User.Read.All", "the rooms": "Place.Read.All"}
 
 
 class GoneError(WebError):
-    """A link to changes that does not hold any more: everything has to be listed anew."""
+    """A link to changes that does not hold any more: everything has to be listed again."""
 
 
 class NoMailboxError(WebError):
@@ -105,7 +105,7 @@ def _fault(body: bytes) -> _Fault:
 
 
 def _skew_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how far this machine's clock is ahead of the server's, None if it is right or nobody knows."""
+    """Return how far this machine's clock is ahead of the server's, None if it is right or not known."""
     try:
         off = now - parsedate_to_datetime(headers.get("date", "")).timestamp()
     except (ValueError, TypeError):

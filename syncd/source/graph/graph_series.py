@@ -116,7 +116,7 @@ def _misses(reading: Reading, series: KnownSeries, master: GraphEvent, views: tu
 
 
 def _zones(master: GraphEvent, recurrence: PatternedRecurrence, clocks: Clocks) -> tuple[str | None, ...]:
-    """Return the zones that the days of a series may be in; of a zone that nobody knows, the listing has to tell."""
+    """Return the zones that the days of a series may be in; of a zone that is not known, the listing has to tell."""
     if given(master.is_all_day, default=False):
         return (None,)
     named = (recurrence.range.recurrence_time_zone or "", given(master.original_start_time_zone, ""))

@@ -139,7 +139,7 @@ class GraphServer:
         self._token = await self._login.token()
 
     async def round(self, link: str, mailbox: str) -> AsyncIterator[DeltaPage]:
-        """Yield the pages of a round; raises GoneError where it has to begin anew, and WebError."""
+        """Yield the pages of a round; raises GoneError where it has to begin again, and WebError."""
         seen: set[str] = set()
         for _ in range(_MOST_PAGES):
             page = await self._page(link, _DeltaPage, mailbox)

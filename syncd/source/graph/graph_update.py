@@ -57,7 +57,7 @@ def holds(known: KnownCalendar, window: Window) -> bool:
 def views_of(window: Window, spread: int) -> tuple[View, ...]:
     """Return the views that hold a window, and some days more, so that they hold it for a while as days pass.
 
-    `spread` is any number of the calendar's: calendars shall not all be listed anew in the same pass.
+    `spread` is any number of the calendar's: calendars shall not all be listed again in the same pass.
     """
     first = (window.first or _FIRST_DAY) - _MARGIN
     slack = timedelta(days=_LEAST_SLACK_DAYS + spread % _SPREAD_DAYS) if window.last is not None else timedelta(0)
@@ -86,7 +86,7 @@ async def update_calendar(
             found = await _listed(server, place, views, clocks)
             return Updated(calendar=found, changed=True)
         except GoneError as error:
-            # A link that goes in the middle of a reading: the server has moved, and begins anew once.
+            # A link that goes in the middle of a reading: the server has moved, and begins again once.
             if last_try:
                 raise WebError(error.message, say("it may work again by itself"), status=error.status) from None
     raise AssertionError("unreachable: the last try returns or raises")

@@ -72,8 +72,8 @@ def read_recurrence(
 def _day_of(text: str, rules: tuple[str, ...], warnings: list[str]) -> tuple[Moment, ...] | None:
     """Return what is left of an exception that cannot be read, None for one that can be, or of which no day is left.
 
-    Its day is enough where a series has one occurrence a day. Without it nobody knows which lesson does not take place,
-    and the event must be refused: what stands already keeps all its exceptions so.
+    Its day is enough where a series has one occurrence a day. Without it, it is not known which lesson does not take
+    place, and the event must be refused: what stands already keeps all its exceptions so.
     """
     found = _DIGITS_OF_A_DAY.match(text)
     if _is_stamp(text) or found is None or _is_several_times_a_day(rules):

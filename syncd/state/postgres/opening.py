@@ -88,7 +88,7 @@ def check_server(connection: PostgresConnection, shown: str) -> None:
                 shown=shown,
                 encoding=connection.encoding,
             ),
-            say("make the database anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"),
+            say("make the database again: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"),
         )
 
 

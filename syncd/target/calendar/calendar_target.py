@@ -421,7 +421,7 @@ class CalendarTarget:
 
 
 def _known_color(said: str, warnings: list[str]) -> str:
-    """Return a colour as the portal takes it, "" for none and, with a warning, for one that nobody knows."""
+    """Return a colour as the portal takes it, "" for none and, with a warning, for one that is not known."""
     found = color_of(said) if said else ""
     if found is None:
         warnings.append(

@@ -82,6 +82,7 @@ def _small(seen: Observed, link: Link | None) -> Observed:
         title=link.title if seen.title == link.title else seen.title,
         start=link.start if seen.start == link.start else seen.start,
         stamp=link.stamp if seen.stamp == link.stamp else seen.stamp,
+        born="" if link.stamp else seen.born,  # it tells whose an event is where nothing else does
     )
 
 

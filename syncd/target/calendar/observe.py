@@ -75,6 +75,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     cal_type: Any = None
     owner_id: Any = None
     date_create: Any = None
+    dav_xml_id: Any = None
     is_accessible_to_user: Any = None
     recurrence_id: Any = None
 
@@ -124,7 +125,10 @@ async def observe(
     """
     listed = Listed(links, read_event)
     span = _span_to_read(links, window) if places else (None, None)
-    asked = [(place[0], one) for place in places for one in _listings(*place, span)]
+    calendars: defaultdict[Place, list[int]] = defaultdict(list)
+    for calendar, section_id in places:
+        calendars[calendar].append(section_id)
+    asked = [(calendar, one) for calendar, own in calendars.items() for one in _listings(calendar, own, span)]
 
     def take(number: int, reply: Reply) -> None:
         listed.add(number, asked[number][0], _result(reply))
@@ -178,7 +182,7 @@ def _result(reply: Reply) -> Json:
     raise unread(say("the portal's events"), reply)
 
 
-def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | None]) -> Iterable[Command]:
+def _listings(calendar: Place, section_ids: Sequence[int], span: tuple[date | None, date | None]) -> Iterable[Command]:
     """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
     first, last = span
     if first is None or last is None:
@@ -194,7 +198,7 @@ def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | 
             params={
                 "type": calendar.kind,
                 "ownerId": calendar.owner,
-                "section": [section_id],
+                "section": list(section_ids),
                 "from": (max(month, first) - timedelta(days=1)).isoformat(),
                 "to": min(following, last + timedelta(days=1)).isoformat(),
             },
@@ -215,7 +219,7 @@ async def stands(portal: PageReader, items: Sequence[Item]) -> bool:
     asked: list[Command] = []
     for place, section_id, month in sorted(days, key=lambda one: (-len(days[one]), one))[:_LISTINGS_AT_ONCE]:
         own = days[place, section_id, month]
-        asked += _listings(place, section_id, (date.fromisoformat(min(own)), date.fromisoformat(max(own))))
+        asked += _listings(place, [section_id], (date.fromisoformat(min(own)), date.fromisoformat(max(own))))
     marks: set[str] = set()
 
     def take(_number: int, reply: Reply) -> None:
@@ -287,6 +291,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         masked=masked,
         creator=_number(read.created_by) or 0,
         host=_number(read.meeting_host) or 0,
+        born=_text(read.dav_xml_id),
         answers=_answers(read) if event.meeting is not None else {},
     )
 

@@ -52,7 +52,7 @@ NO_FILES = FileSettings()
 
 
 class Files:
-    """The files of one target's items, with their contents until entries are shaped anew."""
+    """The files of one target's items, with their contents until entries are shaped again."""
 
     def __init__(self, settings: FileSettings, fetch: Fetch | None = None) -> None:
         self.settings = settings

@@ -251,6 +251,7 @@ def _comparison_of(sync: str) -> Comparison:
         texts=frozenset({"title", "description"}),
         moments=frozenset({"deadline"}),
         identity=("title", "deadline"),
+        dated=True,
     )
 
 

@@ -180,7 +180,7 @@ def _has(pattern: Json, begin: date, day: date, moves: bool) -> bool:
         case "relativeYearly":
             right = (day.year - begin.year) % step == 0 and day.month == pattern["month"]
             return right and _is_relative(pattern, day)
-    return (day - begin).days % 10 == 0  # a pattern that nobody knows yet
+    return (day - begin).days % 10 == 0  # a pattern that is not known yet
 
 
 def _week(day: date, first: int) -> date:

@@ -1,0 +1,58 @@
+"""How many installations are looked into: anybody may bring one, and each costs a question to the OAuth server. Pure.
+
+A genuine one comes once, from the portal. So whoever brings many uses up a share of their own, and only many at many
+addresses what there is for all; `syncd portal authorize` needs none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_EACH_EVERY_S, _EACH_AT_ONCE = 10.0, 2
+_ALL_EVERY_S, _ALL_AT_ONCE = 5.0, 12
+_MOST_VISITORS = 256
+_TOLD_EVERY_S = 600.0
+
+
+@dataclass(slots=True)
+class _Share:
+    """So many at once, and one more every so often."""
+
+    every_s: float
+    at_once: int
+    left: float
+    at: float
+
+    def ready(self, now: float) -> bool:
+        self.left = min(float(self.at_once), self.left + (now - self.at) / self.every_s)
+        self.at = now
+        return self.left >= 1
+
+
+@dataclass(slots=True)
+class Installs:
+    """Admits installations by where they come from; `now` is monotonic time."""
+
+    _all: _Share | None = None
+    _each: dict[str, _Share] = field(default_factory=dict)
+    _told_at: float | None = None
+
+    def admits(self, visitor: str, now: float) -> bool:
+        """Return True if the installation that `visitor` brings is to be looked into, which is counted then."""
+        whole = self._all = self._all or _Share(_ALL_EVERY_S, _ALL_AT_ONCE, _ALL_AT_ONCE, now)
+        share = self._each.pop(visitor, None) or _Share(_EACH_EVERY_S, _EACH_AT_ONCE, _EACH_AT_ONCE, now)
+        self._each[visitor] = share
+        if len(self._each) > _MOST_VISITORS:
+            self._each.pop(next(iter(self._each)))
+        if not share.ready(now) or not whole.ready(now):
+            return False
+        share.left -= 1
+        whole.left -= 1
+        return True
+
+    def tells(self, now: float) -> bool:
+        """Return True if a refusal is to be logged: now and then, or whoever brings many would fill the log."""
+        if self._told_at is not None and now - self._told_at < _TOLD_EVERY_S:
+            return False
+        self._told_at = now
+        return True

@@ -1,0 +1,60 @@
+"""What a portal told a machine that does not hold it: kept in the shared database for the one that does.
+
+Each hint is a row of its own, so that nobody writes over what another machine notes at the same moment, and the holder
+drops only what it has read. It needs no lease: it says nothing of what syncd has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from syncd.model.json_values import Json
+from syncd.state.base import Connection, Store, reading, writing
+from syncd.state.notes import write_note
+
+_MOST = 10_000
+"""So many hints wait at most for a holder; the next reading of the portal finds the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedHint:
+    """A hint that waits, by its name; `at` is when it was noted, and tells whether it has come again since."""
+
+    name: str
+    value: Json
+    at: float
+
+
+class PassedOn:
+    """The hints that wait for the holder of the portal `name`; made by `Ledger.passed_on`."""
+
+    scope = ""
+
+    def __init__(self, thread: Store, name: str) -> None:
+        self.thread = thread
+        self._rows = f"passed on/{name}"
+
+    @writing
+    def note(self, connection: Connection, hints: Mapping[str, Json], now: float) -> None:
+        """Keep `hints` by their names, in place of those of the same name, as long as there is room."""
+        row = connection.execute("SELECT count(*) FROM notes WHERE scope = ?", (self._rows,)).fetchone()
+        room = _MOST - int(row[0] if row is not None else 0)
+        for name, value in list(hints.items())[: max(0, room)]:
+            write_note(connection, self._rows, name, value, now)
+
+    @reading
+    def waiting(self, connection: Connection) -> tuple[PassedHint, ...]:
+        """Return what waits."""
+        rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ? ORDER BY at, name", (self._rows,))
+        return tuple(PassedHint(name=name, value=orjson.loads(value), at=at) for name, value, at in rows.fetchall())
+
+    @writing
+    def drop(self, connection: Connection, hints: Collection[PassedHint]) -> None:
+        """Drop `hints`, but what has come again since."""
+        for one in hints:
+            connection.execute(
+                "DELETE FROM notes WHERE scope = ? AND name = ? AND at = ?", (self._rows, one.name, one.at)
+            )
