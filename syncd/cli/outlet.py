@@ -6,13 +6,17 @@ libraries and of Python itself, as a traceback.
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 from syncd.lang.catalog import told
 from syncd.scrub import Scrubber, printable
+
+_ESCAPES: Final = "syncd.escapes"
 
 
 class Outlet:
@@ -54,6 +58,7 @@ class Outlet:
 def outlets(scrubber: Scrubber) -> Iterator[None]:
     """Lead stdout and stderr through `scrubber` while the body runs."""
     before = sys.stdout, sys.stderr
+    _encode_everything(before[0])
     out, err = (Outlet(stream, scrubber) for stream in before)
     # Not a TextIO by birth, as those have properties of their own, such as an encoding, that would hide the stream's.
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
@@ -63,6 +68,24 @@ def outlets(scrubber: Scrubber) -> Iterator[None]:
         sys.stdout, sys.stderr = before
         _flush(out)
         _flush(err)
+
+
+def _encode_everything(stream: TextIO) -> None:
+    """Let `stream` escape what its encoding does not have; Python does so for stderr, and raises an error for stdout.
+
+    A terminal set to ASCII would end a command in the middle of a Russian table. The escapes are those of JSON, so that
+    a document stays one.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        codecs.register_error(_ESCAPES, _escaped)
+        stream.reconfigure(errors=_ESCAPES)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True)), error.end
 
 
 def shown(text: str) -> str:

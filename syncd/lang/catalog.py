@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import gettext
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,7 +66,8 @@ def told(text: str, language: Language | None = None) -> str:
         return str(text)
     try:
         return formatter(chosen).vformat(form_in(text, chosen), (), text.values)
-    except (KeyError, ValueError, TypeError):  # a message of an older version, whose form takes other values now
+    except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError):
+        # A message of an older version, whose form takes other values now; or one nested beyond measure.
         return str(text)
 
 
@@ -89,8 +91,11 @@ def catalog(language: Language) -> gettext.NullTranslations:
     folder = ROOT / language
     ready = folder / "LC_MESSAGES" / "syncd.mo"
     if ready.is_file() and all(one.stat().st_mtime <= ready.stat().st_mtime for one in folder.glob("*.po")):
-        with ready.open("rb") as file:
-            return gettext.GNUTranslations(file)
+        try:
+            with ready.open("rb") as file:
+                return gettext.GNUTranslations(file)
+        except (OSError, ValueError, struct.error):  # cut short, or not to be read: the texts are beside it
+            pass
     from syncd.lang.compiling import compiled  # noqa: PLC0415 - an installation has it ready
 
     return gettext.GNUTranslations(BytesIO(compiled(folder)))
@@ -157,6 +162,12 @@ class _Local(Formatter):
         plain = format(value, spec.replace(",", ""))
         if plain.isdecimal() and ("," not in spec or len(plain) < len("10000")):  # the first that Russian groups
             return plain
+        try:
+            return self._written_out(value, spec)
+        except ArithmeticError:  # more digits than Babel reckons with
+            return plain
+
+    def _written_out(self, value: float, spec: str) -> str:
         from babel.numbers import format_decimal, format_percent  # noqa: PLC0415
 
         places = spec.partition(".")[2].rstrip("fg%") or "0"

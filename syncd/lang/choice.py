@@ -9,8 +9,10 @@ from pathlib import Path
 from syncd.lang.catalog import LANGUAGES, Language
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-_CONFIGURED = re.compile(r"^[ \t]*language[ \t]*=[ \t]*[\"']([A-Za-z_-]*)[\"']", re.MULTILINE)
+_CONFIGURED = re.compile(r"""^[ \t]*(["']?)language\1[ \t]*=[ \t]*(\"\"\"|'''|["'])([A-Za-z_-]*)\2""", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+_BEHIND_LANGUAGE = re.compile(r"[-_.@]")
+"""What may follow the language in a locale: territory, codeset and modifier (POSIX, 8.2)."""
 _MOST_READ = 65_536
 
 
@@ -36,7 +38,7 @@ def configured_language(config: Path) -> Language | None:
         return None
     top = text[: table.start()] if (table := _TABLE.search(text)) is not None else text
     found = _CONFIGURED.search(top)
-    return LANGUAGES.get(found[1]) if found is not None else None
+    return LANGUAGES.get(found[3]) if found is not None else None
 
 
 def system_language(environment: Mapping[str, str]) -> Language:
@@ -64,4 +66,4 @@ def accepted_language(accept: str) -> Language:
 
 def named(name: str) -> Language | None:
     """Return the language of a tag or a locale such as "ru", "ru-RU" or "ru_RU.UTF-8", None if there is none."""
-    return LANGUAGES.get(name.strip().lower().partition(".")[0].replace("-", "_").partition("_")[0])
+    return LANGUAGES.get(_BEHIND_LANGUAGE.split(name.strip().lower(), maxsplit=1)[0])

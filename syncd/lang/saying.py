@@ -14,10 +14,13 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final, Union
 
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
+_LONGEST_SPEC: Final = len(",.2f")
+"""In characters. A form may come from a ledger that anybody wrote, and `{count:>999999999}` would fill the memory."""
 _MARK: Final = '{"say":'
 """How a text begins that `stored` made of a message. No message of ours does."""
 
@@ -82,25 +85,33 @@ def joined(texts: Sequence[str]) -> str:
 
 
 def stored(text: str) -> str:
-    """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are."""
+    """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are.
+
+    It never raises: what is to be told of must not be what ends a pass.
+    """
     import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
 
     if isinstance(text, Saying):
-        return orjson.dumps(_document(text)).decode()
+        try:
+            return orjson.dumps(_document(text)).decode()
+        except (TypeError, RecursionError):
+            # Bytes that are no text, or messages nested deeper than JSON goes: its English can be kept.
+            return stored(text.encode("utf-8", "backslashreplace").decode())
     return orjson.dumps({"say": "{text}", "values": {"text": text}}).decode() if text.startswith(_MARK) else text
 
 
 def restored(text: str) -> str:
-    """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none."""
+    """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none. It never raises."""
     if not text.startswith(_MARK):
         return text
     import orjson  # noqa: PLC0415 - as above
 
     try:
-        found = _saying(orjson.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError):  # what another version wrote, or nobody
-        return text
-    return found.values["text"] if found.form == "{text}" else found  # type: ignore[return-value] # see `stored`
+        message = _saying(orjson.loads(text))
+        found = message.values["text"] if message.form == "{text}" else message  # see `stored`
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        return text  # what another version wrote, or a stranger: an older version kept what a portal said as it came
+    return found if isinstance(found, str) else text
 
 
 class Formatter(string.Formatter):
@@ -185,9 +196,12 @@ class Formatter(string.Formatter):
 @lru_cache(maxsize=4096)
 def _parts(form: str) -> tuple[tuple[str, str | None, str, str | None], ...]:
     """Return the texts of a form, each with the name behind it (None: no more), its specification and conversion."""
-    return tuple(
+    parts = tuple(
         (text, name, spec or "", conversion) for text, name, spec, conversion in string.Formatter().parse(form)
     )
+    if any(len(spec) > _LONGEST_SPEC for _, _, spec, _ in parts):
+        raise ValueError("a specification as long as that is none of ours")
+    return parts
 
 
 ENGLISH: Final = Formatter()
@@ -232,10 +246,12 @@ def _document(message: Saying) -> dict[str, Any]:
 
 def _saying(document: Mapping[str, Any]) -> Saying:
     values = {name: _restored_value(value) for name, value in document.get("values", {}).items()}
+    if "many" in document and not isinstance(values["count"], int):
+        raise TypeError("a count is a whole number")
     return Saying(document["say"], document.get("many", ""), values, document.get("as", ""))
 
 
-def _stored_value(value: Value) -> Any:  # noqa: ANN401 - JSON
+def _stored_value(value: Value) -> Any:  # noqa: ANN401, PLR0911 - JSON; one return a kind
     match value:
         case Saying():
             return _document(value)
@@ -247,10 +263,16 @@ def _stored_value(value: Value) -> Any:  # noqa: ANN401 - JSON
             return {"day": value.isoformat()}
         case timedelta():
             return {"span": value.total_seconds()}
+        case int() | float() if not _in_json(value):
+            return {"number": str(value)}
     return value
 
 
-def _restored_value(value: Any) -> Value:  # noqa: ANN401 - JSON
+def _in_json(number: float) -> bool:
+    return -(2**63) <= number < 2**64 if isinstance(number, int) else isfinite(number)
+
+
+def _restored_value(value: Any) -> Value:  # noqa: ANN401, PLR0911 - JSON; one return a kind
     match value:
         case list():
             return tuple(None if one is None else _restored_value(one) for one in value)
@@ -262,6 +284,8 @@ def _restored_value(value: Any) -> Value:  # noqa: ANN401 - JSON
             return date.fromisoformat(text)
         case {"span": seconds}:
             return timedelta(seconds=seconds)
+        case {"number": str() as text}:  # one that JSON cannot have
+            return int(text) if text.lstrip("-").isdecimal() else float(text)
         case str() | int() | float():
             return value
     raise TypeError("no value of a message")

@@ -45,7 +45,8 @@ _SURE = 3.0
 """A reading 20 times as likely as every other is taken."""
 _RAREST, _SLACK = -3.7, -15.0
 """Letters that are rarer than that on average belong to no language of alphabets.py; a few of them say little."""
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z]*+[\x80-\xff][A-Za-z\x80-\xff]*+")
+"""A word with a byte beyond ASCII, looked for at its beginning only: a word of a million letters is read once."""
 _SURELY_UTF8 = re.compile(
     rb"(?<![\x80-\xff])(?:(?:\xd0[\x80-\xbf]|\xd1[\x80-\x9f]){2,}|(?:[\xc3-\xc5][\x80-\xbf]){2,})(?![\x80-\xff])"
     rb"|(?<=[A-Za-z])\xc3[\x80-\xbf](?=[a-z])"

@@ -210,7 +210,7 @@ class FileSource:
                 found.append(read_file(name, self._base, home, max_bytes=min(self._max_bytes, left)))
                 left -= len(found[-1].content)
             except SourceError as error:
-                unread.append((name, error))
+                unread.append((written(name), error))
         return self._assembly.weighed(found, unread, context)
 
 
@@ -292,7 +292,12 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
     except ValueError as error:  # a NUL in the path
         raise SourceError(say("{name!r} is no path: {error}", name=name, error=str(error)), CHECK_PATH) from error
     unsettled = "" if settled else say("{name} was being written while it was read", name=name)
-    return FileBytes(name=name, content=content, unsettled=unsettled)
+    return FileBytes(name=written(name), content=content, unsettled=unsettled)
+
+
+def written(name: str) -> str:
+    r"""Return a file's name as text: bytes of it that are no UTF-8 are written as ``\udce9``, for it is stored."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _opened(path: Path, name: str) -> IO[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from syncd.cli import main
 from syncd.cli.manual import manual
 from syncd.cli.speaking import option, speaking
 from syncd.lang.catalog import ROOT, house
+from syncd.lang.choice import configured_language, system_language
 from syncd.lang.compiling import compile_all
 from tests.cli.test_commands import edit, run
 
@@ -216,3 +218,42 @@ def test_a_defect_and_a_wrong_line_are_told_in_russian_in_documents(
     out, err = capsys.readouterr()
     assert json.loads(out)["error"] == "ошибка в самом syncd; где именно, сказано в stderr"
     assert "syncd: это ошибка в самом syncd" in err
+
+
+def test_what_stdout_cannot_encode_is_escaped_and_ends_no_command(folder: Path) -> None:
+    edit(folder, "Early", "Раннее → «é» \U0001f600")
+    edit(folder, "22:00", "13:00")
+
+    def printed(encoding: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "syncd", *words],
+            env={**os.environ, "PYTHONIOENCODING": encoding, "SYNCD_LANG": "ru"},
+            cwd=folder, text=True, encoding=encoding, capture_output=True, check=False,
+        )  # fmt: skip
+
+    tables = printed("ascii", "plan")
+    assert (tables.returncode, "Traceback" in tables.stderr) == (1, False)
+    (plain,), (escaped,) = (json.loads(printed(one, "plan", "--json").stdout)["plans"] for one in ("utf-8", "ascii"))
+    assert plain["problems"] and plain["changes"] == escaped["changes"] and plain["problems"] == escaped["problems"]
+
+
+@pytest.mark.parametrize("name", ["ru", "ru@latin", "ru_RU", "ru_RU.KOI8-R", "ru_RU@x", "RU-ru", "ru.UTF-8@x"])
+def test_a_locale_is_known_by_its_language(name: str) -> None:
+    assert system_language({"LANG": name}) == "ru"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'language = "ru"',
+        "language='ru'",
+        '"language" = "ru"',
+        "'language' = 'ru'",
+        'language = """ru"""',
+        '  language\t= "ru" # x',
+    ],
+)
+def test_the_language_of_a_config_is_found_however_toml_writes_it(tmp_path: Path, line: str) -> None:
+    config = tmp_path / "syncd.toml"
+    config.write_text(f'state = "x.db"\n{line}\n[portals.main]\n')
+    assert configured_language(config) == "ru"

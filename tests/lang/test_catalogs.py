@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Message
 
+from syncd.lang import catalog
 from syncd.lang.catalog import LANGUAGES, ROOT
 from syncd.lang.compiling import COMPILED, compile_all, compiled, texts_in
 from syncd.lang.extract import BY_HAND, read, templates, waits
+from syncd.lang.saying import say
 
 TRANSLATED = [name for name in LANGUAGES if name != "en"]
 
@@ -77,3 +79,25 @@ def test_what_is_compiled_is_what_the_texts_say(tmp_path: Path) -> None:
         (tmp_path / "ru" / path.name).write_bytes(path.read_bytes())
     compile_all(tmp_path)
     assert (tmp_path / "ru" / COMPILED).read_bytes() == compiled(ROOT / "ru")
+
+
+@pytest.mark.parametrize("left", [0, 3, 1_000])
+def test_a_compiled_catalog_that_was_cut_short_is_made_again_from_the_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    (tmp_path / "ru").mkdir()
+    for path in texts_in(ROOT / "ru"):
+        (tmp_path / "ru" / path.name).write_bytes(path.read_bytes())
+    compile_all(tmp_path)
+    ready = tmp_path / "ru" / COMPILED
+    ready.write_bytes(ready.read_bytes()[:left])
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    catalog.catalog.cache_clear()
+    try:
+        assert catalog.told(say("section changed"), "ru") == "изменён раздел"
+    finally:
+        catalog.catalog.cache_clear()
+
+
+def test_no_message_of_the_code_is_taken_for_what_keeps_a_plain_text() -> None:
+    assert not {one.id for each in templates().values() for one in each if one.id} & {"{text}"}

@@ -16,10 +16,10 @@ from syncd.lang.saying import Saying, Value, restored, say, say_count, stored
 from syncd.scrub import Scrubber, within
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+numbers = st.integers() | st.floats(allow_nan=False)
 leaves = (
     texts
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | numbers
     | st.dates()
     | st.datetimes()
     | st.timedeltas(timedelta(), timedelta(days=10_000)).map(lambda one: timedelta(seconds=round(one.total_seconds())))
@@ -142,3 +142,48 @@ def test_a_form_of_another_version_is_shown_in_english() -> None:
     saying = restored('{"say":"no {thing} of an older version","values":{"thing":"x"}}')
     assert told(saying, "ru") == "no x of an older version"
     assert restored('{"say":"{gone}","values":{}}') == '{"say":"{gone}","values":{}}'
+
+
+def nested(depth: int) -> Saying:
+    said = say("section changed")
+    for _ in range(depth):
+        said = say("{first}; {second}", first=said, second="x")
+    return said
+
+
+@pytest.mark.parametrize(
+    "said", [say("about {what}", what="caf\udce9"), nested(200), nested(450), say("{what}", what='{"say":\udce9')]
+)
+def test_what_json_cannot_hold_is_stored_in_english(said: Saying) -> None:
+    kept = restored(stored(said))
+    assert kept == said.encode("utf-8", "backslashreplace").decode()
+    assert told(said, "ru")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"say":"{x:>100000000}","values":{"x":5}}',
+        '{"say":"{x:.99999999f}","values":{"x":5}}',
+        '{"say":"{count}","many":"{count}","values":{"count":"a"}}',
+        '{"say":"{count}","many":"{count}","values":{"count":1.5}}',
+        '{"say":"{text}","values":{"text":5}}',
+        '{"say":"{at}","values":{"at":{"span":1e300}}}',
+        '{"say":"{at}","values":{"at":{"moment":5}}}',
+        '{"say":"{x.__class__}","values":{"x":5}}',
+        '{"say":5}',
+        '{"say":"x","values":[]}',
+        '{"say":"{a}","values":{"a":' * 500 + '"x"' + "}}" * 500,
+    ],
+)
+def test_what_only_looks_like_a_message_is_shown_as_it_is(text: str) -> None:
+    assert restored(text) == text
+    assert told(restored(text), "ru") == text
+
+
+@pytest.mark.parametrize("value", [10**40, -(10**40), float("inf"), float("nan"), True])
+@pytest.mark.parametrize("spec", ["", ":,", ":g", ":.0f", ":.1f", ":.0%"])
+def test_any_number_can_be_told_and_stored(value: float, spec: str) -> None:
+    said = say("about {what" + spec + "}", what=value)
+    assert told(said, "ru")
+    assert restored(stored(said)) == said

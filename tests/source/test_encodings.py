@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 
 from syncd.errors import SourceError
@@ -152,3 +154,9 @@ def test_a_letter_that_nobody_writes_is_told_with_both_readings() -> None:
         find_encoding("a,сад".encode("cp866"), name="a.csv")
     # Saved as UTF-8 it would have the same bytes.
     assert str(caught.value).endswith('such as encoding = "cp866", or "utf-8" if it is that)')
+
+
+def test_a_word_of_a_million_letters_is_looked_through_once() -> None:
+    started = perf_counter()
+    assert find_encoding(b"x" * 1_000_000 + " \u2192 ".encode(), name="a.csv") == "utf-8"
+    assert perf_counter() - started < 2.0

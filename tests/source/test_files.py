@@ -305,3 +305,14 @@ def test_a_path_that_the_system_refuses_is_told_with_its_remedy(tmp_path: Path, 
         for name in locate(path, tmp_path, ".csv"):
             read_file(name, tmp_path)
     assert caught.value.remedy == "check path in [sync.source]"
+
+
+async def test_a_file_whose_name_is_no_utf_8_is_read_and_named_by_escapes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    columns = {"title": "title", "start": "start", "end": "end"}
+    rows = "title,start,end\nA,2026-12-01 09:00,2026-12-01 10:00\nB,2026-12-01 09:00,2026-12-01 08:00\n"
+    (tmp_path / name).write_text(rows)
+    source = open_source({"type": "csv", "path": "*.csv", "columns": columns}, tmp_path, where="test")
+    snapshot = await source.read(CONTEXT)
+    places = [*(one.where for one in snapshot.entries), *(one.where for one in snapshot.problems)]
+    assert places == [r"caf\udce9.csv:2", r"caf\udce9.csv:3"]
