@@ -187,9 +187,7 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger |
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(
-                say(
-                    "{where}: portal names {portal!r}, which is not there", where=source.where, portal=source.portal
-                ),
+                say("{where}: portal names {portal!r}, which is not there", where=source.where, portal=source.portal),
                 say("see [portals]"),
             )
     return syncs

@@ -181,9 +181,7 @@ async def ensure_sections(
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
-                renamed = say(
-                    "section {name!r} was created, but the portal changed its name: use its id", name=name
-                )
+                renamed = say("section {name!r} was created, but the portal changed its name: use its id", name=name)
                 troubled.setdefault(place, renamed)
         # What nobody answered and what stands there now, although it did not before, is ours all the same.
         unanswered = [one for one, outcome in zip(missing, outcomes, strict=True) if isinstance(outcome, Unknown)]

@@ -12,7 +12,6 @@ import pytest
 
 from syncd.config import COLORS, load_config
 from syncd.config.build_app import OAUTH_SERVER
-from syncd.config.config_file import inner_table
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
@@ -24,6 +23,7 @@ from syncd.config.tables import (
     SyncTable,
     Table,
 )
+from syncd.config.wrong_values import inner_table
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source

@@ -34,7 +34,7 @@ CSV = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
         ({"type": "ics", "path": "a", "delimiter": ";"}, "unknown key 'delimiter'"),
         ({"type": "ics"}, "missing key 'path'"),
         ({**CSV, "path": 7}, "path must be text in quotes, not a whole number"),
-        ({**CSV, "dates": "ymd"}, "dates must be one of auto, iso, dmy, mdy, not \"ymd\""),
+        ({**CSV, "dates": "ymd"}, 'dates must be one of auto, iso, dmy, mdy, not "ymd"'),
         ({**CSV, "encoding": "cp12511"}, "unknown encoding 'cp12511'"),
         ({"type": "ics", "path": "a", "encoding": "rot13"}, "unknown encoding 'rot13'"),
         ({**CSV, "delimiter": ";;"}, "delimiter = ';;' is not one character"),

@@ -157,9 +157,7 @@ class Files:
 
 
 def _too_many(one: Attachment) -> str:
-    return say(
-        "the file {name!r} is not attached: an activity gets {most} at most", name=one.name, most=_MOST_FILES
-    )
+    return say("the file {name!r} is not attached: an activity gets {most} at most", name=one.name, most=_MOST_FILES)
 
 
 def _told_missing(missing: Mapping[FileRef, str]) -> str:

@@ -155,9 +155,7 @@ class TodoTarget(CardTarget):
             return ""
         word = self._settings.color.render(entry, details, span).strip()
         if word and not word.isdecimal():
-            raise EntryError(
-                say("color_id is {word!r}", word=word), say("it must be the number of a colour of to-dos")
-            )
+            raise EntryError(say("color_id is {word!r}", word=word), say("it must be the number of a colour of to-dos"))
         return word
 
     def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:

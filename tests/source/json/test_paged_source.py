@@ -308,7 +308,7 @@ async def test_what_1c_says_is_wrong_is_told_in_its_own_words() -> None:
         ({"next": {"skip": "a", "limit": "b", "size": 0}}, "size = 0 asks for nothing"),
         ({"next": {"link": "a"}}, "next: link 'a' is no JSONPath"),
         ({"next": {"skp": "a"}}, "next.skp is not a known key"),
-        ({"preset": "2c"}, "preset must be one of 1c, not \"2c\""),
+        ({"preset": "2c"}, 'preset must be one of 1c, not "2c"'),
         ({"url": None, "path": "a.json", "next": {"skip": "a"}}, "next goes with url"),
         ({"url": None, "path": "a.json", "preset": "1c"}, "preset goes with url"),
         ({"path": "a.json", "next": {"skip": "a"}}, "path and url exclude each other"),
