@@ -74,7 +74,7 @@ def refuse_misplaced(file: ConfigFile, sync: SyncTable, path: KeyPath) -> None:
     if fields.files not in (None, "none") and sync.source.get("type") not in WITH_FILES:
         raise file.error(
             (*path, "fields", "files"),
-            say("goes with a source of type {kinds}", kinds=WITH_FILES),
+            say("goes with a source of one of the types {kinds}", kinds=WITH_FILES),
             say("remove it"),
         )
     is_custom = sync.target.activity == "custom"
