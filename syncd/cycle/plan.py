@@ -206,7 +206,8 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     run.ledger_name = await run.ledger_of_all.name(run.clock.now())
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
-    await check_home(run)
+    if await check_home(run):
+        run.notes = run.notes.without_events()
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify, whole=fresh)
     prepared = await prepare(run, reading, verify=verify, keep=False)
