@@ -29,7 +29,7 @@ from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
-from syncd.model.observation import Observation
+from syncd.model.observation import Observation, recovery_mark
 from syncd.model.plan import Plan
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
@@ -90,7 +90,17 @@ class Prepared:
     @property
     def doubtful(self) -> bool:
         """True if the portal is not what the ledger knows, so that nothing is made before all of it was read."""
-        return bool(self.gone or self.writers.doubted)
+        return bool(self.gone or self.writers.doubted or self._may_stand)
+
+    @property
+    def _may_stand(self) -> bool:
+        """True if something is to be made that an event noted as suspect may be: one that left the source and is back.
+
+        Nothing holds it any more, and only a reading of everything looks for suspects.
+        """
+        suspects = {one.mark for one in self.run.notes.suspects}
+        new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
+        return any(recovery_mark(self.sync, key) in suspects for key in new)
 
     @property
     def sync(self) -> str:
@@ -206,7 +216,8 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     run.ledger_name = await run.ledger_of_all.name(run.clock.now())
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
-    await check_home(run)
+    if await check_home(run):
+        run.notes = run.notes.without_events()
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify, whole=fresh)
     prepared = await prepare(run, reading, verify=verify, keep=False)

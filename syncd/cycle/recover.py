@@ -126,10 +126,8 @@ async def _found(
     if not missing or not observation.comparison.identity:
         return found
     taken = claimed | {fate.remote_id for one in found for fate in one.fates if fate.remote_id is not None}
-    if run.ledger_name:
-        taken |= {one for one, seen in observation.events.items() if seen.ledger not in ("", run.ledger_name)}
     sent = await sendings(run, missing, await kept_directory(run))
-    seen = traces(sent, observation, taken, floor=floor, heard=run.heard())
+    seen = await run.worked_out(traces, sent, observation, taken, floor=floor, heard=run.heard())
     return with_traces(found, seen, holds, now)
 
 

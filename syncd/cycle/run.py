@@ -219,7 +219,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
         await _set_aside(run, plan.changes)
     if run.clock.monotonic() - began > _LOOK_HOLDS_S and any(change.op == "update" for change in plan.changes):
         await run.forget_verified()
-    elif prepared.verified and not run.overlooked and not await _missing(run):
+    elif prepared.verified and not run.overlooked and not await _missing(run) and not await _put_back(run):
         # Not before: what a person did is noticed only by reading, and has to be put right first.
         await run.ledger.note_verified(run.portal.origin, run.clock.now())
     left = await run.ledger.open_intents() if prepared.plan.changes else ()
@@ -260,6 +260,11 @@ async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
             told = {"title": holder.title, "where": holder.where}
             holds.append(next_hold(change.key, reason, holder.fingerprint, known, now, **told))
     await run.ledger.hold(holds)
+
+
+async def _put_back(run: Pass) -> bool:
+    """Return True if the ledger was put back to an earlier state since the pass began, as when a standby took over."""
+    return (await run.ledger.notes()).restored != run.notes.restored
 
 
 async def _missing(run: Pass) -> bool:

@@ -343,7 +343,8 @@ async def settle_home(run: Pass, *, force: bool) -> None:
     Raises GuardError like `check_home`, before anything is sent.
     """
     if not force and await check_home(run):
-        await run.ledger.forget_floor()  # the other portal counts its ids from another beginning
+        await run.ledger.forget_events()
+        run.notes = run.notes.without_events()
     await run.ledger.note_home(run.portal.origin, run.clock.now())
 
 

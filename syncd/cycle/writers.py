@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from syncd.cycle.sync import Pass
+from syncd.model.doubles import given_up
 from syncd.model.item import Item, Link
-from syncd.model.observation import Observation, mark_of
+from syncd.model.observation import Comparison, Observation, mark_of
 from syncd.model.plan import Plan
 from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Looked, Own, Strangers, looked_at, strangers
 from syncd.portal.people.directory import Directory
@@ -48,7 +49,7 @@ async def writers_of(
     found = NOBODY
     # Of single events only their names tell something, and those that an ordinary pass reads nearly all bear ours.
     if observation is not None and (verify or observation.ledgers - {"", run.ledger_name}):
-        own = await _own(run, directory.caller.id)
+        own = await _own(run, directory.caller.id, observation.comparison)
         found = await run.worked_out(strangers, items, links, observation, own)
         if found.made:
             own = replace(own, past=await _past(run, found, items, links, observation))
@@ -60,13 +61,15 @@ async def writers_of(
     return Writers(found=found, doubted=bool(found.made) or bool(new and await _stand_already(run, new)))
 
 
-async def _own(run: Pass, caller: int) -> Own:
+async def _own(run: Pass, caller: int, comparison: Comparison) -> Own:
     """Return what is known of the ledger of `run`, by the notes that the run began with; `caller` calls the portal."""
     notes, portal = run.notes, run.portal
-    given_up = (await run.ledger.notes()).given_up  # also by this run
+    # Whoever only looks settles nothing, and another process may be sending meanwhile.
+    sent = [given_up(one.item, comparison) for one in await run.ledger.open_intents() if one.op == "create"]
+    sent += (await run.ledger.notes()).given_up  # also by this run
     # What stands in the format of the portal's settings is in its server's zone, but for activities.
     zone_s = 0 if run.sync.target.on_cards else portal.server_offset_s or 0
-    late = {name for one in given_up for name in (one.mark, one.signature)}
+    late = {name for one in sent for name in (one.mark, one.signature)}
     return Own(
         name=run.ledger_name,
         # One that was put back to an earlier state has forgotten what it did since, and whose it took over.

@@ -59,7 +59,7 @@ class Own:
 
     `looked` is None where nothing can be told: before the first look, and after the ledger was put back. `exact` is
     True if it knows whatever it has done since the last look. `wall_s` is how far the portal's wall clock is ahead of
-    its unix time, `caller` the webhook's user, and `late` are marks and signatures of creates that may come late.
+    its unix time, `caller` the webhook's user, and `late` are marks and signatures of creates that nobody answered.
     `lost` are more ledgers whose events were taken over, as before this one was put back. `past` tells by mark what was
     made of items, oldest first, None where the ledger was not asked for it.
     """

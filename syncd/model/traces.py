@@ -112,8 +112,10 @@ def _proof(sending: Sending, seen: Observed, comparison: Comparison, floor: int)
     made = Stamp.parse(seen.stamp)
     if seen.place != sending.item.key.place or made is None or (made.by and sending.by and made.by != sending.by):
         return "none"
-    begun = comparison.begins(sending.item.fields, seen)
     in_time = made_during(seen.stamp, sending.first, sending.last)
+    if not in_time and seen.remote_id <= floor:  # as nearly all that stands there: nothing more is worked out for it
+        return "none"
+    begun = comparison.begins(sending.item.fields, seen)
     # The portal may tell moments in another zone than is known, which matters where it would be doubled otherwise.
     shifted = begun == "same" and seen.remote_id > floor
     if begun == "other" or not made_during(seen.stamp, sending.first, sending.last, shifted=shifted):

@@ -42,6 +42,8 @@ GIVEN_UP = "creates given up"
 LOOKED = "looked at"
 UNANSWERED = "changes unanswered"
 SUSPECTS = "events that may be creates"
+ABOUT_EVENTS = (FLOOR, LOOKED, GIVEN_UP, UNANSWERED, SUSPECTS)
+"""The notes on a sync that are about events by their ids, as one portal counts them."""
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -115,6 +117,10 @@ class SyncNotes:
     unanswered: tuple[Unanswered, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     looked: Looked | None = None
+
+    def without_events(self) -> SyncNotes:
+        """Return the notes as they are for another portal, which counts its own events."""
+        return replace(self, floor=0, looked=None, given_up=(), unanswered=(), suspects=())
 
 
 def read_notes(connection: Connection, sync: str) -> SyncNotes:

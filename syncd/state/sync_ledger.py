@@ -29,6 +29,7 @@ from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.notes import (
+    ABOUT_EVENTS,
     CLOCKS,
     DUE,
     FLOOR,
@@ -383,6 +384,12 @@ class SyncLedger:
         """Forget up to which id events are old: another portal counts its own."""
         drop_note(connection, self.scope, FLOOR)
         drop_note(connection, self.scope, LOOKED)
+
+    @writing
+    def forget_events(self, connection: Connection) -> None:
+        """Forget what is noted of single events: in another portal their ids are those of others."""
+        for name in ABOUT_EVENTS:
+            drop_note(connection, self.scope, name)
 
     @writing
     def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:

@@ -301,6 +301,16 @@ def test_what_cannot_be_told_is_held_with_a_reason_and_nothing_is_made_however_o
     assert len(events(stage)) == 1
 
 
+def test_nothing_is_made_beside_one_that_cannot_be_told_when_the_entry_comes_back(tmp_path: Path) -> None:
+    stage, _ = doubtful(tmp_path)
+    run_inline(stage.one_pass())
+    for rows, held in (("", 0), (ROW, 1)):
+        stage.write("shifts.csv", HEADER + OTHER + rows)
+        stage.clock.advance(600)
+        assert run_inline(stage.one_pass()).record.counts["held"] == held
+    assert sorted(stage.names()) == ["Late shift", "Mine"]
+
+
 def _deleted(stage: Stage, event: Event) -> None:
     asked(stage, "calendar.event.delete", id=event.id)
 

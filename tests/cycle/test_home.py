@@ -12,6 +12,7 @@ from syncd.cycle.takeback import undo
 from syncd.errors import GuardError
 from syncd.sandbox.world import World
 from tests.cycle.test_pass import ROWS, staged
+from tests.cycle.test_second_writer import A_WHILE_S, beside, made
 from tests.cycle.test_taking import purged, taking, yes
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, Stage, run_inline
 
@@ -91,3 +92,15 @@ def test_after_a_purge_the_sync_begins_anew_in_another_portal(tmp_path: Path) ->
     result = run_inline(stage.one_pass())
     assert (result.record.counts["created"], result.record.counts["held"]) == (2, 1)
     assert stage.names() == ["Late shift", "Night shift"]
+
+
+def test_what_was_noted_of_one_portal_refuses_nothing_in_another(tmp_path: Path) -> None:
+    stage = made(tmp_path)
+    purged(stage)
+    move(stage)
+    lost = beside(stage)
+    lost.webhook = OTHER
+    assert run_inline(lost.one_pass()).record.counts["created"] == 3
+    stage.clock.advance(A_WHILE_S)
+    begun = run_inline(stage.one_pass())
+    assert (begun.error, begun.exit_code, begun.record.counts["adopted"]) == (None, 0, 3)

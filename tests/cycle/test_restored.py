@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.run import PassResult
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.state.notes import SyncNotes, note_restored
 from tests.crm.stage import HEADER as VISITS_HEADER
 from tests.crm.stage import ROWS as VISITS_ROWS
 from tests.crm.stage import VISITS, activities
@@ -230,3 +233,26 @@ def test_a_restored_ledger_looks_until_it_has_looked_however_often_it_starts(tmp
     assert run_inline(stage.one_pass()).exit_code == 5
     stage.write("shifts.csv", HEADER + ROWS + MORE)
     assert counts(run_inline(stage.one_pass())) == {"adopted": 1, "unchanged": 3}
+
+
+def test_a_ledger_that_is_put_back_during_a_pass_is_not_taken_for_verified_by_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + ROWS)
+    assert run_inline(stage.one_pass()).exit_code == 0
+
+    async def put_back_during_a_pass() -> SyncNotes:
+        async with stage.opened() as (syncs, app):
+            thread, ledger = app.ledger.thread, app.ledger.of("shifts")
+
+            async def confirm(_: Prepared) -> bool:
+                await thread.do(lambda: note_restored(thread.connection, stage.clock.now()), writes=True)
+                return True
+
+            options = PassOptions(verify=True, confirm=confirm)
+            result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), options)
+            assert result.exit_code == 0
+            return await ledger.notes()
+
+    notes = run_inline(put_back_during_a_pass())
+    assert (notes.verified, notes.restored is None) == (None, False)
+    assert run_inline(stage.one_pass()).record.requests > 0

@@ -23,6 +23,7 @@ from syncd.state.sqlite.moving import ArrivingFile, LeavingFile
 from tests.crm.stage import HEADER as VISITS_HEADER
 from tests.crm.stage import ROWS as VISITS_ROWS
 from tests.crm.stage import VISITS, activities
+from tests.cycle.test_edited_creates import dies
 from tests.cycle.test_masked import checked, lose_ledger
 from tests.cycle.test_pass import staged
 from tests.cycle.test_restored import MARKED_TODO, directory_restored, file_overwritten, file_replaced
@@ -148,12 +149,24 @@ def test_a_plan_says_that_a_pass_would_be_refused(tmp_path: Path) -> None:
     first.write("shifts.csv", rows(1, 2, 3, 4))
     first.clock.advance(A_WHILE_S)
 
-    async def planned() -> Prepared:
-        async with first.opened(readonly=True) as (syncs, app):
-            return await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
-
     with pytest.raises(GuardError, match="another syncd"):
-        run_inline(planned()).check()
+        run_inline(planned(first)).check()
+
+
+async def planned(stage: Stage) -> Prepared:
+    async with stage.opened(readonly=True) as (syncs, app):
+        return await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+
+
+def test_a_plan_takes_a_create_without_an_answer_for_ours(tmp_path: Path) -> None:
+    stage = made(tmp_path)
+    stage.write("shifts.csv", rows(1, 2, 3, 4))
+    dies(stage)
+    assert len(ours(stage)) == 4
+    stage.clock.advance(A_WHILE_S)
+    run_inline(planned(stage)).check()
+    assert run_inline(stage.one_pass()).exit_code == 0
+    assert len(ours(stage)) == 4
 
 
 def test_force_takes_over_what_the_other_ledger_made_once_that_one_is_stopped(tmp_path: Path) -> None:
