@@ -103,13 +103,20 @@ class Listeners:
         given, token, now = granted(auth), auth.get("application_token"), self._clock.monotonic()
         if given is None or not isinstance(token, str):
             return False
-        reason = "" if self._here(portal) else "another machine holds the portal"
-        if not reason and not self._installs.admits(visitor, now):
-            reason = "more came than are looked into"
-        if reason:
+        refused = ""
+        if not self._here(portal):
+            refused = say(
+                "another machine holds the portal; install it again later, or run `syncd portal authorize {portal}`",
+                portal=portal,
+            )
+        elif not self._installs.admits(visitor, now):
+            refused = say(
+                "more came than are looked into; install it again later, or run `syncd portal authorize {portal}`",
+                portal=portal,
+            )
+        if refused:
             if self._installs.tells(now):
-                remedy = f"install it again later, or run `syncd portal authorize {portal}`"
-                _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=f"{reason}; {remedy}")
+                _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason=refused)
             return False
         if not await application.install(given, token):
             return False

@@ -73,9 +73,12 @@ def _posted(take: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]) -> 
 
 
 def _visitor(request: web.Request) -> str:
-    """Return where a request comes from: who reached the proxy, which adds that behind what it was told, if any."""
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return f"{request.remote} {told}"[:_LONGEST_VISITOR]
+    """Return where a request comes from: who reached the proxy, which adds that behind what it was told, if any.
+
+    Some proxies add it in a field of its own, which counts as the end of one list (RFC 9110, 5.3).
+    """
+    added = ",".join(request.headers.getall("X-Forwarded-For", ())).rpartition(",")[2].strip()
+    return f"{request.remote} {added}"[:_LONGEST_VISITOR]
 
 
 async def _body(request: web.Request) -> bytes:

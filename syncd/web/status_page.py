@@ -225,7 +225,7 @@ class StatusPage:
                 class_="top",
             ),
             self._moves(sync.progress) if sync.progress is not None else None,
-            tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
+            tag("p", self._told(sync.source), " → ", sync.portal, class_="quiet source"),
             tag("p", self._shown(error), class_="error") if error else None,
             self._counts(sync),
             self._facts(sync),
@@ -369,7 +369,7 @@ class StatusPage:
         rows = (
             tag(
                 "li",
-                tag("code", one.where),
+                tag("code", self._told(one.where)),
                 " ",
                 tag("b", self._words.get(one.kind, one.kind), class_=f"kind {one.kind}"),
                 tag("p", self._shown(one.reason)),

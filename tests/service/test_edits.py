@@ -473,6 +473,31 @@ def test_events_that_are_switched_off_are_bound_no_more_and_the_queue_is_empty(t
     assert sorted(stage.shown().values()) == NAMES
 
 
+def test_a_daemon_that_stops_while_it_empties_the_queue_goes_on_with_that_when_it_is_back(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def heard() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    async def filled() -> None:
+        People(stage).add(40)
+
+    async def off(seconds: float) -> None:
+        async with stage.running():
+            await asyncio.sleep(seconds)
+
+    run_inline(heard())
+    run_inline(filled())
+    stage.config = OFF
+    stage.set_faults(Settings(integer_stamps=False, faults=(parse_fault("cut-before:method=event.offline.get"),)))
+    run_inline(off(60))
+    assert stage.world.tables.queue.waiting(CLIENT_ID)
+    stage.set_faults(Settings(integer_stamps=False))
+    run_inline(off(60))
+    assert (bound(stage), stage.world.tables.queue.waiting(CLIENT_ID)) == ([], ())
+
+
 def test_switched_off_and_on_again_while_the_daemon_runs_they_are_heard_again(tmp_path: Path) -> None:
     stage = scene(tmp_path)
 

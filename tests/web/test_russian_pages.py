@@ -33,7 +33,8 @@ NEW, SOURCE_CHANGED = say("new in the source"), say("source changed")
 KINDS = ("rejected", "held", "conflict", "warning", "incomplete", "skipped", "kept")
 STOPPED = say("look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in [[sync]]"
               " {sync}", sync="shifts")  # fmt: skip
-PROBLEMS = tuple(Problem(where="shifts.csv:3", kind=kind, reason=CAME_LATE) for kind in KINDS)  # type: ignore[arg-type]
+SEVERAL = say("{titles} and {more} more", titles=("csv", "ics"), more=2)
+PROBLEMS = tuple(Problem(where=SEVERAL, kind=kind, reason=CAME_LATE) for kind in KINDS)  # type: ignore[arg-type]
 PLAN = PlanView(
     counts=dict.fromkeys(("create", "update", "delete", "adopt", "unchanged", "held", "rejected", "conflict"), 2),
     changes=tuple(
@@ -75,7 +76,8 @@ def one(**facts: Any) -> SyncView:
     )
     holds = (hold(reason=SOURCE_CHANGED, title="Урок"), hold(reason=CAME_LATE, title="Урок", retry_at=float("inf")))
     usual: dict[str, Any] = {
-        "runs": runs, "holds": holds, "tally": Tally(entries=12_345, items=12_346, held=9, open_intents=1),
+        "source": SEVERAL, "runs": runs, "holds": holds,
+        "tally": Tally(entries=12_345, items=12_346, held=9, open_intents=1),
     }  # fmt: skip
     return sync(**(usual | facts))
 

@@ -157,23 +157,31 @@ async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") ->
 async def unbind_all(portal: Caller, *, holder: str, now: float) -> int:
     """Have the portal tell of nothing any more, at its unix time `now`; return how many events were bound.
 
-    Its queue would grow for ever, as nobody takes anything out of it. What another syncd than `holder` hears by, which
-    shares the application, stays. Raises CommandRefusedError where the application may not, and the client's errors.
+    Its queue would grow for ever, as nobody takes anything out of it. It is emptied first: who is interrupted finds by
+    what is still bound that something is left to do. What another syncd than `holder` hears by, which shares the
+    application, stays. Raises CommandRefusedError where the application may not, and the client's errors.
     """
     own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
     bound = sorted({_bound(row) for row in rows_of(await portal.read("event.get", {}))})
     bound = [(name, place) for name, place in bound if name in own]
     if not bound or await _claimed_by_another(portal, holder=holder, now=now) is not None:
         return 0
+    await _drain(portal)
     for name, place in bound:
         where: dict[str, Json] = {"handler": place} if place else {"event_type": "offline"}
         await portal.read("event.unbind", {"event": name, **where})
     with suppress(CommandRefusedError):  # an application that may not keep values there has noted nothing
         await portal.read("app.option.set", {"options": {_CLAIM: ""}})
-    for _ in range(_MOST_DRAINED):  # rows that nobody takes stay for ever (PORTAL.md 11.3)
-        if not (await take(portal)).more:
-            break
+    await _drain(portal)  # of what has come meanwhile
     return len(bound)
+
+
+async def _drain(portal: Caller) -> None:
+    """Empty the queue, if there is one: rows that nobody takes stay for ever (PORTAL.md 11.3)."""
+    with suppress(CommandRefusedError):
+        for _ in range(_MOST_DRAINED):
+            if not (await take(portal)).more:
+                break
 
 
 async def bound_count(portal: Caller) -> int:

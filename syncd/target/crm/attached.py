@@ -11,13 +11,13 @@ import base64
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 from urllib.parse import urlsplit
 
 from syncd.errors import message_of
-from syncd.lang.saying import say
+from syncd.lang.saying import joined, say
 from syncd.model.entry import Attachment, Details
 from syncd.model.item import Change, Item, canonical
 from syncd.model.json_values import Fields, Json
@@ -161,8 +161,7 @@ def _too_many(one: Attachment) -> str:
 
 
 def _told_missing(missing: Mapping[FileRef, str]) -> str:
-    one, *others = (say("the file {name!r}: {why}", name=name, why=why) for (name, _), why in missing.items())
-    return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), others, one)
+    return joined([say("the file {name!r}: {why}", name=name, why=why) for (name, _), why in missing.items()])
 
 
 class _Budget:
