@@ -76,12 +76,11 @@ def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
 
 def joined(texts: Sequence[str]) -> str:
     """Return several messages in one line with semicolons between them, "" for none."""
-    if not texts:
-        return ""
-    whole = texts[0]
-    for text in texts[1:]:
-        whole = say("{first}; {second}", first=whole, second=text)
-    return whole
+    # In halves: one after another, messages would be nested as deep as there are many, and hundreds come of a portal.
+    if len(texts) > 1:
+        half = len(texts) // 2
+        return say("{first}; {second}", first=joined(texts[:half]), second=joined(texts[half:]))
+    return texts[0] if texts else ""
 
 
 def stored(text: str) -> str:

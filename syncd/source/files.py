@@ -20,12 +20,11 @@ from typing import IO, Protocol
 
 from syncd import collector
 from syncd.errors import ConfigError, SourceError, TransientSourceError, without_frames
-from syncd.lang.saying import say
+from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import Fetched, ReadContext
 from syncd.source.field_values import damaged, shown
-from syncd.source.reasons import one_after_other
 from syncd.source.versions import Versions, repeated
 
 _REASONS_SHOWN = 3
@@ -490,7 +489,7 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
 
 def _because(reasons: Sequence[str]) -> str:
     """Return why a snapshot is incomplete: three of the reasons, and how many more there are."""
-    shown = one_after_other(reasons[:_REASONS_SHOWN])
+    shown = joined(reasons[:_REASONS_SHOWN])
     more = len(reasons) - _REASONS_SHOWN
     return say("{reasons}; and {more} more", reasons=shown, more=more) if more > 0 else shown
 

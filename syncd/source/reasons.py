@@ -1,4 +1,4 @@
-"""What is wrong, as messages: the one that an error was made of, and several of them as one."""
+"""What is wrong, as messages: the one that an error was made of, and several things as one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,3 @@ def some_of(things: Sequence[str], others: int) -> Value:
 def with_and(things: Iterable[str]) -> str:
     """Return one thing or several, with "and" between them."""
     return reduce(lambda one, other: say("{one} and {other}", one=one, other=other), things)
-
-
-def one_after_other(reasons: Iterable[str]) -> str:
-    """Return several reasons as one, "" for none."""
-    reasons = tuple(reasons)
-    return reduce(lambda one, other: say("{one}; {other}", one=one, other=other), reasons) if reasons else ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncd.errors import ConfigError
 from syncd.lang.catalog import reading, told
-from syncd.lang.saying import Saying, Value, restored, say, say_count, stored
+from syncd.lang.saying import Saying, Value, joined, restored, say, say_count, stored
 from syncd.scrub import Scrubber, within
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -82,6 +82,15 @@ def test_an_error_tells_its_message_and_remedy_in_the_reader_s_language() -> Non
 def test_bytes_that_are_no_text_can_be_told_in_a_message() -> None:
     error = ConfigError(say("{titles}", titles=("caf\udce9",)))
     assert str(error).encode() == rb"caf\udce9"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 2_000])
+def test_however_many_messages_are_joined_they_can_be_raised_stored_and_translated(count: int) -> None:
+    said = [say("calendar {name!r} is unknown", name=f"room {number}") for number in range(count)]
+    whole = joined(said)
+    assert whole == "; ".join(said)
+    assert ConfigError(whole).message == pickle.loads(pickle.dumps(whole)) == restored(stored(whole)) == whole
+    assert told(restored(stored(whole)), "ru") == "; ".join(told(one, "ru") for one in said)
 
 
 def test_secrets_are_taken_out_of_the_values() -> None:

@@ -1,4 +1,5 @@
 import csv
+import gc
 import io
 import re
 from dataclasses import replace
@@ -384,6 +385,18 @@ def test_rows_of_the_wrong_length_are_rejected() -> None:
     assert "has to stand in quotes" in part.problems[1].reason
     assert part.rejected == {"1", "3"}
     assert not part.incomplete
+
+
+def test_a_row_that_cannot_be_used_leaves_nothing_for_the_garbage_collector() -> None:
+    # It rests while a file is read, so a cycle for each bad row would keep the frames of all of them until the end.
+    rows = "".join(f"{number},T,some day {number},\n" for number in range(500))
+    gc.collect()
+    gc.disable()
+    try:
+        part = parse(HEADER + "\n" + rows)
+        assert gc.collect() < len(part.problems) == 500
+    finally:
+        gc.enable()
 
 
 def test_a_delimiter_at_the_end_of_every_row_is_no_cell() -> None:

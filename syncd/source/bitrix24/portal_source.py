@@ -23,7 +23,7 @@ from syncd.errors import (
     SourceError,
     SourceRefusedError,
 )
-from syncd.lang.saying import say
+from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Place
@@ -36,7 +36,7 @@ from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, 
 from syncd.source.field_values import clean
 from syncd.source.files import Part, join
 from syncd.source.options import read_options
-from syncd.source.reasons import one_after_other, reason_of
+from syncd.source.reasons import reason_of
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
 _REMEDY = say("see that its webhook or application works: syncd check")
@@ -119,7 +119,7 @@ class Bitrix24Source:
             ) from error
         part = Part(problems=[*problems, *more])
         # All reasons together, as an operator fixes them in one go.
-        part.incomplete = one_after_other([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
+        part.incomplete = joined([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
         await asyncio.to_thread(self._fill, part, rows, directory, written, context)
         snapshot = join([part], {}, blake2b(repr((part, context.zone)).encode(), digest_size=16).hexdigest())
         if self._last is None or self._last.changed_marker != snapshot.changed_marker:

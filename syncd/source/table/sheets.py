@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from syncd.errors import ConfigError
-from syncd.lang.saying import say
+from syncd.lang.saying import joined, say
 from syncd.model.entry import Entry
 from syncd.source.files import Part
-from syncd.source.reasons import one_after_other
 from syncd.source.versions import repeated
 
 SheetChoice = str | int | list[str | int] | None
@@ -56,5 +55,5 @@ def merged(parts: Sequence[Part]) -> Part:
     # A reason that is not a row without a uid says that more may be missing, and goes before those that are.
     reasons = [part.incomplete for part in parts if part.incomplete]
     graver = [part.incomplete for part in parts if part.incomplete != part.without_row]
-    whole.incomplete = one_after_other(graver) or next(iter(reasons), "")
+    whole.incomplete = joined(graver) or next(iter(reasons), "")
     return whole

@@ -260,10 +260,11 @@ class SpanReader:
                 nothing = not text[0].isdigit() and is_nothing(text)
                 found = known[text] = EMPTY if nothing else read_cell(text, orders)
             except ValueError as error:
-                said = named(field, text, error)
+                # A local variable with the error itself would be a cycle through its traceback, one for each bad row.
+                wrong = reason_of(named(field, text, error))
                 if len(self._wrong) < _MOST_WRONG:
-                    self._wrong[id(known), field, text] = said.args[0]
-                raise said from None
+                    self._wrong[id(known), field, text] = wrong
+                raise ValueError(wrong) from None
         return found
 
 
