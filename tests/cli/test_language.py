@@ -257,3 +257,14 @@ def test_the_language_of_a_config_is_found_however_toml_writes_it(tmp_path: Path
     config = tmp_path / "syncd.toml"
     config.write_text(f'state = "x.db"\n{line}\n[portals.main]\n')
     assert configured_language(config) == "ru"
+
+
+def test_a_config_that_comes_through_a_pipe_is_left_to_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb") as pipe:
+        pipe.write((folder / "syncd.toml").read_bytes())
+        pipe.close()
+        _, out, err = run(capsys, "check", "--offline", "--config", f"/dev/fd/{reading}")
+    assert f"config: /dev/fd/{reading}: 1 sync, 1 portal" in out, err
