@@ -182,6 +182,6 @@ def test_the_wheel_holds_every_shipped_file() -> None:
         assert (root / kept_at).is_file()
         assert shipped(Path(name).name).read_bytes() == (root / kept_at).read_bytes()
     names = {Path(name).name for name in kept.values()}
-    assert names >= {"README.md", "config.example.toml", *(Path(name).name for name in WRITTEN[:2])}
+    assert names >= {"README.md", "README.ru.md", "config.example.toml", *(Path(name).name for name in WRITTEN[:2])}
     with pytest.raises(ConfigError, match="is missing beside syncd"):
         shipped("nothing.toml")
