@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
+import gettext
 import json
 import os
 import subprocess
@@ -81,6 +83,14 @@ def test_what_asks_for_a_language_counts_in_its_order(tmp_path: Path, monkeypatc
     assert spoken("--config", "other.toml", "status") == "ru"
     assert spoken("--config=other.toml") == "ru"
     assert spoken("--config", "missing.toml") == "ru"  # of which the system's locale is told
+
+
+def test_argparse_speaks_as_before_to_who_has_called_syncd(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "ПОРТ" in said(capsys, "demo", "--help", "--lang", "ru")
+    assert {name: getattr(argparse, name) for name in ("_", "ngettext")} == {
+        "_": gettext.gettext,
+        "ngettext": gettext.ngettext,
+    }
 
 
 @pytest.mark.parametrize(
