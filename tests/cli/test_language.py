@@ -93,6 +93,17 @@ def test_argparse_speaks_as_before_to_who_has_called_syncd(capsys: pytest.Captur
     }
 
 
+def test_who_has_no_home_gets_a_language_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with speaking(["version"]):
+        assert house() == "en"
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [(["--lang", "ru"], "ru"), (["x", "--lang=ru"], "ru"), (["--lang", "en", "--langu", "ru"], "ru"), (["--lang"], ""),
