@@ -11,7 +11,7 @@ def config_places(environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
     return (
         *([Path(environ["SYNCD_CONFIG"])] if environ.get("SYNCD_CONFIG") else []),
         cwd / "syncd.toml",
-        home(environ) / ".config" / "syncd" / "config.toml",
+        *(one / ".config" / "syncd" / "config.toml" for one in _homes(environ)),
         Path("/etc/syncd/config.toml"),
     )
 
@@ -19,3 +19,10 @@ def config_places(environ: Mapping[str, str], cwd: Path) -> tuple[Path, ...]:
 def home(environ: Mapping[str, str]) -> Path:
     """Return the home of whoever runs syncd."""
     return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+
+
+def _homes(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    try:
+        return (home(environ),)
+    except RuntimeError:  # a user whom nothing names, as a number given to a container
+        return ()

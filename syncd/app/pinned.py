@@ -9,25 +9,19 @@ from typing import Any
 
 import msgspec
 
+from syncd.app import words
 from syncd.app.documents import change_document
 from syncd.app.told_json import told_json
 from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError, message_of
-from syncd.lang.saying import joined, say, say_as, say_count
+from syncd.lang.saying import joined, say, say_count
 from syncd.model.item import Change
 from syncd.model.json_values import Json
-from syncd.model.labels import LABELS
 from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
 _LONGEST_VALUE = 60
-_OPS = {
-    "create": say_as("what was done", "create"),
-    "update": say_as("what was done", "update"),
-    "delete": say_as("what was done", "delete"),
-    "adopt": say_as("what was done", "adopt"),
-}
 
 
 class _PinnedPlan(msgspec.Struct):
@@ -133,7 +127,7 @@ def _digest(change: Change) -> str:
 def _said(change: Mapping[str, Json]) -> str:
     said = say(
         "{op} «{title}» {start}",
-        op=_OPS.get(str(change.get("op")), str(change.get("op"))),
+        op=words.OPS.get(str(change.get("op")), str(change.get("op"))),
         title=str(change.get("title")),
         start=str(change.get("start")),
     )
@@ -141,7 +135,7 @@ def _said(change: Mapping[str, Json]) -> str:
     if change.get("op") != "update" or not isinstance(fields, Mapping):
         return said
     differs = tuple(
-        say("{field} {change}", field=LABELS.get(name, name), change=_short(*pair))
+        say("{field} {change}", field=words.field(name), change=_short(*pair))
         for name, pair in sorted(fields.items())
         if isinstance(pair, list | tuple)
     )

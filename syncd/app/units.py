@@ -53,7 +53,11 @@ def install_units(*, program: Path, root: Path, force: bool) -> tuple[Placed, ..
         return tuple(Placed(path=path, action=_place(path, text, force=force)) for path, text in texts)
     except OSError as error:
         raise ConfigError(
-            say("cannot write {filename}: {reason}", filename=error.filename, reason=error.strerror or ""),
+            say(
+                "cannot write {filename}: {reason}",
+                filename=str(error.filename or root),  # a full disk names none
+                reason=error.strerror or "",
+            ),
             say("run this as root: sudo syncd service install"),
         ) from error
 

@@ -27,9 +27,9 @@ def speaking(words: Sequence[str]) -> Iterator[None]:
     if named(asked := option(words, _LANG)):
         os.environ["SYNCD_LANG"] = asked  # for what is asked again later, as when the daemon reads a new config
     set_house(house_language(os.environ, _configured(words, os.environ)))
-    _teach_argparse()
     try:
-        yield
+        with _taught_argparse():
+            yield
     finally:
         set_house(before)
         if environment is None:
@@ -92,10 +92,15 @@ def _text(text: str | None) -> str | None:
     return None if text is None else told(text)
 
 
-def _teach_argparse() -> None:
-    """Let argparse take its own texts from the catalogs, in the reader's language of the moment."""
-    argparse._ = _translated  # type: ignore[attr-defined] # it calls gettext by this name
-    argparse.ngettext = _translated_number  # type: ignore[attr-defined]
+@contextmanager
+def _taught_argparse() -> Iterator[None]:
+    """Let argparse take its own texts from the catalogs, in the reader's language of the moment, within the block."""
+    own = {name: getattr(argparse, name) for name in ("_", "ngettext")}  # it calls gettext by these names
+    vars(argparse).update(_=_translated, ngettext=_translated_number)
+    try:
+        yield
+    finally:
+        vars(argparse).update(own)  # a program that calls syncd may have translations of its own
 
 
 def _translated(text: str) -> str:

@@ -66,7 +66,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
         return explicit
     places = config_places(environ, cwd)
     for place in places:
-        if place.exists():
+        if _may_be_there(place):
             return place
     raise ConfigError(
         say("there is no config file; looked for {places}", places=tuple(map(str, places))),
@@ -75,6 +75,14 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
             " or name it with --config"
         ),
     )
+
+
+def _may_be_there(place: Path) -> bool:
+    """Return False if there is certainly no file; whoever may not look is told so when it is read."""
+    try:
+        return place.exists()
+    except OSError:
+        return True
 
 
 def load_config(

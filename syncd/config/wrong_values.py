@@ -28,6 +28,9 @@ _WORDS: Final = {
     "array": say("a list"),
     "object": say("a table"),
     "null": say("nothing"),
+    "date": say("a date"),
+    "time": say("a time of day"),
+    "datetime": say("a date with a time"),
 }
 
 

@@ -29,9 +29,12 @@ def house_language(environment: Mapping[str, str], configured: Language | None) 
 def configured_language(config: Path) -> Language | None:
     """Return the `language` at the top of the config, None if it names none or cannot be read.
 
-    The text is only searched: what is wrong with a config has to be told in the language that it asks for.
+    The text is only searched: what is wrong with a config has to be told in the language that it asks for. A config
+    that comes through a pipe can be read once, so it is left to the command.
     """
     try:
+        if not config.is_file():
+            return None
         with config.open(encoding="utf-8-sig", errors="replace") as file:
             text = file.read(_MOST_READ)
     except (OSError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
+import gettext
 import json
 import os
 import subprocess
@@ -81,6 +83,25 @@ def test_what_asks_for_a_language_counts_in_its_order(tmp_path: Path, monkeypatc
     assert spoken("--config", "other.toml", "status") == "ru"
     assert spoken("--config=other.toml") == "ru"
     assert spoken("--config", "missing.toml") == "ru"  # of which the system's locale is told
+
+
+def test_argparse_speaks_as_before_to_who_has_called_syncd(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "ПОРТ" in said(capsys, "demo", "--help", "--lang", "ru")
+    assert {name: getattr(argparse, name) for name in ("_", "ngettext")} == {
+        "_": gettext.gettext,
+        "ngettext": gettext.ngettext,
+    }
+
+
+def test_who_has_no_home_gets_a_language_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with speaking(["version"]):
+        assert house() == "en"
 
 
 @pytest.mark.parametrize(
@@ -257,3 +278,14 @@ def test_the_language_of_a_config_is_found_however_toml_writes_it(tmp_path: Path
     config = tmp_path / "syncd.toml"
     config.write_text(f'state = "x.db"\n{line}\n[portals.main]\n')
     assert configured_language(config) == "ru"
+
+
+def test_a_config_that_comes_through_a_pipe_is_left_to_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb") as pipe:
+        pipe.write((folder / "syncd.toml").read_bytes())
+        pipe.close()
+        _, out, err = run(capsys, "check", "--offline", "--config", f"/dev/fd/{reading}")
+    assert f"config: /dev/fd/{reading}: 1 sync, 1 portal" in out, err

@@ -178,6 +178,16 @@ def test_the_first_config_that_exists_is_used(tmp_path: Path) -> None:
             find_config(None, environ, cwd)
 
 
+def test_a_config_that_may_not_be_looked_for_is_told_when_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert find_config(None, {"HOME": str(tmp_path)}, tmp_path) == tmp_path / "syncd.toml"
+
+
 def test_the_code_of_the_webhook_shows_nowhere(write: Write) -> None:
     config = loaded(write(MINIMAL))
     assert CODE in config.portals[0].webhook.reveal()

@@ -96,6 +96,7 @@ def test_mistakes_of_the_file_and_its_portals(write: Callable[[str], Path], text
         ('stale_after = "0s"', 'sync.stale_after must be longer than "0s"'),
         ('every = "15"', 'sync.every must be a duration like "90s", "15m", "2h" or "30d", not "15"'),
         ("every = 15", "sync.every must be text in quotes, not a whole number"),
+        ("every = 12:00:00", "sync.every must be text in quotes, not a time of day"),
         ('every = "0s"', 'sync.every must be longer than "0s"'),
         ('verify_every = "1 week"', "sync.verify_every must be a duration"),
         ('verify_every = "99999999d"', "sync.verify_every must be at most 36500 days"),

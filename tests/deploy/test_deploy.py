@@ -155,6 +155,7 @@ def test_the_debian_package_brings_every_shipped_file() -> None:
         "sysusers.conf",
         "tmpfiles.conf",
         "README.md",
+        "README.ru.md",
         "config.example.toml",
         "config.example.ru.toml",
         "CHANGELOG.md",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import tomllib
@@ -117,6 +119,15 @@ def test_a_directory_that_cannot_be_written_is_told_with_the_remedy(tmp_path: Pa
     assert "sudo syncd service install" in raised.value.remedy
 
 
+def test_a_full_disk_is_told_with_the_place(tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write, as the system gives it: without a name
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ConfigError, match=f"cannot write {tmp_path}.*: No space left on device"):
+        install(tmp_path, program)
+
+
 def test_what_is_left_to_do_is_what_is_missing(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     placed = (Placed(path=Path("/etc/systemd/system/syncd.service"), action="written"),)
@@ -182,6 +193,6 @@ def test_the_wheel_holds_every_shipped_file() -> None:
         assert (root / kept_at).is_file()
         assert shipped(Path(name).name).read_bytes() == (root / kept_at).read_bytes()
     names = {Path(name).name for name in kept.values()}
-    assert names >= {"README.md", "config.example.toml", *(Path(name).name for name in WRITTEN[:2])}
+    assert names >= {"README.md", "README.ru.md", "config.example.toml", *(Path(name).name for name in WRITTEN[:2])}
     with pytest.raises(ConfigError, match="is missing beside syncd"):
         shipped("nothing.toml")

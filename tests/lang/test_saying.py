@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
@@ -153,6 +155,15 @@ def test_a_form_of_another_version_is_shown_in_english() -> None:
     assert restored('{"say":"{gone}","values":{}}') == '{"say":"{gone}","values":{}}'
 
 
+@pytest.fixture
+def python_s_own_depth() -> Iterator[None]:
+    """Python's limit on recursion as it begins with; libraries that another test has loaded may raise it."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
 def nested(depth: int) -> Saying:
     said = say("section changed")
     for _ in range(depth):
@@ -169,6 +180,7 @@ def test_what_json_cannot_hold_is_stored_in_english(said: Saying) -> None:
     assert told(said, "ru")
 
 
+@pytest.mark.usefixtures("python_s_own_depth")
 @pytest.mark.parametrize(
     "text",
     [
