@@ -435,8 +435,10 @@ def test_files_of_one_name_are_told_apart() -> None:
         (INLINE + 'file_hosts = ["a.example"]\n', r"file_hosts has no effect without files = \"links\""),
         (CONFIG + 'files = "links"\nfile_hosts = ["https://a"]\n', r"file_hosts has \"https://a\", which is no name"),
         (INLINE + "files_max_bytes = 0\n", r"files_max_bytes must be from 1 to"),
-        (INLINE.replace('"ics"', '"csv"').replace(".ics", ".csv"),
-         r"files goes with a source of one of the types ics, caldav"),
+        (
+            INLINE.replace('"ics"', '"csv"').replace(".ics", ".csv"),
+            r"files goes with a source of one of the types ics, caldav",
+        ),
         (INLINE.replace('"activity"', '"todo"'), r"files goes with type \"activity\""),
         (CONFIG.replace('type = "ics"', 'type = "ics"\nattachments = true'), r"source.attachments"),
     ],
