@@ -34,7 +34,7 @@ def kept_holds(stage: Stage) -> list[str]:
 def test_an_unknown_owner_is_told_in_russian(tmp_path: Path) -> None:
     stage = staged(tmp_path, ROWS.replace("emma.clarke", "nobody"))
     (problem,) = run_inline(stage.one_pass()).record.problems
-    assert in_russian(problem).startswith("на портале нет пользователя 'nobody@school.example'; похожи: ")
+    assert in_russian(problem).startswith("на портале нет пользователя «nobody@school.example»; похожи: ")
     assert in_russian(problem).endswith(" (см. on_unresolved)")
     with reading("ru"):
         assert told(problem.reason) == in_russian(problem)

@@ -131,7 +131,7 @@ def test_the_pass_that_finds_new_uids_names_the_source_what_follows_and_the_reme
     result = school.feed(*timetable())
     (problem,) = result.record.problems
     assert (problem.where, problem.kind) == ("ics feed.ics", "warning")
-    for said in ("new uids for 5 of the 5 entries", "on_removed = 'delete'", 'uids = "content" in [[sync]] shifts'):
+    for said in ("new uids for 5 of the 5 entries", 'on_removed = "delete"', 'uids = "content" in [[sync]] shifts'):
         assert said in problem.reason
     assert warnings(run_inline(school.stage.one_pass())) == []  # the same file again
 

@@ -97,7 +97,7 @@ async def test_a_change_record_by_another_hand_is_told_when_it_is_read(file_ledg
     await file_ledger.thread.do(lambda: connection.execute("UPDATE changes SET remote_id = 4711 WHERE id = 1"))
     with pytest.raises(StateError, match="is damaged"):
         await file_ledger.of(SYNC).changes(1)
-    with pytest.raises(StateError, match="records of changes"):
+    with pytest.raises(StateError, match="1 record of a change"):
         await file_ledger.check()
     await file_ledger.thread.do(lambda: connection.execute("UPDATE changes SET sum = NULL"))  # as of an earlier version
     assert len(await file_ledger.of(SYNC).changes(1)) == 3

@@ -56,7 +56,7 @@ def nobody() -> str:
     ("english", "russian"),
     [
         (nobody(), "Anna P"),
-        (stopped_by_a_guard(), "shifts: из источника исчезли записи"),
+        (stopped_by_a_guard(), "shifts: из источника исчезла 1 запись"),
         (str(OutOfMemoryError()), "не хватило памяти"),
         (str(portal_error("https://school.example", REFUSAL)), "https://school.example не принимает вебхук"),
     ],
