@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from platform import node
 
@@ -169,8 +169,11 @@ class Listener:
         heard = dict(self._heard)
         if not heard or not self.app.ledger.shared:
             return
-        await self.app.ledger.passed_on(self.name).note({one.name: one.packed() for one in heard.values()},
-                                                        self.clock.now())  # fmt: skip
+        # Of one object only the last is kept, but who made an event proves something to whoever looks for a create.
+        hints = (
+            replace(one, made=True) if one.kind == "event" and one.id in self._made else one for one in heard.values()
+        )
+        await self.app.ledger.passed_on(self.name).note({one.name: one.packed() for one in hints}, self.clock.now())
         self._forget(heard)
 
     async def _passed_on(self) -> tuple[PassedHint, ...]:

@@ -40,10 +40,13 @@ class PassedOn:
     @writing
     def note(self, connection: Connection, hints: Mapping[str, Json], now: float) -> None:
         """Keep `hints` by their names, in place of those of the same name, as long as there is room."""
-        row = connection.execute("SELECT count(*) FROM notes WHERE scope = ?", (self._rows,)).fetchone()
-        room = _MOST - int(row[0] if row is not None else 0)
-        for name, value in list(hints.items())[: max(0, room)]:
-            write_note(connection, self._rows, name, value, now)
+        rows = connection.execute("SELECT name FROM notes WHERE scope = ?", (self._rows,)).fetchall()
+        known = {str(name) for (name,) in rows}
+        for name, value in hints.items():
+            # What waits already takes no more room. Left as it was, it would be dropped as seen while it is news.
+            if name in known or len(known) < _MOST:
+                known.add(name)
+                write_note(connection, self._rows, name, value, now)
 
     @reading
     def waiting(self, connection: Connection) -> tuple[PassedHint, ...]:

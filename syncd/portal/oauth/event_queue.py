@@ -58,14 +58,14 @@ class Hint:
 
     def packed(self) -> Json:
         """Return what `unpacked` reads."""
-        return [self.kind, self.id, self.user, self.deleted]
+        return [self.kind, self.id, self.user, self.deleted, self.made]
 
 
 def unpacked(value: Json) -> Hint | None:
     """Return the hint that was `packed`, also by another version; None for what is none."""
     match value:
-        case [str(kind), int(number), int(user), bool(deleted)] if kind in _PREFIXES.values():
-            return Hint(kind=kind, id=number, user=user, deleted=deleted)  # type: ignore[arg-type] # one of those
+        case [("event" | "section" | "activity") as kind, int(number), int(user), bool(deleted), bool(made)]:
+            return Hint(kind=kind, id=number, user=user, deleted=deleted, made=made)
         case _:
             return None
 
