@@ -10,7 +10,7 @@ import errno
 import gettext
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -141,9 +141,6 @@ class _Local(Formatter):
             return catalog(self.language).gettext(value)
         return told(value, self.language)
 
-    def listed(self, values: Sequence[str]) -> str:
-        return ", ".join(values)
-
     def moment(self, value: datetime) -> str:
         from babel.dates import format_datetime  # noqa: PLC0415 - takes as long as the rest of a short command
 
@@ -151,7 +148,7 @@ class _Local(Formatter):
         return format_datetime(value, "dd.MM.yyyy HH:mm", locale=self.language) + zone
 
     def day(self, value: date) -> str:
-        from babel.dates import format_date  # noqa: PLC0415
+        from babel.dates import format_date  # noqa: PLC0415 - as above
 
         return format_date(value, "dd.MM.yyyy", locale=self.language)
 
@@ -168,15 +165,13 @@ class _Local(Formatter):
             return plain
 
     def _written_out(self, value: float, spec: str) -> str:
-        from babel.numbers import format_decimal, format_percent  # noqa: PLC0415
+        from babel.numbers import format_decimal, format_percent  # noqa: PLC0415 - as above
 
-        places = spec.partition(".")[2].rstrip("fg%") or "0"
+        places = int(spec.partition(".")[2].rstrip("fg%") or "0")
+        pattern = f"#,##0.{'0' * places}".rstrip(".")
         if spec.endswith("%"):
-            return format_percent(
-                value, "#,##0" + ("." + "0" * int(places) if int(places) else "") + "\u00a0%", self.language
-            )
+            return format_percent(value, f"{pattern}\u00a0%", self.language)
         if spec.endswith("f"):
-            pattern = "#,##0" + ("." + "0" * int(places) if int(places) else "")
             return format_decimal(value, pattern, self.language, group_separator="," in spec)
         return format_decimal(value, locale=self.language, group_separator="," in spec)
 
