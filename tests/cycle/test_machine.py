@@ -77,21 +77,15 @@ def mutations(draw: st.DrawFn) -> Mutation:
     )
 
 
-class Machine(RuleBasedStateMachine):
+class Surroundings(RuleBasedStateMachine):
+    """What happens around syncd, however many there are: people change the schedule, and what stands in the portal."""
+
+    play: Play
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.foreign = 0
-
-    @initialize(
-        marker=st.booleans(),
-        passes=st.sampled_from((1, 1, 2)),
-        private=st.sampled_from((False, False, True)),
-        first=st.dictionaries(uids, rows, max_size=6),
-    )
-    def begin(self, marker: bool, passes: int, private: bool, first: dict[str, Row]) -> None:
-        self.play = Play(Path(self.folder.name), marker=marker, passes=passes, private=private)
-        self.play.rows["shifts"] = dict(first)
 
     @rule(sync=syncs, uid=uids, row=rows)
     def put_row(self, sync: str, uid: str, row: Row) -> None:
@@ -112,20 +106,37 @@ class Machine(RuleBasedStateMachine):
         self.play.edit(which, moves=moves)
 
     @rule(which=st.integers(0, 6))
-    def person_takes_an_occurrence_out(self, which: int) -> None:
-        self.play.take_out(which)
-
-    @rule(which=st.integers(0, 6))
     def person_deletes(self, which: int) -> None:
         self.play.delete(which)
-
-    @rule(which=st.integers(0, 6))
-    def person_makes_the_same_again(self, which: int) -> None:
-        self.play.make_again(which)
 
     @rule()
     def portal_is_backed_up(self) -> None:
         self.play.back_up()
+
+    @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
+    def person_adds(self, owner: int) -> None:
+        self.foreign += 1
+        self.play.add_foreign(owner, self.foreign)
+
+
+class Machine(Surroundings):
+    @initialize(
+        marker=st.booleans(),
+        passes=st.sampled_from((1, 1, 2)),
+        private=st.sampled_from((False, False, True)),
+        first=st.dictionaries(uids, rows, max_size=6),
+    )
+    def begin(self, marker: bool, passes: int, private: bool, first: dict[str, Row]) -> None:
+        self.play = Play(Path(self.folder.name), marker=marker, passes=passes, private=private)
+        self.play.rows["shifts"] = dict(first)
+
+    @rule(which=st.integers(0, 6))
+    def person_takes_an_occurrence_out(self, which: int) -> None:
+        self.play.take_out(which)
+
+    @rule(which=st.integers(0, 6))
+    def person_makes_the_same_again(self, which: int) -> None:
+        self.play.make_again(which)
 
     @rule(owner=st.sampled_from(sorted(PEOPLE.values())), foreign=st.integers(0, 8))
     def portal_is_restored(self, owner: int, foreign: int) -> None:
@@ -136,11 +147,6 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def webhook_changes_hands(self) -> None:
         self.play.hand_over()
-
-    @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
-    def person_adds(self, owner: int) -> None:
-        self.foreign += 1
-        self.play.add_foreign(owner, self.foreign)
 
     @rule(sync=syncs, uid=uids)
     def person_makes_the_same(self, sync: str, uid: str) -> None:

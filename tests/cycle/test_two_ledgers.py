@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 pytest.importorskip("psycopg")
 
-from tests.cycle.machine import PEOPLE, SYNCS, Row
+from tests.cycle.machine import Row
 from tests.cycle.shared_play import NAMES, TTL_S, SharedPlay
-from tests.cycle.test_machine import faults, mutations, rows, syncs, uids
+from tests.cycle.test_machine import Surroundings, faults, mutations, rows, syncs, uids
 from tests.support.database_clock import STANDING, DatabaseClock
 from tests.support.hosts import Mishap
 from tests.support.mutation import Mutation
@@ -38,13 +37,9 @@ mishaps = st.builds(
 )
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Surroundings):
     clock: DatabaseClock
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.foreign = 0
+    play: SharedPlay
 
     @initialize(
         marker=st.booleans(),
@@ -66,43 +61,12 @@ class Machine(RuleBasedStateMachine):
 
     # What people do.
 
-    @rule(sync=syncs, uid=uids, row=rows)
-    def put_row(self, sync: str, uid: str, row: Row) -> None:
-        self.play.rows[sync][uid] = row
-
-    @rule(sync=syncs, uid=uids)
-    def remove_row(self, sync: str, uid: str) -> None:
-        self.play.rows[sync].pop(uid, None)
-
-    @rule(uid=uids)
-    def row_changes_its_source(self, uid: str) -> None:
-        one, other = SYNCS
-        if row := self.play.rows[one].pop(uid, None):
-            self.play.rows[other][uid] = row
-
     @rule()
     def webhook_changes_hands(self) -> None:
         for host in self.play.machines:
             self.play.stop(host)
         self.play.hand_over()
         self.all_up()
-
-    @rule(which=st.integers(0, 6), moves=st.booleans())
-    def person_edits(self, which: int, moves: bool) -> None:
-        self.play.edit(which, moves=moves)
-
-    @rule(which=st.integers(0, 6))
-    def person_deletes(self, which: int) -> None:
-        self.play.delete(which)
-
-    @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
-    def person_adds(self, owner: int) -> None:
-        self.foreign += 1
-        self.play.add_foreign(owner, self.foreign)
-
-    @rule()
-    def portal_is_backed_up(self) -> None:
-        self.play.back_up()
 
     @rule()
     def portal_is_restored(self) -> None:
