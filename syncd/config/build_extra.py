@@ -14,6 +14,7 @@ from syncd.config.tables import SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.config.wrong_values import did_you_mean
 from syncd.lang.saying import say
+from syncd.model.item import TODO_PROVIDER
 from syncd.model.template import Template
 
 WITH_FILES: Final = ("ics", "caldav")
@@ -24,8 +25,6 @@ _FROM_ENTRIES: Final = (
     *("RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID"),
     *("RESULT_SOURCE_ID", "AUTOCOMPLETE_RULE"),
 )
-_OF_TODOS: Final = "CRM_TODO"
-"""The provider of to-dos, which have methods of their own (PORTAL.md 6.6, 6.7)."""
 _TABLES: Final = ("SETTINGS", "PROVIDER_PARAMS")
 _FLAGS: Final = ("IS_INCOMING_CHANNEL",)
 EXTRA: Final = (*_FIXED, *_FROM_ENTRIES, *_TABLES, *_FLAGS)
@@ -103,7 +102,7 @@ def build_extra(file: ConfigFile, table: Mapping[str, Any], path: KeyPath) -> tu
             raise file.error((*path, name), say('must be "Y" or "N", not {value!r}', value=value))
         else:
             found.append((name, _text(file, value, (*path, name))))
-    if table.get("PROVIDER_ID") == _OF_TODOS:
+    if table.get("PROVIDER_ID") == TODO_PROVIDER:  # which have methods of their own
         raise file.error(
             (*path, "PROVIDER_ID"), say("is that of to-dos"), say('set type = "todo" in [sync.target] instead')
         )

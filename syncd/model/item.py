@@ -28,6 +28,8 @@ KIND_PATTERN = (
 )
 """The kinds of place there are: calendars, and cards by what stands there and whose they are."""
 _KIND = re.compile(KIND_PATTERN)
+TODO_PROVIDER = "CRM_TODO"
+"""The PROVIDER_ID by which the portal tells to-dos from other activities (PORTAL.md 6.6, 6.7)."""
 
 
 # Places and keys are structs where other values are dataclasses: a pass hashes and compares every key about ten times,

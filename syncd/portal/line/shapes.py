@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from syncd.lang.saying import say
+from syncd.model.item import TODO_PROVIDER
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import rows_of
 
@@ -188,7 +189,7 @@ def _activity_fault(row: Json) -> str | None:
             origin=_said(row["ORIGIN_ID"]),
         )
     # A to-do cannot be made or updated without one (PORTAL.md 6.7), so the portal has not told it.
-    if row.get("PROVIDER_ID") == "CRM_TODO" and "DEADLINE" in row and not row["DEADLINE"]:
+    if row.get("PROVIDER_ID") == TODO_PROVIDER and "DEADLINE" in row and not row["DEADLINE"]:
         return say("DEADLINE of a to-do is {value}", value=_said(row["DEADLINE"]))
     return None
 

@@ -17,7 +17,7 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
-from syncd.model.item import Change, Item, Key, Link, Observed, Place
+from syncd.model.item import TODO_PROVIDER, Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.marks import marked, split_mark
 from syncd.model.observation import Comparison, Observation, recovery_mark
@@ -34,7 +34,6 @@ from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to
 from syncd.target.fields import description_text, readable, title_text
 
 ADD, UPDATE = "crm.activity.todo.add", "crm.activity.todo.update"
-PROVIDER = "CRM_TODO"
 _IDS_PER_LISTING = 50
 _UNSEEN = frozenset({"pings", "color", "mark"})
 _COLUMNS = (
@@ -270,7 +269,7 @@ async def _observe(
 def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
     """One listing for each 50 cards of a kind, within the window where it has bounds."""
     within: dict[str, Json] = {
-        "=PROVIDER_ID": PROVIDER,
+        "=PROVIDER_ID": TODO_PROVIDER,
         **bounds(window, after="DEADLINE", before="DEADLINE"),
     }
     found: list[dict[str, Json]] = []
@@ -291,7 +290,7 @@ def _read(row: Json) -> Observed | None:
         responsible = int(read.responsible_id or 0)
     except (msgspec.ValidationError, ValueError):
         return None
-    if read.provider_id != PROVIDER:
+    if read.provider_id != TODO_PROVIDER:
         return None
     description, mark, ledger = split_mark(read.description or "")
     todo = TodoFields(
