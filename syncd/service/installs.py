@@ -16,7 +16,7 @@ _TOLD_EVERY_S = 600.0
 
 @dataclass(slots=True)
 class _Share:
-    """So many at once, and one more every so often."""
+    """A token bucket: `at_once` are allowed at first, and one more every `every_s` seconds."""
 
     every_s: float
     at_once: int
@@ -31,14 +31,14 @@ class _Share:
 
 @dataclass(slots=True)
 class Installs:
-    """Admits installations by where they come from; `now` is monotonic time."""
+    """Admits installations by where they come from. `now` is monotonic time."""
 
     _all: _Share | None = None
     _each: dict[str, _Share] = field(default_factory=dict)
     _told_at: float | None = None
 
     def admits(self, visitor: str, now: float) -> bool:
-        """Return True if the installation that `visitor` brings is to be looked into, which is counted then."""
+        """Return True, and count it, if the installation that `visitor` sends is to be examined."""
         whole = self._all = self._all or _Share(_ALL_EVERY_S, _ALL_AT_ONCE, _ALL_AT_ONCE, now)
         share = self._each.pop(visitor, None) or _Share(_EACH_EVERY_S, _EACH_AT_ONCE, _EACH_AT_ONCE, now)
         self._each[visitor] = share
