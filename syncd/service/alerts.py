@@ -63,7 +63,7 @@ _News = tuple[AlertsConfig | None, str, AlertState, str]  # who is told, the tro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of which trouble: `everybody`, or those in `of_portals` where its portal has people of its own.
+    """Who is told of which trouble: the people of its portal in `of_portals`, if it has any, or `everybody`.
 
     `portals` names the portal of each subject, such as "sync shifts".
     """
@@ -73,7 +73,7 @@ class Routes:
     portals: Mapping[str, str] = field(default_factory=dict)
 
     def portal(self, name: str) -> str:
-        """Return whose people are told of the trouble `name`, as "sync shifts (held)": a portal's, "" for everybody."""
+        """Return the portal whose people are told of the trouble `name`, "" for everybody."""
         portal = self.portals.get(name.partition(" (")[0], "")
         return portal if portal in self.of_portals else ""
 
@@ -90,7 +90,7 @@ def routes_of(config: Config) -> Routes:
 
 
 def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[str, int]) -> dict[str, str]:
-    """Return the troubles that the last pass of the sync `name` left for a person, as far as `telling` wants them.
+    """Return what the last pass of the sync `name` left for a person, of the kinds that `telling` asks for.
 
     `stopped` is why a safety guard stopped it, "" if none did; `counts` are those of its record.
     """
@@ -115,7 +115,7 @@ def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[s
 
 
 def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
-    """Return what people have changed in the portal and the sync `name` leaves: one trouble each, then a count."""
+    """Return the edits in the portal that the sync `name` leaves alone: the first one by one, then a count."""
     edited = [hold for hold in holds if hold.reason.startswith(("edited in the portal", "deleted in the portal"))]
     found: dict[str, str] = {
         f"sync {name} ({hold.key})": say(

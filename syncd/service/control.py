@@ -56,7 +56,7 @@ _DEFECT = 70
 
 
 class Caller:
-    """A client whose request is being carried out; `uid` is its user. `stop`: it or the daemon wants to end."""
+    """A client whose request is being carried out, and its user `uid`. `stop` is set when either wants to end."""
 
     def __init__(self, writer: asyncio.StreamWriter, uid: int, clean: Clean = printable) -> None:
         self.stop = asyncio.Event()
@@ -296,7 +296,7 @@ async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
 
 
 def _uid(writer: asyncio.StreamWriter) -> int:
-    """Return the user at the other end, as the kernel knows it (SO_PEERCRED, man 7 unix); -1 where it does not."""
+    """Return the user at the other end as the kernel knows it (SO_PEERCRED, man 7 unix), -1 if it does not."""
     peer = writer.get_extra_info("socket")
     try:
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

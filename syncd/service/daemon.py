@@ -155,12 +155,12 @@ class Daemon:
         waits: Callable[[], None] = lambda: None,
         at_once: bool = False,
     ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`: meanwhile no other pass of it runs.
+        """Run `work` in the place of a pass of the sync `name`, so that no other pass of it runs; return its result.
 
-        `stop` is set when it has to end, as with a pass. `waits` is called if one runs already, which is ended first
-        with `at_once`. What a pass returns counts like one by schedule. Raises ConfigError when there is no such sync
-        (any more), StateLockedError if another machine may write to its portal, StoppedError if `stop` is set first,
-        and what `work` raises.
+        `stop` is set when it has to end, as with a pass. `waits` is called if a pass is running, which is ended first
+        if `at_once`. If `work` returns a finished pass, that counts like one by schedule. Raises ConfigError if there
+        is no such sync (any more), StateLockedError if another machine may write to its portal, StoppedError if `stop`
+        is set first, and whatever `work` raises.
         """
         one = await self._free(name, stop, waits, at_once=at_once)
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()

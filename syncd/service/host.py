@@ -1,4 +1,4 @@
-"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and the reload of another."""
+"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and its reload."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Service:
                 task.cancel()
 
     async def begin(self) -> None:
-        """Open the status page and set the schedules; raises ConfigError for a taken address, or without a sync."""
+        """Open the status page and set the schedules; raises ConfigError if its address is taken or no sync exists."""
         _require_syncs(self.config)
         await self.page.exchange(await self.page.prepared(self.config))
         await self._schedule()

@@ -1,7 +1,7 @@
-"""How many installations are looked into: anybody may bring one, and each costs a question to the OAuth server. Pure.
+"""How many installations of an application are examined: anybody may send one, and each costs a call.
 
-A genuine one comes once, from the portal. So whoever brings many uses up a share of their own, and only many at many
-addresses what there is for all; `syncd portal authorize` needs none of it.
+Pure. A genuine installation comes once, from the portal. So a visitor who sends many uses up only a small share, and
+what there is for all is used up only by many visitors at many addresses. `syncd portal authorize` needs none of it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Installs:
         return True
 
     def tells(self, now: float) -> bool:
-        """Return True if a refusal is to be logged: now and then, or whoever brings many would fill the log."""
+        """Return True if a refusal is to be logged: only now and then, or one visitor could fill the log."""
         if self._told_at is not None and now - self._told_at < _TOLD_EVERY_S:
             return False
         self._told_at = now

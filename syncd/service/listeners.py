@@ -35,10 +35,10 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application, also to hear of nothing. `poke` starts a pass of a sync.
+    """One listener for each portal with an application, even if events are off. `poke` starts a pass of a sync.
 
-    `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
-    one listens: what is taken out of the portal's queue here would be lost to it.
+    `here` returns True for a portal as long as this process may write to it. If another machine may, that one listens:
+    what this process took out of the portal's queue would be lost to it.
     """
 
     def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:

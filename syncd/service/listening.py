@@ -1,4 +1,4 @@
-"""Hears of people's edits: asks one portal's queue again and again, looks at what is ours, and has it put right.
+"""Hears of people's edits: polls one portal's queue, looks at the events that are ours, and starts passes.
 
 queue -> ids that are linked -> what stands there -> kept in the ledger -> a pass of the sync, which decides
 A hint is lost at worst, and then found by the next reading of the portal (`verify_every`).

@@ -14,7 +14,7 @@ _ROOT = Path("/")
 
 
 def allowed_bytes(root: Path = _ROOT) -> int | None:
-    """Return how many bytes the process's control group and those above it allow (cgroup v2); None for no limit."""
+    """Return how many bytes the process's control group and those above it allow (cgroup v2), None for no limit."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -187,7 +187,7 @@ class Overview:
 
 
 def _in_full(views: Collection[SyncView]) -> list[str]:
-    """Return the names of the syncs that are told in full: all of a few, of many those that need a person."""
+    """Return the names of the syncs to show in full: all if they are few, otherwise those that need a person."""
     if len(views) <= MOST_IN_FULL:
         return [one.name for one in views]
     needy = [one for one in views if one.freshness == "stale" or one.failures or (one.plan and one.plan.stopped)]
@@ -203,7 +203,7 @@ def _progress(progress: Progress) -> ProgressView | None:
 
 
 def plan_view(prepared: Prepared) -> PlanView:
-    """Return the part of a pass's plan that the page shows; the plan itself may be large and is let go."""
+    """Return the part of a pass's plan that the page shows, so that the plan itself can be dropped."""
     changes = prepared.plan.changes  # copied as text, or the page would keep every entry of the pass in memory
     return PlanView(
         counts={name: count for name, count in prepared.counts.items() if count},

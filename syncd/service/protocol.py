@@ -64,7 +64,7 @@ class Hello(Message, frozen=True, kw_only=True):
 
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client prints on: `terminal` and `colours` (as rich names them, "" for none) of its stdout.
+    """The client's stdout: its width, whether it is a `terminal`, and its `colours` as rich names them, "" for none.
 
     `live` says that its stderr can show a bar.
     """

@@ -84,7 +84,7 @@ class Tenancy:
         await self._leases.close()
 
     async def configured(self) -> None:
-        """Tell the others what the config in force has; what it no longer has is given back after that."""
+        """Tell the others which portals the config in force has; `_settle` gives back those that it no longer has."""
         self._units = units(self._app.ties())
         with suppress(SyncdError):  # told with the next sign of life
             await self._leases.join({name: self._syncs_of(portals) for name, portals in self._units.items()})

@@ -15,7 +15,7 @@ from syncd.web.views import Freshness, PlanView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """By what troubles are known, each by the name of a sync: `errors` and `plans` only where there are some."""
+    """What troubles are recognised by, each by sync; `errors` and `plans` have entries for some syncs only."""
 
     states: Mapping[str, SyncState]
     freshness: Mapping[str, Freshness]
