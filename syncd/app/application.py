@@ -215,7 +215,7 @@ class App:
             portal.learn(facts)
 
     def _gone(self, config: Config) -> frozenset[str]:
-        """Return the names of the portals whose client `config` has no use for, or only with other settings."""
+        """Return the names of the portals that `config` lacks, or has with other settings: their clients go."""
         return frozenset(name for name, one in self._connections.items() if one.config not in config.portals)
 
     async def close(self) -> None:
