@@ -83,7 +83,7 @@ def build_portal(
             if alone:
                 raise
             unusable = str(file.error((*path, given), message_of(error)))
-            webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: no such host exists
+            webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: no such host
     return _portal(file, name, portal, base, webhook=webhook, host=host, unusable=unusable), key, holder
 
 

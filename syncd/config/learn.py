@@ -134,7 +134,7 @@ def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> 
         for form in FORMS:
             if isinstance(value := source.get(name + form), str):
                 found[name] = forms.found(value, form).strip()
-                # A name is no secret, but a secret may have been written where the name of its variable or file belongs.
+                # A name is no secret, but a secret may stand where the name of its variable or file belongs.
                 if form and found[name] == value.strip():
                     learn(value)
     for one in _login(found.get("url", "")):

@@ -132,7 +132,7 @@ class Caller:
 
     def _cut_off(self) -> None:
         self.leave()
-        self._writer.transport.abort()  # what it has not read would stay in memory until it is
+        self._writer.transport.abort()  # unread lines would stay in memory
 
     def leave(self) -> None:
         """Note that the client has gone. A question to it counts as answered with no."""
@@ -310,7 +310,7 @@ def _bound(place: Path) -> socket.socket:
     if place.parent.parent.parent == USERS and place.parent.parent.is_dir():
         place.parent.mkdir(mode=0o755, exist_ok=True)  # the service's own is made by systemd
     if place.is_socket():
-        place.unlink()  # a daemon that was killed left it: whoever holds the state's lock is the only one
+        place.unlink()  # left by a daemon that was killed: the one with the state's lock is the only one
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         before = os.umask(0o777)  # nobody gets in before the mode is set

@@ -387,7 +387,7 @@ class Daemon:
         try:
             result = await run(one.halt)
             error, refused = failure_of(result) if result is not None else ("", False)
-        except LostLeaseError as failure:  # whoever holds it now goes on, and notes when the next pass is due
+        except LostLeaseError as failure:  # the new holder goes on, and notes when the next pass is due
             caught = failure
             _log.warning(events.PASS_CUT_OFF, sync=one.sync.name, reason=failure.message)
         except SyncdError as failure:  # the ledger cannot be written, as with a full disk
@@ -415,7 +415,7 @@ class Daemon:
             await self._note_end(one, started, Ended(
                 sync=one.sync.name, portal=one.sync.portal, error=error, refused=refused, result=result
             ))  # fmt: skip
-        one.task = None  # not before: the next pass must find the plan and the counts of this one put away
+        one.task = None  # not earlier: the next pass must find the plan and the counts of this one stored
         self._stir()
 
     async def _note_end(self, one: Tracked, started: float, ended: Ended) -> None:

@@ -474,10 +474,10 @@ class Service:
         states = self.states()
         for name in names:
             if self._tenancy is not None and name not in states:
-                continue  # who makes its passes notes it
+                continue  # the machine that makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+            with suppress(LostLeaseError):  # since a moment ago: the new holder of the portal notes it
                 await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:

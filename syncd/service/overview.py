@@ -108,6 +108,7 @@ class Overview:
         return RunView(record=record, changes=lines, more=len(changes) > len(lines))
 
     async def _told_in_full(self, view: SyncView) -> SyncView:
+        """Return `view` with its last runs and the first of its holds."""
         ledger = self._ledger.of(view.name)
         return replace(view, runs=await ledger.runs(_SHOWN_RUNS), holds=await ledger.holds(_SHOWN_HOLDS), in_full=True)
 
@@ -153,7 +154,7 @@ class Overview:
         if service.leases is None:
             return view
         lease = service.leases.board.lease(config.name)
-        if not here:  # its client has asked nothing
+        if not here:  # the client of this process has asked nothing
             budget = await self._ledger.of_portal(config.name).budget()
             view = replace(
                 view, operating=remembered_operating(budget, limits_of(config), self._clock) if budget else {}

@@ -86,7 +86,7 @@ class Tenancy:
     async def configured(self) -> None:
         """Tell the others which portals the config in force has; `_settle` gives back those that it no longer has."""
         self._units = units(self._app.ties())
-        with suppress(SyncdError):  # told with the next sign of life
+        with suppress(SyncdError):  # the next sign of life tells it
             await self._leases.join({name: self._syncs_of(portals) for name, portals in self._units.items()})
 
     def _syncs_of(self, portals: Collection[str]) -> int:
@@ -116,7 +116,7 @@ class Tenancy:
         tenures = self._leases.tenures
         await self._lost([one for one in self._held if one not in tenures or not tenures[one].valid()])
         if self._leases.trouble:
-            return  # what is known of the others is old
+            return  # what is known of the other machines is old
         self._begin_giving(self._held.difference(*self._units.values()))
         board, own = self._leases.board, self._leases.who.holder
         plan = shares(board.members, board.leases)
@@ -157,7 +157,7 @@ class Tenancy:
             await self._app.ledger.of(name).end_left_runs(self._app.clock.now())
         await self._app.reconnect(portal)
         scheduled = await self._scheduled(names)
-        self._held.add(portal)  # not before: no pass may begin by a schedule of the time before
+        self._held.add(portal)  # not earlier: no pass may start by a schedule from before the take
         self._daemon.begin_again(scheduled)
         _log.info(events.LEASE_TAKEN, portal=portal, epoch=tenure.epoch, orderly=tenure.orderly)
         return True
@@ -194,7 +194,7 @@ class Tenancy:
         names = [sync.name for sync in self._app.config.syncs if sync.portal in portals]
         async with self._daemon.drained(names):
             for portal in portals:
-                await self._app.disconnect(portal)  # which notes how much of its limits is used
+                await self._app.disconnect(portal)  # this notes how much of its limits is used
             self._held.difference_update(portals)
             await self._leases.give_back([*portals])
         for portal in portals:
