@@ -73,7 +73,7 @@ def _posted(take: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]) -> 
 
 
 def _visitor(request: web.Request) -> str:
-    """Return where a request comes from: who reached the proxy, which adds that behind what it was told, if any.
+    """Return where a request comes from: the address that reached the proxy, which appends it to the header.
 
     Some proxies add it in a field of its own, which counts as the end of one list (RFC 9110, 5.3).
     """

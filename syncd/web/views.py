@@ -85,9 +85,9 @@ class SyncView:
 
     @property
     def held(self) -> int:
-        """Items held in the ledger, or entries that the last pass could not place, whichever are more.
+        """The number shown as held: items held in the ledger, or entries that the last pass could not place.
 
-        The two overlap in a way that the counts do not tell, so their sum would be too high.
+        It is the greater of the two. They overlap in a way that the counts do not tell, so their sum would be too high.
         """
         last = self.last_run
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
