@@ -46,7 +46,7 @@ _SHORTEST_ALONE_S = 4.0
 """A push as short as this is one request."""
 
 _CRUMB_S = 0.5
-"""What is left over by less than this is no request of its own."""
+"""A rest smaller than this is not worth a request of its own."""
 
 _REFUSED_PROBES = 6
 """After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
@@ -58,7 +58,7 @@ MAX_BATCH_BYTES = 1_000_000
 """Far below what any server takes as a request's body."""
 
 _LONGEST_HASTY_WAIT_S = 5.0
-"""Who only looks whether the portal works is told of a longer wait instead."""
+"""A caller that only checks whether the portal works is told of a longer wait, and does not wait."""
 
 _SHOWN = 200
 _AFTER_A_FAULT = say("pause after a fault")
