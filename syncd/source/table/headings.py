@@ -85,7 +85,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
 def _find_names(
     columns: dict[str, int], reasons: dict[str, str], header: Sequence[str], named: Sequence[str | None]
 ) -> None:
-    """Take "Name" for the people where another heading says what the entries are called, and none whose they are."""
+    """Take "Name" for the people if another title says what the entries are called, and none whose they are."""
     at = next((at for at, title in enumerate(header) if title.strip().casefold() in _NAMES), None)
     titles = [other for other, field in enumerate(named) if field == "title" and other != at]
     if at is None or not titles or "owner" in columns:
