@@ -263,7 +263,7 @@ async def test_what_a_fallen_server_has_lost_is_done_again_though_its_number_was
                 given = 0
                 while given < number:
                     ((given,),) = other.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
-                begun += [number, given]
+                begun.extend((number, given))
             return commit(self)
 
         monkeypatch.setattr(PostgresConnection, "commit", falls)
