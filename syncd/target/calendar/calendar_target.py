@@ -91,7 +91,7 @@ class CalendarTarget:
         self._compiler = CompilerMemory()
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
-        self._comparison = observe.comparison_of(
+        self._comparison = portal_event.comparison_of(
             settings.sync, invites=self._guests.invites, names_host=settings.guests.host is not None
         )
         self._owners = Remembered(self._find_named)
@@ -310,8 +310,16 @@ class CalendarTarget:
     async def observe(
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
-        """Read what the portal holds of `links` and in the sections `places` within `window`."""
-        return await observe.observe(portal, links, places, window, self._comparison)
+        """Read `links` and whatever else stands in the sections `places` within `window`; raises the client's errors.
+
+        A listing or a look by id without a usable answer raises PortalUnreachableError: absence has to be proved.
+        """
+        reading = observe.Reading(portal, links)
+        if places:
+            await reading.list_sections(places, observe.days_to_read(links, window))
+        gone = await reading.ask_by_id()
+        alien = frozenset(reading.parts)
+        return Observation(events=reading.events, gone=gone, comparison=self._comparison, alien=alien)
 
     async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
         """Return True if an event in the sections and months of `items` bears the mark of one of them."""

@@ -22,6 +22,7 @@ from syncd.model.entry import AllDay, Span
 from syncd.model.item import Change
 from syncd.model.json_values import Fields, Json
 from syncd.model.marks import marked
+from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory
@@ -119,6 +120,39 @@ def days_of(event: EventFields) -> tuple[date, date | None]:
     longest_step = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[rule.freq]
     days = min(longest_step * rule.interval * rule.count, _REACH_DAYS)
     return start.date(), start.date() + timedelta(days=days) + length
+
+
+MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
+"""The fields that cannot be seen on an event that is masked (PORTAL.md 4.5)."""
+_NEW_EVENT = frozenset({
+    "New event", "Новое событие", "Нова подія", "Neuer Termin", "Nuevo evento", "Novo evento", "Nouvel événement",
+    "Nuovo evento", "Nowe wydarzenie", "Yeni etkinlik", "Жаңа оқиға",
+})  # fmt: skip
+"""What the portal shows, by its language, for an event without a name (PORTAL.md 4.2)."""
+
+
+def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) -> Comparison:
+    """Return how the events of a sync compare: the portal tells everything that is sent but, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone; one that does not name the host
+    takes whomever the portal makes it. People may link an event to more than what was sent.
+    """
+    plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
+    return Comparison(
+        sync=sync,
+        defaults={name: value for name, value in plainest.items() if name != "mark"},
+        texts=frozenset({"name", "description", "location"}),
+        chosen=frozenset({"color", "name"}),
+        unnamed=_NEW_EVENT,
+        identity=("name", "start", "end", "zone_from", "rule"),
+        clocks=(("start", "zone_from"), ("end", "zone_to")),
+        maskable=MASKED,
+        left=frozenset() if invites else frozenset({"meeting"}),
+        holding=frozenset({"crm"}),
+        steady={"meeting": "host"},
+        unstored={"meeting": frozenset({"reinvite"})},
+        asks_steady=names_host,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
