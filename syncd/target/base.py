@@ -188,9 +188,9 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
+        self._single = {
+            entry.uid: pair
+            for pair in found
+            if (entry := pair[0]).recurrence is None and not entry.overrides and not entry.details.attachments
+        }
         return found
-
-
-def _is_remembered(entry: Entry) -> bool:
-    return entry.recurrence is None and not entry.overrides and not entry.details.attachments
