@@ -27,7 +27,8 @@ from syncd.model.template import Template
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
+from syncd.portal.reader import PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
 from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings

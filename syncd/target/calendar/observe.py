@@ -25,7 +25,7 @@ from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.wire import Command, Done, Reply
-from syncd.portal.people.directory import PageReader
+from syncd.portal.reader import PageReader
 from syncd.target.calendar.portal_event import MASKED, MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
