@@ -16,7 +16,8 @@ from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentField
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
+from syncd.portal.reader import PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -54,7 +55,7 @@ class Target(Protocol):
 
     @property
     def wants_crm(self) -> bool:
-        """True if the webhook needs the scope crm."""
+        """True if the webhook needs the scope crm; otherwise `sought` gives nothing, and need not be asked."""
         ...
 
     @property
