@@ -74,7 +74,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
 
 async def _probed_zone(run: Pass) -> str:
     """Return the server's zone as a probe of this very portal has found it, "" if none has."""
-    facts = facts_from(await run.portal_ledger.facts(run.portal.origin))
+    document = await run.portal_ledger.facts(run.portal.origin)
+    facts = facts_from(document) if document is not None else None
     return facts.text("server_zone") if facts is not None else ""
 
 

@@ -363,9 +363,17 @@ class Portal:
         """Return the operating time of every method that the portal has reported."""
         return operating_of(self._pace, self._clock)
 
-    def usage(self) -> Usage:
-        """Return what was sent and waited since this client was made; requests under way count when they end."""
-        return Usage(requests=self._traffic.requests, commands=self._traffic.commands, waited_s=self._traffic.waited_s)
+    def usage(self, since: Usage | None = None) -> Usage:
+        """Return what was sent and waited, since an earlier reading or since this client was made.
+
+        Requests under way count when they end.
+        """
+        sent, before = self._traffic, since or Usage(requests=0, commands=0, waited_s=0.0)
+        return Usage(
+            requests=sent.requests - before.requests,
+            commands=sent.commands - before.commands,
+            waited_s=sent.waited_s - before.waited_s,
+        )
 
     def budget_state(self) -> Json:
         """Return the state that a restarted process needs to keep the limits."""

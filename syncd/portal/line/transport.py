@@ -136,19 +136,17 @@ class Webhook:
     """
 
     address: str = field(repr=False)
+    origin: str = field(init=False)
+    """Scheme, host and port of the portal, fit for messages."""
 
     def __post_init__(self) -> None:
         try:
             found = webhook_address(self.address)
         except ValueError as error:
             raise ValueError(say("the webhook {error}", error=message_of(error))) from None
+        parts = urlsplit(found.url)
         object.__setattr__(self, "address", found.url)
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port of the portal, fit for messages."""
-        parts = urlsplit(self.address)
-        return f"{parts.scheme}://{parts.netloc}"
+        object.__setattr__(self, "origin", f"{parts.scheme}://{parts.netloc}")
 
     def url(self, method: str) -> str:
         """Return the address of a method; it contains the secret."""
