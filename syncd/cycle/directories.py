@@ -24,7 +24,8 @@ from syncd.portal.client import Job
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory_reading import read_directory
 from syncd.portal.people.section_rights import with_calendars
 from syncd.portal.probe.facts import facts_from
 
