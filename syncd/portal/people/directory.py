@@ -295,7 +295,7 @@ class Directory:
         for user in self.users:
             for word in {str(user.id), folded(user.email), folded(user.xml_id), *spellings(user)} - {""}:
                 words[word].append(user)
-        return {word: _by_rank(word, found) for word, found in words.items()}
+        return {word: found if len(found) == 1 else _by_rank(word, found) for word, found in words.items()}
 
     @cached_property
     def _groups_by_word(self) -> Mapping[str, Sequence[Group]]:
