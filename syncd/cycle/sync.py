@@ -261,7 +261,7 @@ async def close(
     `planned` are the counts of the plan, of which those count that it alone tells (such as unchanged and kept),
     `problems` those met on the way to it; what was refused while sending comes on top.
     """
-    used = run.portal.usage().since(begun.before)
+    used = run.portal.usage(begun.before)
     refused = run.fates.refused
     counts = run.fates.counts()
     counts.update(planned)

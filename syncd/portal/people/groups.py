@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.reader import PageReader
 
 _EVERY_KIND = "socialnetwork"

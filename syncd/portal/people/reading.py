@@ -16,7 +16,7 @@ from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.item import Place
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.people.directory import Caller, Directory, Section, User
 from syncd.portal.people.groups import read_groups

@@ -23,7 +23,8 @@ from syncd.model.json_values import Json, PackedFields, packed_fields
 from syncd.model.marks import split_mark
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
-from syncd.portal.line.answers import rows_of, unread
+from syncd.portal.line.remedies import unread
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.reader import PageReader
 from syncd.target.calendar.portal_event import MASKED, MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
