@@ -67,7 +67,7 @@ class Ledger:
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
         self.terms = terms
-        self._standings = Standings()
+        self._standings = Standings(thread)
         self._name = ""
         self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
@@ -255,7 +255,7 @@ class Ledger:
     @reading
     def standings(self, connection: Connection, names: Collection[str]) -> Mapping[str, Standing]:
         """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
-        return self._standings.of(connection, names, owns=self.thread.owns)
+        return self._standings.of(connection, names)
 
     @reading
     def outlooks(self, connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:

@@ -70,7 +70,7 @@ from syncd.state.rows import (
 )
 from syncd.state.runs import MOST_RUNS, end_runs_of, prune
 from syncd.state.settling import Settling, drop_holds, drop_links, links_for, put_holds
-from syncd.state.standing import Standings, changing
+from syncd.state.standing import Standings
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
@@ -109,7 +109,7 @@ class SyncLedger:
     ) -> None:
         self.thread = thread
         self.name = name
-        self.standings = standings
+        self._standings = standings
         self._keep_runs = keep_runs
         self.scope = f"sync/{name}"
 
@@ -133,7 +133,7 @@ class SyncLedger:
     @reading
     def tally(self, connection: Connection) -> Tally:
         """Return how many entries, items, holds and open intents there are."""
-        return self.standings.of(connection, (self.name,), owns=self.thread.owns)[self.name].tally
+        return self._standings.of(connection, (self.name,))[self.name].tally
 
     @writing
     def reserve_ids(self, connection: Connection, count: int) -> range:
@@ -147,7 +147,6 @@ class SyncLedger:
         return range(after - count, after)
 
     @writing
-    @changing
     def intend(self, connection: Connection, run_id: int, intents: Sequence[Intent]) -> None:
         """Write `intents` down before they are sent; when this returns they outlive a power cut.
 
@@ -184,7 +183,6 @@ class SyncLedger:
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
-    @changing
     def settle(self, connection: Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
         """Write down what became of intents: links, holds and change records, all or nothing.
 
@@ -206,7 +204,6 @@ class SyncLedger:
         return {one.id: one for one in found}
 
     @writing
-    @changing
     def adopt(self, connection: Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
         """Link events that already stood in the portal, and record at `now` that `run_id` took them over.
 
@@ -252,19 +249,16 @@ class SyncLedger:
         connection.change(_ABSENT, (key_row(self.name, key) for key in absent))
 
     @writing
-    @changing
     def forget(self, connection: Connection, keys: Collection[Key]) -> None:
         """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
         drop_links(connection, self.name, keys)
 
     @writing
-    @changing
     def hold(self, connection: Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
         put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
-    @changing
     def release(self, connection: Connection, keys: Collection[Key] | None) -> int:
         """Remove the holds of `keys`, or all for None, and return how many there were.
 
@@ -277,7 +271,6 @@ class SyncLedger:
         return drop_holds(connection, self.name, keys)
 
     @writing
-    @changing
     def begin_run(self, connection: Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
@@ -289,7 +282,6 @@ class SyncLedger:
         return connection.inserted(_PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started))))
 
     @writing
-    @changing
     def end_run(self, connection: Connection, run_id: int, record: RunRecord) -> None:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
@@ -300,7 +292,6 @@ class SyncLedger:
             raise ValueError(f"there is no run {run_id}")
 
     @writing
-    @changing
     def end_left_runs(self, connection: Connection, now: float) -> None:
         """End the runs that another process left unfinished; for who knows that nobody works on the sync."""
         end_runs_of(connection, (self.name,), now)

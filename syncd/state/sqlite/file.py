@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -115,7 +116,9 @@ class LedgerThread:
         self.path = path
         self.connection = connection
         self.lock = lock
+        self.readonly = lock is None
         self.clean: Clean = str
+        self.writes = Counter[str]()
         self.doubt = doubt
         self.booted_at = booted_at
         self._log = log_of(path)
@@ -129,11 +132,6 @@ class LedgerThread:
     def shown(self) -> str:
         """The path, for messages."""
         return str(self.path)
-
-    @property
-    def readonly(self) -> bool:
-        """True without the lock."""
-        return self.lock is None
 
     def owns(self, _sync: str) -> bool:
         """Return True if this process has the lock, for then no other writes."""
@@ -157,6 +155,8 @@ class LedgerThread:
         """
 
         def job() -> T:
+            if writes:
+                self.writes[scope] += 1
             # Outside the transaction, as it is the commit that fails when the disk is full.
             if writes and self._file is not None and _identity(self.path) != self._file:
                 raise moved_away(self.path)
