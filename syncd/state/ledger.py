@@ -33,7 +33,7 @@ from syncd.state.owner import knows_any, owners_of, write_owner
 from syncd.state.passed_on import PassedOn
 from syncd.state.portal_ledger import PortalLedger, ToldTroubles
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
-from syncd.state.sqlite.opening import open_locked, open_readonly
+from syncd.state.sqlite.store import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
 
