@@ -21,6 +21,7 @@ from syncd.state.sqlite.connection import (
     connected,
     connected_uri,
     in_memory,
+    log_bytes,
     transaction,
 )
 from syncd.state.sqlite.echo import Echo, echo_of, read_echo, wal_is_foreign, write_echo
@@ -190,7 +191,7 @@ def foreign_log(path: Path) -> bool:
     SQLite cannot tell, and would write pages of that one into this.
     """
     echo = read_echo(path)
-    if echo is None or not bytes_of(log_of(path)) or not path.exists() or not path.stat().st_size:
+    if echo is None or not log_bytes(path) or not path.exists() or not path.stat().st_size:
         return False
     try:
         alone = connected_uri(path, "immutable=1")  # so that SQLite does not look at the log
@@ -198,19 +199,6 @@ def foreign_log(path: Path) -> bool:
             return wal_is_foreign(echo, generation_of(alone))
     except sqlite3.Error:
         return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
-
-
-def log_of(path: Path) -> Path:
-    """Return where SQLite writes ahead for the ledger at `path`."""
-    return Path(f"{path}-wal")
-
-
-def bytes_of(log: Path) -> int:
-    """Return how large the file at `log` is, 0 if there is none."""
-    try:
-        return log.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:

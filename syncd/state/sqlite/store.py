@@ -25,15 +25,13 @@ from syncd.state.base import Backup, Doubt, Store
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.runs import end_runs
 from syncd.state.sqlite.backup import back_up, check
-from syncd.state.sqlite.connection import SqliteConnection, in_memory, transaction
+from syncd.state.sqlite.connection import SqliteConnection, in_memory, log_bytes, transaction
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, doubt_of, echo_of, read_echo, write_echo
 from syncd.state.sqlite.file import (
     Lock,
-    bytes_of,
     checkpoint,
     foreign_log,
     generation_of,
-    log_of,
     open_for_reading,
     open_for_writing,
 )
@@ -74,7 +72,6 @@ class FileStore:
         self.writes = Counter[str]()
         self.doubt = doubt
         self.booted_at = booted_at
-        self._log = log_of(path)
         self._writes = 0
         self._log_bytes = _LOG_BYTES
         self._executor = executor
@@ -130,7 +127,7 @@ class FileStore:
         size alone does not tell how much is in it.
         """
         self._writes += 1
-        size = bytes_of(self._log)
+        size = log_bytes(self.path)
         if self._writes < _WRITES and size <= self._log_bytes:
             return False
         self._writes, self._log_bytes = 0, max(size, _LOG_BYTES)
