@@ -72,7 +72,7 @@ class FileStore:
         self.writes = Counter[str]()
         self.doubt = doubt
         self.booted_at = booted_at
-        self._writes = 0
+        self._uncopied = 0
         self._log_bytes = _LOG_BYTES
         self._executor = executor
         self._closed = False
@@ -126,11 +126,11 @@ class FileStore:
         A log that was copied is written again from its start but keeps its size, which spares the disk much; so the
         size alone does not tell how much is in it.
         """
-        self._writes += 1
+        self._uncopied += 1
         size = log_bytes(self.path)
-        if self._writes < _WRITES and size <= self._log_bytes:
+        if self._uncopied < _WRITES and size <= self._log_bytes:
             return False
-        self._writes, self._log_bytes = 0, max(size, _LOG_BYTES)
+        self._uncopied, self._log_bytes = 0, max(size, _LOG_BYTES)
         return True
 
     def check(self) -> int:
