@@ -166,7 +166,7 @@ def ledger_mark(connection: Connection, sync: str) -> str:
 def typed(value: Json, kind: type[T], otherwise: D) -> T | D:
     """Return a note's `value` as a `kind`, or `otherwise` where there is none or another version of syncd wrote it."""
     try:
-        return msgspec.convert(value, kind)
+        return otherwise if value is None else msgspec.convert(value, kind)
     except msgspec.ValidationError:
         return otherwise
 
