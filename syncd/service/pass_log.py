@@ -1,6 +1,6 @@
-"""What the daemon keeps of its passes for the page and the alerts, and what its log tells of their rows.
+"""What the daemon keeps of its passes for the page and the alerts, and what it logs about their rows.
 
-Changes are logged as a detail, problems as warnings.
+Changes are logged at debug level, problems as warnings.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from syncd.service.tracked import Ended
 from syncd.web.views import PlanView
 
 MOST_NAMED = 50
-"""So many new problems of one pass are named; a broken column may cost every row of a table."""
+"""The most new problems of one pass that are logged one by one; a broken column may affect every row of a table."""
 _log = structlog.get_logger()
 
 
 class PassLog:
     """What is known of the passes of this process.
 
-    `passes` counts them by sync and state, `changes` confirmed changes by sync and kind; `errors` says why the last
-    pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped. `passed` are the syncs
-    of which a pass has ended.
+    `passes` counts them by sync and state, `changes` counts confirmed changes by sync and kind; `errors` says why the
+    last pass of a sync failed. `plans` holds the plans of running passes, and of those that a guard stopped. `passed`
+    are the syncs of which a pass has ended.
     """
 
     def __init__(self) -> None:
@@ -86,9 +86,9 @@ def log_changes(prepared: Prepared) -> None:
 
 
 def log_problems(record: RunRecord, before: Set[Problem]) -> frozenset[Problem]:
-    """Log the problems of a pass that are not among those of the pass `before`, and return all of this one.
+    """Log the problems of a pass that are not among those `before`, and return all problems of this one.
 
-    So a row that stays broken is told once, not every quarter of an hour.
+    So a row that stays broken is logged once, not every quarter of an hour.
     """
     new = [problem for problem in record.problems if problem not in before]
     for problem in new[:MOST_NAMED]:

@@ -1,4 +1,4 @@
-"""The syncs as the scheduler sees them: what it is told of each, what it keeps, and what it tells of a pass's end.
+"""The syncs as the scheduler sees them: what it is told of each, what it keeps, and how a pass ended.
 
 And the watchdog, which looks after their passes and the scheduler itself.
 """
@@ -24,14 +24,14 @@ from syncd.service.schedule import LastRun, Schedule
 
 _log = structlog.get_logger()
 LONGEST_SLEEP_S = 30.0
-"""How long the scheduler sleeps at most, so that it notices a machine that was suspended or a clock that was set."""
+"""The longest sleep of the scheduler, so that it notices when a machine was suspended or its clock was set."""
 STALLED_AFTER_S = 600.0
-"""A pass without progress for this long, unless it waits for a stated time, is given up; if nothing else works for as
-long again, the watchdog hears no more signs of life."""
+"""A pass without progress for this long is given up, unless it waits for a stated time. If nothing else works for as
+long again, the watchdog gets no more signs of life."""
 _LOOKED_AFTER_EVERY_S = 60.0
-"""How often running passes are looked at where no watchdog asks for more."""
+"""How often running passes are checked if no watchdog asks for more."""
 _SCHEDULER = "the scheduler"
-"""What `stalled` calls the main loop, beside the names of syncs, which have no spaces."""
+"""What `stalled` calls the main loop, beside the names of syncs. Those have no spaces."""
 _SIGNS = 3
 """Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
 
@@ -88,8 +88,9 @@ class Ended:
 class Tracked:
     """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
 
-    While it is `drained` no pass of it starts; `waiting` counts who wants to work with it alone, `guest`: somebody
-    does. `given_up`: its pass is being ended because it makes no progress, `cut_off`: because its portal was lost.
+    While it is `drained` no pass of it starts. `waiting` counts the commands that wait to work alone with it; `guest`
+    is True while one does. `given_up` is True while its pass is ended because it makes no progress, `cut_off` because
+    its portal was lost.
     """
 
     sync: Scheduled
@@ -110,10 +111,10 @@ class Tracked:
 
 
 def failure_of(result: EndedPass) -> tuple[str, bool]:
-    """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
+    """Return why a pass counts as failed, "" if it does not, and whether the portal refuses the caller.
 
-    A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to
-    stop does not.
+    A pass fails if it ends in an error, or if the portal refused every change it tried. One that was asked to stop does
+    not fail.
     """
     if result.error is not None:
         return str(result.error), isinstance(result.error, PortalRefusedError)
@@ -143,9 +144,9 @@ def doing(sync: Scheduled) -> str:
 class Watchdog:
     """Gives up passes that make no progress, and tells systemd as long as something works.
 
-    One feed that hangs must not have all syncs restarted again and again. Only if the scheduler itself hangs, or if
-    nothing has worked for long after a pass was given up, a new process is the better chance. `tracked` returns the
-    syncs by name.
+    One feed that hangs must not restart all syncs again and again. A new process is the better chance only if the
+    scheduler itself hangs, or if nothing has worked for long after a pass was given up. `tracked` returns the syncs by
+    name.
     """
 
     def __init__(self, clock: Clock, notifier: Notifier, tracked: Callable[[], Mapping[str, Tracked]]) -> None:
@@ -177,7 +178,7 @@ class Watchdog:
             await self._clock.sleep(pause_s)
 
     def stalled(self) -> tuple[str, ...]:
-        """Return what makes no progress: the scheduler itself, and the names of running passes."""
+        """Return what makes no progress: the scheduler itself, and the syncs of running passes."""
         now = self._clock.monotonic()
         found = [_SCHEDULER] if now - self._beat > LONGEST_SLEEP_S + STALLED_AFTER_S else []
         for name, one in self._tracked().items():
