@@ -125,7 +125,10 @@ class Store(Protocol):
     clean: Clean
     """Takes secrets out of what is kept of errors, which may quote a portal or a feed."""
     writes: Counter[str]
-    """How often something was written of each scope, tried or done; what was counted before is old. In the thread."""
+    """The number of writes of each scope, failed ones included: a count made before the last of them is out of date.
+
+    Used in the thread only.
+    """
 
     @property
     def connection(self) -> Connection:

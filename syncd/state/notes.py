@@ -40,7 +40,7 @@ DUE = "due"
 PAUSED = "paused"
 CLOCKS = "clocks"
 NO_CLOCKS = (ClockNote(boot="", ahead_of_uptime_s=0.0),)
-"""What clocks that cannot be read say: that nothing is known of them."""
+"""Stands for clocks that cannot be read: nothing is known of them."""
 _GIVEN_UP = "creates given up"
 _LOOKED = "looked at"
 _UNANSWERED = "changes unanswered"
@@ -209,8 +209,8 @@ class NotesOfSync:
             uids=uids,
             due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
             clocks=typed(values[CLOCKS], tuple[ClockNote, ...], NO_CLOCKS) if CLOCKS in values else (),
-            # Without these a double is reported, not removed, what came late passes for a person's edit, and all that
-            # stands there counts as older.
+            # Without these a double is reported instead of removed, what came late is taken for a person's edit, and
+            # every event counts as older than this ledger.
             given_up=typed(values.get(_GIVEN_UP), tuple[GivenUp, ...], ()),
             unanswered=typed(values.get(_UNANSWERED), tuple[Unanswered, ...], ()),
             looked=typed(values.get(_LOOKED), Looked, None),

@@ -1,4 +1,4 @@
-"""The ledger as one portal sees it: what it remembers of it for all syncs that write to it, and of its troubles."""
+"""The ledger as one portal sees it: what is kept for all syncs that write to it, and the troubles people were told of."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _HINTS = "hints"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPortal:
-    """What is remembered of one very portal: its directory and the facts that a probe found, None where there is none.
+    """What is kept of the portal at one address: its directory and the facts that a probe found, each None if unknown.
 
-    `mark` differs whenever the directory that is kept under the portal's name does.
+    `mark` differs whenever the directory that is kept under the portal's name does, whatever its address.
     """
 
     directory: Json
@@ -77,9 +77,9 @@ class PortalLedger:
         return blake2b(value[0], digest_size=16).hexdigest() if value is not None else ""
 
     def _of(self, connection: Connection, origin: str, name: str) -> Mapping[str, Any]:
-        """Return what is kept under `name` of the portal at `origin`, empty if there is nothing of that very one."""
+        """Return what is kept under `name`, empty if it is of another portal than the one at `origin`."""
         value, _ = read_note(connection, self.scope, name) or (None, 0.0)
-        # Another portal may have had this name in the config.
+        # The config may have given this name to another portal before.
         return value if isinstance(value, Mapping) and value.get("portal") == origin else {}
 
     @writing
