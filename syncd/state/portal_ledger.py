@@ -1,4 +1,4 @@
-"""The ledger as one portal sees it: what is kept for all syncs that write to it, and the troubles people were told of."""
+"""The ledger as one portal sees it: what is kept for all its syncs, and the troubles that people were told of."""
 
 from __future__ import annotations
 
