@@ -56,7 +56,7 @@ async def push(
     run.fates.begin_round(change.key for change in changes)
     troubled: Mapping[Place, str] = {}
     if any(change.item is not None and change.item.section_id is None for change in changes):
-        async with run.claiming():
+        async with run.portal.claiming:
             directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
