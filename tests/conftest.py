@@ -16,8 +16,11 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
-from syncd.config.database import Database
-from tests.support.tracing import stop_for_now
+from tests.support.measuring import begin
+
+MEASURING = begin()  # before anything of syncd is imported
+
+from syncd.config.database import Database  # noqa: E402
 
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
 settings.register_profile(
@@ -30,9 +33,9 @@ os.environ.pop("SYNCD_LANG", None)
 os.environ["LC_ALL"] = "C.UTF-8"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    stop_for_now(session.config)  # only now has a worker of xdist begun to measure itself
+def pytest_configure(config: pytest.Config) -> None:
+    if MEASURING is not None:
+        config.pluginmanager.register(MEASURING)
 
 
 class _Response(ClientResponse):
