@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -36,6 +37,17 @@ os.environ["LC_ALL"] = "C.UTF-8"
 def pytest_configure(config: pytest.Config) -> None:
     if MEASURING is not None:
         config.pluginmanager.register(MEASURING)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Let the garbage collector rest: what is made now stays, and to look through it over and over takes long."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Response(ClientResponse):
