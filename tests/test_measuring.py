@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.measuring import ROOT, begin, compared, main
+from tests.support.measuring import ROOT, Everything, begin, main
 
 MODULE = """\
 from typing import assert_never
@@ -55,16 +55,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "measured" / "__init__.py").touch()
     (tmp_path / "measured" / "reached.py").write_text(MODULE, encoding="utf-8")
     (tmp_path / "measured" / "forgotten.py").write_text("for one in ():\n    print(one)\n", encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (tmp_path / "test_sign.py").write_text(TESTS, encoding="utf-8")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # takes longer than the tests
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path}")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "measured"
 
 
 def test_what_nobody_imports_counts_as_not_reached(project: Path) -> None:
-    files = compared([], str(project))["files"]
+    files = Everything(str(project)).compared([])["files"]
     assert {name: len(file["missing_lines"]) for name, file in files.items()} == {
         "measured/__init__.py": 0,
         "measured/reached.py": 10,
@@ -75,7 +75,7 @@ def test_what_nobody_imports_counts_as_not_reached(project: Path) -> None:
 def test_what_several_processes_reach_is_added_up(project: Path) -> None:
     path = str(project / "reached.py")
     one, other = {path: [1, 4, 5, [5, 6]]}, {path: [5, 9, [5, 7]]}
-    file = compared([one, other], str(project))["files"]["measured/reached.py"]
+    file = Everything(str(project)).compared([one, other])["files"]["measured/reached.py"]
     assert file["executed_lines"] == [1, 4, 5, 9]
     assert file["executed_branches"] == [(5, 6), (5, 7)]
 
@@ -84,7 +84,7 @@ def test_what_several_processes_reach_is_added_up(project: Path) -> None:
 def test_less_than_the_floor_is_a_failure_although_all_tests_pass(
     project: Path, capfd: pytest.CaptureFixture[str], floor: float, code: int, said: str
 ) -> None:
-    assert main([f"--floor={floor}", "-q", "-n", "2"], project) == code
+    assert main([f"--floor={floor}", "-q", "-p", "xdist", "-n", "2"], project) == code
     lines = capfd.readouterr().out.splitlines()
     assert lines[-1] == f"lines and branches reached: 44.44 %; {said}"
 

@@ -58,14 +58,20 @@ def begin() -> Measuring | None:
     return Measuring(Path(folder), source)
 
 
-def compared(reached: Iterable[_Reached], source: str) -> dict[str, Any]:
-    """Return what was reached of all that there is, also in modules that nobody imported, as slipcover's JSON."""
-    everything = Slipcover(branch=True, source=[source], exclude_also=list(EXCLUDED))
-    for one in reached:
-        for file, seen in one.items():
-            everything.all_seen[file].update(tuple(item) if isinstance(item, list) else item for item in seen)
-    coverage: dict[str, Any] = everything.get_coverage()
-    return coverage
+class Everything:
+    """All lines and branches that there are to reach, also in modules that nobody imports."""
+
+    def __init__(self, source: str) -> None:
+        self._known = Slipcover(branch=True, source=[source], exclude_also=list(EXCLUDED))
+        self._known.get_coverage()  # reads all files, which takes seconds
+
+    def compared(self, reached: Iterable[_Reached]) -> dict[str, Any]:
+        """Return what was reached of it, as slipcover's JSON."""
+        for one in reached:
+            for file, seen in one.items():
+                self._known.all_seen[file].update(tuple(item) if isinstance(item, list) else item for item in seen)
+        coverage: dict[str, Any] = self._known.get_coverage()
+        return coverage
 
 
 def main(arguments: list[str], source: Path = ROOT / "syncd") -> int:
@@ -75,9 +81,11 @@ def main(arguments: list[str], source: Path = ROOT / "syncd") -> int:
     options, others = parser.parse_known_args(arguments)
     with TemporaryDirectory() as folder:
         environ = {**os.environ, _FOLDER: folder, _SOURCE: str(source)}
-        code = subprocess.run((sys.executable, "-m", "pytest", *others), env=environ, check=False).returncode
+        with subprocess.Popen((sys.executable, "-m", "pytest", *others), env=environ) as tests:
+            everything = Everything(str(source))
+            code = tests.wait()
         notes = [json.loads(one.read_text(encoding="utf-8")) for one in Path(folder).iterdir()]
-    coverage = compared(notes, str(source))
+    coverage = everything.compared(notes)
     print_coverage(coverage, skip_covered=True)
     percent = coverage["summary"]["percent_covered"]
     enough = percent >= options.floor
