@@ -17,7 +17,7 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
-from tests.support.measuring import begin
+from tests.support.measuring import begin, path_of_programs
 
 MEASURING = begin()  # before anything of syncd is imported
 
@@ -90,6 +90,13 @@ def database(postgres_server: str, worker_id: str) -> Iterator[Database]:
     made = new_database(postgres_server, worker_id)
     yield made
     dropped(made)
+
+
+@pytest.fixture
+def measured_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count what the programs that a test starts reach, where it is measured what tests reach."""
+    if MEASURING is not None:
+        monkeypatch.setenv("PYTHONPATH", path_of_programs())
 
 
 @pytest.fixture(autouse=True)

@@ -3,23 +3,24 @@
 Slipcover puts a call in front of each line and into each branch while a module is imported. The code then runs nearly
 as fast as ever. A tracer would make all of Python 3.11 two to five times as slow, also what is not measured.
 
-Each process that runs tests, one or the workers of xdist, writes down what it has reached. What the programs that a
-test starts reach is not counted.
+Each process that runs tests, one or the workers of xdist, writes down what it has reached. Of the programs that tests
+start, those of the tests with the fixture `measured_programs` do, for the rooms of PROGRAMS: the calls have to be put
+in again by each, which takes a second, and what other programs reach of other rooms, the tests reach themselves.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
-import pytest
 from slipcover import FileMatcher, ImportManager, Slipcover, print_coverage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,6 +29,7 @@ EXCLUDED = (r"assert_never\(", r"\.\.\.$")
 KEPT = -1
 """Slipcover's word for calls that stay where they are. To take them out of functions while these run saves little, and
 depends on what else runs."""
+PROGRAMS = ("cli", "service", "app")
 _FOLDER, _SOURCE = "SYNCD_TESTS_REACHED", "SYNCD_TESTS_MEASURED"
 _Reached = dict[str, list[Any]]
 
@@ -35,16 +37,16 @@ _Reached = dict[str, list[Any]]
 class Measuring:
     """Notes what this process reaches, and writes it into a folder when its tests have ended."""
 
-    def __init__(self, folder: Path, source: str) -> None:
+    def __init__(self, folder: Path, sources: Iterable[str]) -> None:
         self._folder = folder
         self._measured = Slipcover(branch=True, d_miss_threshold=KEPT)
-        ImportManager(self._measured, FileMatcher(sources=[source])).__enter__()
+        ImportManager(self._measured, FileMatcher(sources=list(sources))).__enter__()
 
-    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Write down the lines, which are numbers, and the branches, which are pairs of them."""
         reached = {file: list(seen) for file, seen in self._measured.newly_seen.items()}
-        (self._folder / f"{os.getpid()}.json").write_text(json.dumps(reached), encoding="utf-8")
+        with NamedTemporaryFile("w", dir=self._folder, suffix=".json", delete=False, encoding="utf-8") as file:
+            json.dump(reached, file)
 
 
 def begin() -> Measuring | None:
@@ -55,7 +57,20 @@ def begin() -> Measuring | None:
     early = [name for name in sys.modules if name.partition(".")[0] == Path(source).name]
     if early:
         raise RuntimeError(f"imported too early to be measured: {', '.join(early)}")
-    return Measuring(Path(folder), source)
+    return Measuring(Path(folder), [source])
+
+
+def path_of_programs() -> str:
+    """Return the PYTHONPATH of programs that are to be measured."""
+    return os.pathsep.join((str(ROOT / "tests" / "support" / "started"), str(ROOT), os.environ.get("PYTHONPATH", "")))
+
+
+def begin_program() -> None:
+    """Measure the rooms of PROGRAMS in a program that a test has started, until it ends."""
+    source = Path(os.environ[_SOURCE])
+    atexit.register(
+        Measuring(Path(os.environ[_FOLDER]), [str(source / room) for room in PROGRAMS]).pytest_sessionfinish
+    )
 
 
 class Everything:
