@@ -33,6 +33,8 @@ class Job:
 class Waiting:
     """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
 
+    `method` is the lower-case name under which the portal counts it (`Command.budget_key`).
+
     `sent` is True once it has gone out, `losses` counts the times its fate was unknown then, and `doubt` is the reason
     of the last one. `ended` is False while one of those requests may still be at work.
     """
