@@ -56,7 +56,7 @@ def make_plan(
     """
     linked = {link.key: link for link in links}
     doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
-    draft = Draft(counted=counted, doubled=doubled)
+    draft = Draft(counted=counted, doubled=doubled, unchanged=wanted.as_sent)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
@@ -87,7 +87,7 @@ def make_plan(
         draft.settled_holds += sorted(over)
     if len(draft.changes) > 1:
         draft.changes = in_order(draft.changes)
-    return draft.finished(linked)
+    return draft.finished(len({key.uid for key in linked}) if wanted.known_uids is None else wanted.known_uids)
 
 
 def _unsettled(
