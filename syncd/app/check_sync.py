@@ -17,7 +17,7 @@ from syncd.lang.saying import Saying, joined, say, say_count
 from syncd.model.entry import Snapshot
 from syncd.model.item import Item, Place
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, caller_zone, offset_s
 from syncd.portal.people.section_rights import with_calendars

@@ -22,7 +22,7 @@ from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
-from syncd.portal.exchange.session import Channel, Journal, Line, Question, Session, Traffic, ask_once
+from syncd.portal.exchange.session import Channel, Journal, Line, Question, RenewingLine, Session, Traffic, ask_once
 from syncd.portal.figures import Progress, PushSummary, Usage
 from syncd.portal.limits.forecast import (
     Forecast,
@@ -34,8 +34,10 @@ from syncd.portal.limits.forecast import (
 )
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
-from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
-from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Transport
+from syncd.portal.line.answers import Answer
+from syncd.portal.line.remedies import CommandRefusedError, portal_error
+from syncd.portal.line.shapes import rows_of
+from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Renewing, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.oauth.application import Application
 from syncd.portal.probe.facts import Facts
@@ -89,6 +91,10 @@ class Portal:
                 pace = Pace(limits, guess=guess, random=random)
         if after_another:
             pace.assume_flying(clock.monotonic())
+        if isinstance(credential, Renewing):
+            line: Line = RenewingLine(transport, credential, gate, limits.timeout, renewing=credential)
+        else:
+            line = Line(transport, credential, gate, limits.timeout)
         self._hasty = False
         self._join(
             _Shared(
@@ -97,15 +103,13 @@ class Portal:
                 application=credential if isinstance(credential, Application) else None,
                 limits=limits,
                 transport=transport,
-                channel=Channel(
-                    clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace, permit=permit
-                ),
+                channel=Channel(clock=clock, line=line, pace=pace, permit=permit),
             ),
-            Traffic(),
+            (Traffic(),),
             asyncio.Event(),
         )
 
-    def _join(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
+    def _join(self, shared: _Shared, traffics: tuple[Traffic, ...], stop: asyncio.Event) -> None:
         self.name = shared.name
         self.application = shared.application
         """The application whose tokens the calls are made with, None where a webhook makes them."""
@@ -118,7 +122,9 @@ class Portal:
         self._channel = shared.channel
         self._pace = shared.channel.pace
         self._clock = shared.channel.clock
-        self._traffic = traffic
+        self._traffic = traffics[0]
+        self._traffics = traffics
+        """Its own traffic, and those that count what it does as well."""
         self._stop = stop
 
     async def __aenter__(self) -> Self:
@@ -139,7 +145,7 @@ class Portal:
         Once `stop` is set, reading raises StoppedError after the requests in flight. With `hasty`, reading raises
         PortalUnreachableError instead of waiting for a method that is blocked.
         """
-        return _PortalPart(self._shared, Traffic(above=self._traffic), stop, hasty=hasty)
+        return _PortalPart(self._shared, (Traffic(), *self._traffics), stop, hasty=hasty)
 
     @property
     def moved_to(self) -> str | None:
@@ -189,20 +195,19 @@ class Portal:
         PortalRefusedError, PortalUnreachableError, and StoppedError (see `part`).
         """
         replies: dict[int, Reply] = {}
-        await self._read(commands, replies.__setitem__, single=single)
+        await self.read_each(commands, replies.__setitem__, single=single)
         return tuple(replies[number] for number in range(len(commands)))
 
-    async def read_each(self, commands: Sequence[Command], take: Take) -> None:
+    async def read_each(self, commands: Sequence[Command], take: Take, *, single: bool = False) -> None:
         """Call methods like `read_many`, and hand each reply to `take` as soon as it is final; none is kept.
 
         For answers that together are large. Raises like `read_many`, and what `take` raises.
         """
-        await self._read(commands, take, single=False)
-
-    async def _read(self, commands: Sequence[Command], take: Take, *, single: bool) -> None:
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True, hasty=self._hasty)
         reader = _Reader(take, self._clock)
-        session = Session(exchange, self._channel, self._traffic, journal=reader, stop=self._stop)
+        session = Session(
+            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, above=self._traffics
+        )
         for first in range(0, len(commands), _OFFERED_AT_ONCE):
             some = enumerate(commands[first : first + _OFFERED_AT_ONCE], first)
             jobs = [Job(id=number, command=command, repeatable=True) for number, command in some]
@@ -214,7 +219,8 @@ class Portal:
             raise StoppedError(say("stopped while reading"))
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)
-        reader.hand_on_failures()
+        for number, failure in reader.failures:
+            take(number, failure)
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Read all rows of a list method; return them in the portal's order, each id once.
@@ -275,9 +281,9 @@ class Portal:
         """
         began = self._clock.monotonic()
         exchange = Exchange(self._pace)
-        session = Session(exchange, self._channel, self._traffic, journal=journal, stop=stop)
+        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, above=self._traffics)
         entry = (exchange, len(jobs))
-        for traffic in self._traffic.chain():
+        for traffic in self._traffics:
             traffic.pushes.append(entry)
         try:
             for first in range(0, len(jobs), _OFFERED_AT_ONCE):
@@ -286,7 +292,7 @@ class Portal:
                 await self._clock.sleep(0)
             await session.run()
         finally:
-            for traffic in self._traffic.chain():
+            for traffic in self._traffics:
                 traffic.pushes.remove(entry)
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)
@@ -307,7 +313,7 @@ class Portal:
 
         For finding out how the portal behaves; whatever is to be kept goes through `push`.
         """
-        return await ask_once(self._channel, self._traffic, question)
+        return await ask_once(self._channel, self._traffics, question)
 
     def learn(self, facts: Facts) -> None:
         """Reckon with what a probe has found out about this portal."""
@@ -384,18 +390,18 @@ class _Shared:
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+@dataclass(slots=True)
 class _Reader:
     """The journal of a reading: there is nothing to write down, and each result goes to `take` at once.
 
-    Failures go there at the end: where all calls fail for one reason, that is told in place of the first of them.
+    `failures` are for the end: where all calls fail for one reason, that is told in place of the first of them.
     """
 
-    def __init__(self, take: Take, clock: Clock) -> None:
-        self.taken = 0
-        self._failures: list[tuple[int, Refused | Unknown]] = []
-        self._take = take
-        self._clock = clock
-        self._turn = asyncio.Lock()
+    take: Take
+    clock: Clock
+    taken: int = 0
+    failures: list[tuple[int, Refused | Unknown]] = field(default_factory=list)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Do nothing: what is read twice harms nobody."""
@@ -405,27 +411,22 @@ class _Reader:
         for job, reply in replies:
             self.taken += 1
             if not isinstance(reply, Done):
-                self._failures.append((job.id, reply))
+                self.failures.append((job.id, reply))
                 continue
             async with self._turn:  # what takes them need not know of threads
                 if len(rows_of(reply.result)) > _MANY_ROWS:
-                    await asyncio.to_thread(self._take, job.id, reply)
+                    await asyncio.to_thread(self.take, job.id, reply)
                 else:
-                    self._take(job.id, reply)
-            await self._clock.sleep(0)
-
-    def hand_on_failures(self) -> None:
-        """Hand on what failed, in the order in which it did."""
-        for number, reply in self._failures:
-            self._take(number, reply)
+                    self.take(job.id, reply)
+            await self.clock.sleep(0)
 
 
 class _PortalPart(Portal):
     """A portal for one pass, on the connections and limits of another."""
 
-    def __init__(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event, *, hasty: bool) -> None:
+    def __init__(self, shared: _Shared, traffics: tuple[Traffic, ...], stop: asyncio.Event, *, hasty: bool) -> None:
         self._hasty = hasty
-        self._join(shared, traffic, stop)
+        self._join(shared, traffics, stop)
 
 
 class _Rows:

@@ -12,12 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from syncd.lang.saying import say
 from syncd.model.item import TODO_PROVIDER
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import rows_of
 
 Test = Callable[[Json], bool]
 
 _FORMATTED = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} -?\d{1,6}(?: \d{1,2}:\d{2}:\d{2})?\Z")
 _SHOWN = 60
+_WRAPPERS = frozenset({"items", "workgroups"})
+
+
+def rows_of(result: Json) -> Sequence[Json]:
+    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2).
+
+    Newer methods have them under a name of their own.
+    """
+    if isinstance(result, Mapping) and len(result) == 1 and (own := next(iter(result))) in _WRAPPERS:
+        result = result[own]
+    if isinstance(result, Mapping):
+        return list(result.values())
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        return result
+    return ()
 
 
 def fault_in(method: str, result: Json) -> str | None:

@@ -100,7 +100,8 @@ class CallTime:
 class Done:
     """The portal executed the command; `believed` decides whether `result` means success.
 
-    `total` and `next` are those of a list, None where they are missing; `doubt` says which of them is no number.
+    `total` and `next` are those of a list, None where they are missing. `doubt` says which of them is no number, or
+    what is wrong with the shape of a reading; with a doubt nothing that was read is believed.
     """
 
     result: Json

@@ -14,7 +14,8 @@ import msgspec
 from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import CommandRefusedError, rows_of
+from syncd.portal.line.remedies import CommandRefusedError
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.clients import REACHED, CrmCard
 from syncd.portal.people.owner_types import OwnerType, letters_of, number_of

@@ -25,7 +25,7 @@ from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.model.zones import country_of
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.clients import CrmLookup
 from syncd.portal.people.crm_cards import Reader

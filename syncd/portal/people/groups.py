@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 
 _EVERY_KIND = "socialnetwork"
 """The scope of the newer method, which alone knows collabs."""

@@ -10,7 +10,7 @@ import msgspec
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection, SectionSeen
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.crm_cards import Reader
 

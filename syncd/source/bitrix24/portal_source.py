@@ -28,7 +28,8 @@ from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Place
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import CommandRefusedError, rows_of, unread
+from syncd.portal.line.remedies import CommandRefusedError, unread
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, PageReader, Section, read_directory, read_sections
 from syncd.source.base import OwnEvents, ReadContext, Source

@@ -12,7 +12,7 @@ from dataclasses import replace
 from syncd.model.item import Link, Observed, Place
 from syncd.model.json_values import Fields, Json, PackedFields, packed_fields
 from syncd.model.stamp import whole_number
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 
 RowReader = Callable[[Place, Json], Observed | None]
 

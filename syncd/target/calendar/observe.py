@@ -23,7 +23,8 @@ from syncd.model.marks import split_mark
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
-from syncd.portal.line.answers import rows_of, unread
+from syncd.portal.line.remedies import unread
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.listed import Listed, is_part
