@@ -24,7 +24,8 @@ from syncd.portal.client import Job
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.people.directory import Directory
+from syncd.portal.people.reading import read_directory
 from syncd.portal.people.section_rights import with_calendars
 from syncd.portal.probe.facts import facts_from
 
@@ -74,7 +75,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
 
 async def _probed_zone(run: Pass) -> str:
     """Return the server's zone as a probe of this very portal has found it, "" if none has."""
-    facts = facts_from(await run.portal_ledger.facts(run.portal.origin))
+    document = await run.portal_ledger.facts(run.portal.origin)
+    facts = facts_from(document) if document is not None else None
     return facts.text("server_zone") if facts is not None else ""
 
 
@@ -131,7 +133,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     """Return `directory` with the clients and sections of `entries` that it lacks."""
     target, directory = run.sync.target, replace(directory, country=run.sync.country)
     # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
-    clients = await run.worked_out(target.sought, entries, directory)
+    clients = await run.worked_out(target.sought, entries, directory) if target.wants_crm else ()
     sought = [one for one in clients if not directory.clients.has_one(one)]
     if sought:
         run.directory_mark = ""

@@ -19,14 +19,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from syncd.lang.saying import Saying, Value, say, say_count
-from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
+from syncd.model.adoption import Adoptable, Lookalike, Taken, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
-from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
+from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal, has_kept, is_kept, keeping
 from syncd.model.order import in_order, waiting_for
 from syncd.model.plan import Draft, Plan, Policy, Wanted
 from syncd.model.removal import drop_unwanted

@@ -16,7 +16,8 @@ from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentField
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
+from syncd.portal.reader import PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -188,9 +189,9 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
+        self._single = {
+            entry.uid: pair
+            for pair in found
+            if (entry := pair[0]).recurrence is None and not entry.overrides and not entry.details.attachments
+        }
         return found
-
-
-def _is_remembered(entry: Entry) -> bool:
-    return entry.recurrence is None and not entry.overrides and not entry.details.attachments
