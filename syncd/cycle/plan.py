@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, kept_directory
-from syncd.cycle.found import found_by
+from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
 from syncd.cycle.look import (
     joined,
     observe,
@@ -28,10 +27,11 @@ from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double
 from syncd.model.entry import Problem, Snapshot, Window
+from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
-from syncd.model.plan import Plan
+from syncd.model.plan import Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
@@ -317,9 +317,9 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, directory, window, verify=verify)
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
-    found = await found_by(run, plan, shaping.wanted, links, observation, directory, verify=verify)
+    found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
-    told = (*(one.problem for one in found.doubles), *writers.found.problems(sync.source.describe()))
+    told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
     if not snapshot.complete:
         reason = say("{because}; nothing is deleted", because=snapshot.incomplete_because)
@@ -345,7 +345,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         stamps=found.stamps,
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=found.lost,
-        doubles=found.doubles,
+        doubles=twice,
         suspects=_suspects(run, observation),
         writers=writers,
     )
@@ -431,6 +431,28 @@ def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
     unread = run.notes.verified is None
     new = (one for one in plan.changes if one.op == "create" and one.link is None and (unread or one.key in waited))
     return [change.item for change in new if change.item is not None and change.item.fields.get("mark")]
+
+
+async def _found(
+    run: Pass,
+    plan: Plan,
+    wanted: Wanted,
+    links: Sequence[Link],
+    observation: Observation | None,
+    directory: Directory,
+    *,
+    verify: bool,
+) -> tuple[Found, tuple[Double, ...]]:
+    """Return what was read of `links`, and after a reading of everything which events stand beside theirs."""
+    if observation is None:
+        return Found(), ()
+    section, source_wins = run.sync.target.section_name, run.sync.policy.on_conflict == "source"
+    told = partial(found_by, observation, plan, wanted, links, source_wins=source_wins)
+    found = await run.worked_out(told, may_not_write=lambda place: is_refused(directory, place, section))
+    if not verify:
+        return found, ()
+    creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
+    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(

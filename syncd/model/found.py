@@ -1,17 +1,14 @@
-"""What a reading of the portal says about the links, besides what is to be changed."""
+"""What a reading of the portal tells of linked events, besides what is to be changed. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syncd.cycle.directories import is_refused
-from syncd.cycle.sync import Pass
 from syncd.model.doubles import Double, GivenUp, doubles
-from syncd.model.item import Key, Link
+from syncd.model.item import Key, Link, Place
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan, Wanted
-from syncd.portal.people.directory import Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,48 +20,44 @@ class Found:
     gone: Mapping[Key, int] = field(default_factory=dict)
     stamps: Mapping[Key, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
-    doubles: tuple[Double, ...] = ()
 
 
-async def found_by(
-    run: Pass,
-    plan: Plan,
-    wanted: Wanted,
-    links: Sequence[Link],
-    observation: Observation | None,
-    directory: Directory,
-    *,
-    verify: bool,
-) -> Found:
-    """Return what `observation` tells of `links`; with `verify` also what stands beside their events."""
-    if observation is None:
-        return Found()
-    creates = (await run.ledger.notes()).given_up if verify else None
-    # It goes through all links and all events, several times.
-    return await run.worked_out(_found, run, plan, wanted, links, observation, directory, creates)
-
-
-def _found(
-    run: Pass,
-    plan: Plan,
-    wanted: Wanted,
-    links: Sequence[Link],
+def found_by(
     observation: Observation,
-    directory: Directory,
-    creates: Sequence[GivenUp] | None,
+    plan: Plan,
+    wanted: Wanted,
+    links: Sequence[Link],
+    *,
+    may_not_write: Callable[[Place], bool],
+    source_wins: bool,
 ) -> Found:
+    """Return what `observation` tells of `links`, from which `plan` was made.
+
+    What is gone counts where `source_wins` over what people do, and where nobody may write now.
+    """
     looked_at = observation.about(links)
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
-    beside = doubles(links, observation, creates, directory.caller.id, run.ledger_name) if creates is not None else ()
-    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
     return Found(
         observed=frozenset(observation.events),
         confirmed=_confirmed(looked_at, plan, observation),
-        gone=_gone(run, wanted, looked_at, observation, directory),
+        gone=_gone(wanted, looked_at, observation, may_not_write=may_not_write, source_wins=source_wins),
         stamps=observation.stamps(looked_at),
         lost=frozenset(link.remote_id for link in deleted if observation.lost(link)),
-        doubles=tuple(one for one in beside if one.seen.remote_id not in taken),
     )
+
+
+def doubles_left(
+    links: Iterable[Link],
+    plan: Plan,
+    observation: Observation,
+    creates: Iterable[GivenUp],
+    caller: int,
+    ledger: str,
+) -> tuple[Double, ...]:
+    """Return the events that stand beside linked ones, without those that `plan` takes over; see `doubles`."""
+    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
+    found = doubles(links, observation, creates, caller, ledger)
+    return tuple(one for one in found if one.seen.remote_id not in taken)
 
 
 def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:
@@ -74,7 +67,12 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> f
 
 
 def _gone(
-    run: Pass, wanted: Wanted, links: Sequence[Link], observation: Observation, directory: Directory
+    wanted: Wanted,
+    links: Sequence[Link],
+    observation: Observation,
+    *,
+    may_not_write: Callable[[Place], bool],
+    source_wins: bool,
 ) -> dict[Key, int]:
     """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
 
@@ -86,9 +84,8 @@ def _gone(
     if not lost:
         return {}
     keys = {item.key for item in wanted.items}
-    section = run.sync.target.section_name
-    refused = {place for place in {link.key.place for link in lost} if is_refused(directory, place, section)}
+    refused = {place for place in {link.key.place for link in lost} if may_not_write(place)}
     keys |= {link.key for link in lost if link.key.place in refused and link.key.uid in wanted.unusable}
-    if run.sync.policy.on_conflict != "source":
+    if not source_wins:
         keys &= observation.late
     return {link.key: link.remote_id for link in lost if link.key in keys}
