@@ -1,6 +1,7 @@
-"""The row of `scale` about the event loop of a daemon at work: ten syncs, the page, a watchdog, and files that change.
+"""The row of `scale` about the event loop of a daemon at work: a large sync and ten others whose files change.
 
-The portal and whoever looks at the page are processes of their own (`python -m tests.bench.scale_daemon --look URL`).
+Its page is looked at, and a watchdog listens. The portal and whoever looks are processes of their own
+(`python -m tests.bench.scale_daemon --look URL`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from syncd.service.host import Service, open_service, real_runtime
 from tests.bench.plan_load import COLUMNS, CONFIG, csv, link_of, people, rows
 from tests.bench.scale_rows import Measured, Work, meter, portal_beside
 
-SYNCS = 10
+OTHERS = 10
 SECONDS = 40.0
-"""How long the daemon is watched: so long that every sync reads the portal again and passes several times."""
+"""How long the daemon is watched: so long that the large sync reads the portal several times."""
 _EDITED_EVERY_S = 1.5
 _WATCHDOG_S = 3.0
 _SYNC = """
 [[sync]]
 name = "s{n}"
 timezone = "Europe/Moscow"
-every = "20s"
-verify_every = "15s"
+every = "{every}"
+verify_every = "{verify_every}"
 [sync.source]
 type = "csv"
 path = "s{n}.csv"
@@ -45,23 +46,28 @@ owner = "{{owner}}"
 section = "Shifts"
 """
 
+_LARGE = {"every": "5s", "verify_every": "1s"}
+_OTHER = {"every": "15m", "verify_every": "6h"}
+
 
 class LoadedDaemon(Work):
-    """`syncd run` with ten syncs, all of which read the portal again and again while their files change."""
+    """`syncd run` with a large sync that reads the portal again and again, while the files of ten others change."""
 
-    name, size, unit = "daemon under load", 30_000, "rows in 10 syncs, page, watchdog"
+    name, size, unit = "daemon under load", 30_000, "events read back, ten other syncs, page, watchdog"
 
     def prepare(self, folder: Path, size: int) -> None:
         head = CONFIG.format(kind="csv", columns="", owner="").partition("[[sync]]")[0]
         head = head.replace(
             '/benchmarkcode/"', '/benchmarkcode/"\ntariff = "self-hosted"\nlimits = { burst = 100000, rate = 10000 }'
         )
-        syncs = "".join(_SYNC.format(n=n, columns=COLUMNS.strip()) for n in range(SYNCS))
+        syncs = "".join(
+            _SYNC.format(n=n, columns=COLUMNS.strip(), **(_LARGE if n == 0 else _OTHER)) for n in range(OTHERS + 1)
+        )
         listen = f'[http]\nlisten = "127.0.0.1:{_free_port()}"\n'
         (folder / "syncd.toml").write_text(f"{head}{listen}{syncs}", encoding="utf-8")
-        for n in range(SYNCS):
+        for n in range(OTHERS + 1):
             _write(folder, n, size, edition=0)
-        asyncio.run(_link(folder, size // SYNCS))
+        asyncio.run(_link(folder))
 
     async def run(self, folder: Path, size: int) -> Measured:
         found = Measured()
@@ -70,6 +76,7 @@ class LoadedDaemon(Work):
                 await _live(folder, size, page, found)
             states = {state for _, state in service.passes}
             assert states <= {"done", "stopped"}, (states, service.errors)  # those that the end of it found at work
+            assert service.changes, "no edit has arrived"
             found.more |= {"passes": sum(service.passes.values()), "updates": sum(service.changes.values())}
             found.more["watchdog_gap_s"] = signs.longest_s()
         return found
@@ -82,7 +89,7 @@ async def _live(folder: Path, size: int, page: str, found: Measured) -> None:
     edition, ends = 0, time.perf_counter() + SECONDS
     while time.perf_counter() < ends:
         edition += 1
-        await asyncio.to_thread(_write, folder, edition % SYNCS, size, edition)
+        await asyncio.to_thread(_write, folder, 1 + edition % OTHERS, size, edition)
         await asyncio.sleep(_EDITED_EVERY_S)
     said, _ = await looker.communicate(b"")
     found.more["page_s"] = float(said)
@@ -161,25 +168,26 @@ def _free_port() -> int:
 def _write(folder: Path, n: int, size: int, edition: int) -> None:
     """Write the file of sync `n`, in which a few rows differ from one edition to the next."""
     table = [
-        (uid, f"{title}, edition {edition}" if edition and at < 5 else title, *rest)
-        for at, (uid, title, *rest) in enumerate(rows(size // SYNCS, more=False))
+        (uid, f"{title} ({edition})" if edition and at < 5 else title, *rest)
+        for at, (uid, title, *rest) in enumerate(rows(size if n == 0 else size // OTHERS, more=False))
     ]
     part = folder / f"s{n}.csv.part"
     part.write_bytes(csv(table))  # type: ignore[arg-type]
     part.replace(folder / f"s{n}.csv")
 
 
-async def _link(folder: Path, each: int) -> None:
+async def _link(folder: Path) -> None:
     """Link everything the files hold, as after a first pass of every sync."""
     async with open_app(folder / "syncd.toml", readonly=False, learn_secret=lambda _: None) as app:
-        now = app.clock.now()
-        for n in range(SYNCS):
+        now, made = app.clock.now(), 0
+        for n in range(OTHERS + 1):
             run = app.open_pass(app.sync(f"s{n}"), asyncio.Event())
             if n == 0:
                 await store(run, people(now))
             await run.ledger.note_verified(run.portal.origin, now)
             prepared = await preview(run, verify=False)
-            links = [link_of(one, 1 + n * each + at) for at, one in enumerate(prepared.plan.changes)]
+            links = [link_of(one, made + at) for at, one in enumerate(prepared.plan.changes, 1)]
+            made += len(links)
             await run.ledger.adopt(await run.ledger.begin_run(now), links, now=now)
 
 
