@@ -291,14 +291,18 @@ class Session:
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            answer = await self.channel.line.ask(send, landing)
-            arrived = clock.monotonic() if landing.at is None else landing.at
-            settled = self.exchange.answered(send.ticket, arrived, answer)
-            self._report(send, answer, sent_at, arrived)
-            await self.record(settled)
+            await self._take_in(send, sent_at, landing)
         finally:
             landing.end()
             self.exchange.drop(send.ticket, clock.monotonic(), departed=departed)
+
+    async def _take_in(self, send: Send, sent_at: float, landing: Landing) -> None:
+        """Wait for the answer, and hand on what it says. Apart, so that it is let go of before its turn ends."""
+        answer = await self.channel.line.ask(send, landing)
+        arrived = self.channel.clock.monotonic() if landing.at is None else landing.at
+        settled = self.exchange.answered(send.ticket, arrived, answer)
+        self._report(send, answer, sent_at, arrived)
+        await self.record(settled)
 
     def _report(self, send: Send, answer: Answer, sent_at: float, now: float) -> None:
         """Log what an answer said of the request, and of the limit of each method in it."""
