@@ -216,7 +216,7 @@ def _keep(
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
-    placed = _placed(draft, _as_linked(item, link), link, policy)
+    placed = _placed(draft, keeping(item, link), link, policy)
     if placed is None:
         return
     item = placed
@@ -326,7 +326,7 @@ def _edited(
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
     names = labels(edited)
     reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
-    placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
+    placed = _placed(draft, keeping(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
     item = placed
@@ -360,11 +360,6 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     if link.section != item.section:
         differences["section"] = (link.section, item.section)
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
-
-
-def _as_linked(item: Item, link: Link) -> Item:
-    """Return `item` as its event is to be: what people have of their own on an event taken over stays."""
-    return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
 
 def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
@@ -430,7 +425,7 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
         _damaged(draft, item, link, found.seen, policy)
     elif names:
         differs = say("adopted, but differs in {names}", names=labels(names))
-        draft.changes.append(_update(_as_linked(item, link), link, link.sent, differs))
+        draft.changes.append(_update(keeping(item, link), link, link.sent, differs))
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

@@ -255,7 +255,12 @@ def has_kept(fields: Fields) -> bool:
 
 
 def keeping(item: Item, link: Link) -> Item:
-    """Return `item` with the fields of its event that stay as people left them, unless it says something of its own."""
+    """Return `item` as its event is to be: what people have of their own on an event that was taken over stays.
+
+    Unless the item says something of its own there.
+    """
+    if link.fingerprint == item.fingerprint:
+        return item
     kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
     return replace(item, fields={**item.fields, **kept}) if kept else item
 

@@ -55,7 +55,7 @@ class Target(Protocol):
 
     @property
     def wants_crm(self) -> bool:
-        """True if the webhook needs the scope crm."""
+        """True if the webhook needs the scope crm; otherwise `sought` gives nothing, and need not be asked."""
         ...
 
     @property
@@ -189,9 +189,9 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {
-            entry.uid: pair
-            for pair in found
-            if (entry := pair[0]).recurrence is None and not entry.overrides and not entry.details.attachments
-        }
+        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
         return found
+
+
+def _is_remembered(entry: Entry) -> bool:
+    return entry.recurrence is None and not entry.overrides and not entry.details.attachments

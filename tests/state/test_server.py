@@ -237,6 +237,56 @@ async def test_a_server_that_is_restarted_at_once_is_found_again(tmp_path_factor
         server.remove()
 
 
+async def test_what_a_fallen_server_has_lost_is_done_again_though_its_number_was_given_to_another_transaction(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers that had not reached the log are given once more, so "committed" may be about somebody else's work."""
+    server = Server(Server.place(tmp_path_factory.mktemp("own")), free_port())
+    server.make()
+    server.start()
+    try:
+        with psycopg.connect(server.address, autocommit=True) as direct:
+            direct.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")  # nothing reaches the log before a commit
+        server.restart_at_once()
+        ledger = await Ledger.open(new_database(server.address, "own"), now=1.0)
+        run_id = await ledger.of(SYNC).begin_run(1.0)
+        ids = await ledger.of(SYNC).reserve_ids(1)
+        commit = PostgresConnection.commit
+        begun: list[int] = []
+
+        def falls(self: PostgresConnection) -> None:
+            if begun:
+                return commit(self)
+            ((number,),) = self.raw.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
+            server.restart_at_once()
+            with psycopg.connect(server.address, autocommit=True) as other:
+                given = 0
+                while given < number:
+                    ((given,),) = other.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
+                begun.extend((number, given))
+            return commit(self)
+
+        monkeypatch.setattr(PostgresConnection, "commit", falls)
+        await ledger.of(SYNC).intend(run_id, [intent(ids[0], run_id)])
+        assert begun[0] == begun[1]  # the same number twice
+        assert [one.id for one in await ledger.of(SYNC).open_intents()] == list(ids)
+        await ledger.close()
+    finally:
+        server.remove()
+
+
+async def test_signatures_of_connections_that_are_long_gone_are_forgotten(ledger: Ledger, database: Database) -> None:
+    await ledger.of(SYNC).hold([hold()])
+    with administrator(database) as connection:
+        connection.execute("INSERT INTO signatures VALUES ('gone', 7, clock_timestamp() - interval '31 days')")
+        other = await Ledger.open(database, now=2.0)
+        await other.close()
+        found = connection.execute("SELECT count(*) FROM signatures WHERE connection = 'gone'").fetchone()
+        (signed,) = connection.execute("SELECT max(count) FROM signatures").fetchone() or (0,)
+    assert found == (0,)
+    assert signed > 0
+
+
 async def test_a_database_that_is_down_is_told_as_something_that_passes() -> None:
     database = database_at(Secret(f"postgresql://syncd:hush@127.0.0.1:{free_port()}/syncd"))
     for start in (Ledger.open(database, now=1.0), Ledger.open_readonly(database)):

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, Final
+from uuid import uuid4
 
 import psycopg
 from psycopg import RawCursor, RawServerCursor
@@ -45,6 +46,11 @@ By the name of its log, for what it tells in plain words is that of its last che
 """
 _NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL, ''"
 _NUMBER_AND_STATE: Final = f" SELECT pg_current_xact_id()::text, moved_to, version, {TIMELINE} FROM state"  # noqa: S608 - constants
+_SIGN: Final = (
+    " WITH signed AS (INSERT INTO signatures (connection, count) VALUES ('{connection}', {count})"
+    " ON CONFLICT (connection) DO UPDATE SET count = excluded.count, at = clock_timestamp())"
+)
+_SIGNED: Final = "SELECT 1 FROM signatures WHERE connection = $1 AND count = $2"
 _FACTS: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
     " current_setting('synchronous_commit')"
@@ -83,6 +89,7 @@ class PostgresConnection:
         self.moved_to: str | None = None
         self.version_there: int | None = None
         self.timeline = ""
+        self._name, self._count = uuid4().hex, 0
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
@@ -91,8 +98,8 @@ class PostgresConnection:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
 
         Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), of which
-        version they are now (`version_there`), and on which `timeline` the server is. The server ends one that writes
-        and stands still for `idle_s`.
+        version they are now (`version_there`), and on which `timeline` the server is; and it leaves its `signature`
+        there. The server ends one that writes and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
@@ -100,7 +107,7 @@ class PostgresConnection:
             return ""
         cursor = self.raw.execute(
             f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {idle_s * 1000:.0f};"
-            + (_NUMBER_AND_STATE if made else _NUMBER),
+            + (self._signed() + _NUMBER_AND_STATE if made else _NUMBER),
             prepare=False,
         )
         while cursor.nextset():
@@ -109,6 +116,24 @@ class PostgresConnection:
         assert found is not None
         number, self.moved_to, self.version_there, self.timeline = found
         return str(number)
+
+    @property
+    def signature(self) -> tuple[str, int]:
+        """What the last transaction that wrote has left in the table `signatures`: if it was committed, it is there."""
+        return self._name, self._count
+
+    def _signed(self) -> str:
+        self._count += 1
+        return _SIGN.format(connection=self._name, count=self._count)
+
+    def has(self, signature: tuple[str, int]) -> bool:
+        """Return True if the tables bear `signature`; in a statement of its own, outside of transactions."""
+        self.begin(writes=False)
+        try:
+            found = self.raw.execute(_SIGNED, signature, prepare=False).fetchone()
+        finally:
+            self.roll_back()
+        return found is not None
 
     def commit(self) -> None:
         """Commit the transaction; raises psycopg.Error if it was not."""

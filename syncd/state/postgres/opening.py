@@ -20,6 +20,11 @@ from syncd.state.postgres.trouble import translated
 from syncd.state.sqlite.opening import empty_store
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('syncd'), hashtext(?))"
+_FORGET_SIGNATURES: Final = (
+    "DELETE FROM signatures WHERE connection IN (SELECT connection FROM signatures"
+    " WHERE at < clock_timestamp() - interval '30 days' FOR UPDATE SKIP LOCKED)"
+)
+"""Those of connections that are long gone; one that is still there signs its next transaction as a new one."""
 
 
 def open_store(
@@ -33,6 +38,7 @@ def open_store(
     with _connected(database) as connection:
         with _transaction(connection, writes=True):
             make_tables(connection, database, steps)
+            connection.execute(_FORGET_SIGNATURES)
             doubt = find_doubt(connection, now)
         return PostgresStore(
             database, connection, executor, readonly=False, version=len(steps), pause=wait, doubt=doubt

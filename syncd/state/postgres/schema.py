@@ -4,6 +4,7 @@ A released step is never edited: a change of the tables is a new step at the end
 end of SQLite's. All that are missing are taken in one transaction, by one machine at a time. Texts that are keys have
 the collation "C", so that they come in the order of their bytes, as in SQLite.
 
+`signatures` says of each connection which of its transactions that wrote was the last to be committed (`store.py`).
 `state` has one row: the version, `server`, which tells the tables from a restored copy of them, and whether some text
 is kept as another one (`texts.py`).
 """
@@ -104,6 +105,11 @@ CREATE TABLE kept (
   name text COLLATE "C" PRIMARY KEY, content bytea NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 """
+_SIGNATURES: Final = """
+CREATE TABLE signatures (
+  connection text COLLATE "C" PRIMARY KEY, count bigint NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
+)
+"""
 
 STEPS: Final[tuple[Step, ...]] = (
     (
@@ -131,6 +137,7 @@ STEPS: Final[tuple[Step, ...]] = (
         _KEPT,
     ),
     ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
+    (_SIGNATURES,),
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 

@@ -3,8 +3,12 @@
 What a lost connection means depends on when it was lost:
 
     before COMMIT was sent      nothing was kept, so the work is done again on a new connection
-    while COMMIT was answered   the server is asked by the transaction's number what became of it; without an answer
-                                the work counts as failed, and the ledger tells the next reader whether it was done
+    while COMMIT was answered   the server is asked by the transaction's number what became of it, and if it says
+                                "committed", the tables by its signature; without an answer the work counts as
+                                failed, and the ledger tells the next reader whether it was done
+
+The number alone proves nothing: a server that falls gives the numbers that had not reached its log to others once it
+is up again, and so does a standby that takes over.
 
 Nothing is guessed: an intent that may have been written is found open, and is looked for in the portal.
 """
@@ -164,6 +168,7 @@ class PostgresStore:
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
         number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
+        signature = connection.signature
         try:
             if writes:
                 self._guarded(connection, scope)
@@ -178,7 +183,7 @@ class PostgresStore:
         except psycopg.Error as error:
             if not is_lost(error):
                 raise
-            if writes and not self._was_committed(number, error):
+            if writes and not self._was_committed(number, signature, error):
                 raise
         if writes:
             self._recognised(connection.timeline)
@@ -214,7 +219,7 @@ class PostgresStore:
                 self._connection.close()
             self._connection = None
 
-    def _was_committed(self, number: str, error: psycopg.Error) -> bool:
+    def _was_committed(self, number: str, signature: tuple[str, int], error: psycopg.Error) -> bool:
         """Ask the server on a new connection what became of the transaction `number`, whose commit was not answered.
 
         Returns False if it is known that nothing was kept. Raises UnknownCommitError if nobody can tell.
@@ -223,12 +228,13 @@ class PostgresStore:
             self._drop()
             self._pause(pause_s)
             try:
-                found = self._connected().raw.execute(_OUTCOME, (number,), prepare=False).fetchone()
+                connection = self._connected()
+                found = connection.raw.execute(_OUTCOME, (number,), prepare=False).fetchone()
+                if found == ("committed",):  # this one, or another that was given its number
+                    return connection.has(signature)
             except psycopg.Error:
                 continue
             match found:
-                case ("committed",):
-                    return True
                 case ("aborted",):
                     return False
                 case (None,):  # too long ago, or another server answers

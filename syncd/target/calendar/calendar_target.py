@@ -89,7 +89,7 @@ class CalendarTarget:
     """Shapes entries into calendar events and reads them back; see `syncd.target.base.Target` for the contract."""
 
     on_cards = False
-    command = staticmethod(portal_event.command)
+    command = staticmethod(portal_event.command)  # what is sent follows from the change alone
 
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
@@ -126,6 +126,12 @@ class CalendarTarget:
             found.setdefault(name, why)
         return found
 
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
+        if self._settings.on_unresolved != "fallback":
+            return ()
+        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
+
     def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
         """Yield the name of each entry's owner who is not found, with why."""
         owner = self._settings.owner
@@ -134,12 +140,6 @@ class CalendarTarget:
                 self._owners.get(name, directory)
             except EntryError as error:
                 yield name, error.message
-
-    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
-        if self._settings.on_unresolved != "fallback":
-            return ()
-        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
@@ -156,6 +156,34 @@ class CalendarTarget:
             if self._guests.sends_copies:
                 found |= self._guests.calendars((entry,), directory)
         return frozenset(found)
+
+    def _calendar(self, entry: Entry, directory: Directory) -> Place:
+        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
+        settings = self._settings
+        if settings.calendar == "company":
+            return _COMPANY
+        assert settings.owner is not None
+        try:
+            return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
+        except EntryError as error:
+            if settings.on_unresolved == "skip":
+                raise SkippedError(error) from None
+            if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
+                return self._fallbacks.get(str(settings.fallback_owner), directory)
+            raise
+
+    def _find(self, name: str, directory: Directory, *, as_it_is: bool = False) -> Place:
+        """Return whose calendar `name` means, which may be an alias unless taken `as_it_is`; raises EntryError."""
+        wanted = name if as_it_is else self._aliases.resolve(name.strip())
+        if not wanted:
+            raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
+        if self._settings.calendar == "group":
+            return Place(kind="group", owner=directory.group(wanted).id)
+        return Place(kind="user", owner=directory.user(wanted).id)
+
+    def _section_id(self, calendar: Place, directory: Directory) -> int | None:
+        section = directory.section(calendar, self._settings.section)
+        return section.id if section is not None else None
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return the events `entry` becomes in `context`, or why there are none."""
@@ -222,6 +250,61 @@ class CalendarTarget:
             if warnings:
                 problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
         return tuple(items), tuple(problems)
+
+    def _event(
+        self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
+    ) -> tuple[EventFields, Guests]:
+        """Return the event of one piece and its guests; raises EntryError."""
+        settings, span, given = self._settings, piece.span, piece.details
+        details, _ = readable(given, settings.untitled)
+        # Most entries have little more than a title and times: what is not there is not looked into.
+        guests = NOBODY
+        if not self._guests.invites_nobody:
+            guests = self._guests.find(entry, details, span, key.place, directory, warnings)
+        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
+        said, place = (one.render(entry, details, span) for one in (settings.name, settings.location))
+        name = title_text(said, warnings) if said.strip() or details.title.strip() else ""
+        text = settings.description.render(entry, details, span)
+        if guests.listed:
+            text = f"{text}\n\nGuests: {', '.join(guests.listed)}"
+        # What the entry says of itself counts where the config says nothing.
+        wish, hidden = settings.private, given.classification in ("PRIVATE", "CONFIDENTIAL")
+        busy: Accessibility = "free" if given.transparent else "quest" if given.status == "TENTATIVE" else "busy"
+        remind = settings.remind
+        if remind is None:
+            remind = _minutes_before(details.reminders) if details.reminders else ()
+        event = EventFields(
+            name=name,
+            start=times.start,
+            end=times.end,
+            all_day=times.all_day,
+            zone_from=times.zone_from,
+            zone_to=times.zone_to,
+            rule=piece.rule,
+            description=description_text(text, warnings) if text else "",
+            location=location_text(place, warnings) if place else "",
+            color=self._color(entry, piece, warnings) if self._picks_colors or given.color else "",
+            text_color=self._text_color(settings.text_color, entry, piece, warnings) if settings.text_color else "",
+            accessibility=_accessibility(settings.accessibility, entry, piece) if settings.accessibility else busy,
+            importance=importance_of(settings.importance, entry, details, span),
+            private=truth(wish.render(entry, given, span), "private") if isinstance(wish, Template) else wish or hidden,
+            remind=remind,
+            meeting=guests.meeting,
+            crm=crm_links(settings.crm, entry, directory, warnings) if settings.crm else (),
+            mark=recovery_mark(settings.sync, key) if settings.marker else "",
+        )
+        return event, guests
+
+    def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        for condition, color in self._settings.colors:
+            if condition.holds(entry):
+                return color
+        template = self._settings.color
+        said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
+        return _known_color(said, warnings) if said else ""
+
+    def _text_color(self, template: Template, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings)
 
     def _copies(
         self,
@@ -309,89 +392,6 @@ class CalendarTarget:
     async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
         """Return True if an event in the sections and months of `items` bears the mark of one of them."""
         return self._settings.marker and await observe.stands(portal, items)
-
-    def _calendar(self, entry: Entry, directory: Directory) -> Place:
-        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
-        settings = self._settings
-        if settings.calendar == "company":
-            return _COMPANY
-        assert settings.owner is not None
-        try:
-            return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
-        except EntryError as error:
-            if settings.on_unresolved == "skip":
-                raise SkippedError(error) from None
-            if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
-                return self._fallbacks.get(str(settings.fallback_owner), directory)
-            raise
-
-    def _find(self, name: str, directory: Directory, *, as_it_is: bool = False) -> Place:
-        """Return whose calendar `name` means, which may be an alias unless taken `as_it_is`; raises EntryError."""
-        wanted = name if as_it_is else self._aliases.resolve(name.strip())
-        if not wanted:
-            raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
-        if self._settings.calendar == "group":
-            return Place(kind="group", owner=directory.group(wanted).id)
-        return Place(kind="user", owner=directory.user(wanted).id)
-
-    def _section_id(self, calendar: Place, directory: Directory) -> int | None:
-        section = directory.section(calendar, self._settings.section)
-        return section.id if section is not None else None
-
-    def _event(
-        self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
-    ) -> tuple[EventFields, Guests]:
-        """Return the event of one piece and its guests; raises EntryError."""
-        settings, span, given = self._settings, piece.span, piece.details
-        details, _ = readable(given, settings.untitled)
-        # Most entries have little more than a title and times: what is not there is not looked into.
-        guests = NOBODY
-        if not self._guests.invites_nobody:
-            guests = self._guests.find(entry, details, span, key.place, directory, warnings)
-        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
-        said, place = (one.render(entry, details, span) for one in (settings.name, settings.location))
-        name = title_text(said, warnings) if said.strip() or details.title.strip() else ""
-        text = settings.description.render(entry, details, span)
-        if guests.listed:
-            text = f"{text}\n\nGuests: {', '.join(guests.listed)}"
-        # What the entry says of itself counts where the config says nothing.
-        wish, hidden = settings.private, given.classification in ("PRIVATE", "CONFIDENTIAL")
-        busy: Accessibility = "free" if given.transparent else "quest" if given.status == "TENTATIVE" else "busy"
-        remind = settings.remind
-        if remind is None:
-            remind = _minutes_before(details.reminders) if details.reminders else ()
-        event = EventFields(
-            name=name,
-            start=times.start,
-            end=times.end,
-            all_day=times.all_day,
-            zone_from=times.zone_from,
-            zone_to=times.zone_to,
-            rule=piece.rule,
-            description=description_text(text, warnings) if text else "",
-            location=location_text(place, warnings) if place else "",
-            color=self._color(entry, piece, warnings) if self._picks_colors or given.color else "",
-            text_color=self._text_color(settings.text_color, entry, piece, warnings) if settings.text_color else "",
-            accessibility=_accessibility(settings.accessibility, entry, piece) if settings.accessibility else busy,
-            importance=importance_of(settings.importance, entry, details, span),
-            private=truth(wish.render(entry, given, span), "private") if isinstance(wish, Template) else wish or hidden,
-            remind=remind,
-            meeting=guests.meeting,
-            crm=crm_links(settings.crm, entry, directory, warnings) if settings.crm else (),
-            mark=recovery_mark(settings.sync, key) if settings.marker else "",
-        )
-        return event, guests
-
-    def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
-        for condition, color in self._settings.colors:
-            if condition.holds(entry):
-                return color
-        template = self._settings.color
-        said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
-        return _known_color(said, warnings) if said else ""
-
-    def _text_color(self, template: Template, entry: Entry, piece: Piece, warnings: list[str]) -> str:
-        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings)
 
 
 def _accessibility(template: Template, entry: Entry, piece: Piece) -> Accessibility:

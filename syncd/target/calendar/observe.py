@@ -151,8 +151,9 @@ class Reading:
             self._put(remote_id, series[remote_id] if remote_id in series else self._links[remote_id].key.place, row)
 
         for _ in range(_TIMES_TO_SAY_NO):
-            asked, unknown = sorted(unknown), []
+            asked, unknown = unknown, []
             await self._portal.read_each([Command(method=GETBYID, params={"id": one}) for one in asked], take)
+            unknown.sort()
         if there := [one for one in unknown if one in series]:
             # Deleted this very moment, or not told: neither is a reason to make it again.
             raise PortalUnreachableError(
