@@ -97,14 +97,15 @@ class Comparison:
         title = names[0]
         changed = set(self.edits(link.sent, seen)).intersection(names)
         hidden = seen.masked and title in self.maskable
-        titled = title not in changed and not hidden
+        if title not in changed and not hidden:
+            return True
         ours, theirs = link.version, seen.version
         # A lower VERSION is that of a new event, or of ours in an earlier state if it was made when ours was.
         if ours is not None and theirs is not None and (theirs == ours or (theirs < ours and not near)):
             # Nobody has saved it since we did, so what differs was rewritten by the portal, or is not ours.
             sent, shown = (str(self._shown(title, one.get(title, ""))) for one in (link.sent, seen.fields))
-            return titled or (changed <= {title} and (near or hidden or _is_part(shown, sent)))
-        return near or titled or changed <= {title} or self.begins(link.sent, seen) == "same"
+            return changed <= {title} and (near or hidden or _is_part(shown, sent))
+        return near or changed <= {title} or self.begins(link.sent, seen) == "same"
 
     def begins(self, sent: Fields, seen: Observed) -> Beginning:
         """Return whether the event `seen` was made with the start that was `sent`, whatever was edited since."""

@@ -8,10 +8,10 @@ before it counts as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import msgspec
 
@@ -123,6 +123,8 @@ class Reading:
         remote_id = whole_number(row.get("ID")) if isinstance(row, Mapping) else 0
         if not remote_id or self._listing.get(remote_id, listing) > listing:
             return
+        if (link := self._links.get(remote_id)) is not None:
+            remote_id = link.remote_id  # the same number, kept once
         self._listing[remote_id] = listing
         if _needs_master(row):
             self._forget(remote_id)
@@ -181,13 +183,16 @@ class Reading:
 def _small(seen: Observed, link: Link | None) -> Observed:
     """Return `seen`, sharing with `link` what is equal: nearly all events are as they were sent."""
     packed = packed_fields(seen.fields)
+    # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
+    changed: Callable[..., Observed] = partial(msgspec.structs.replace, cast(Any, seen))
     if link is None:
-        return replace(seen, fields=packed)
+        return changed(fields=packed)
     sent = link.sent
     # By their texts alone: comparing the values would unpack both, and what is unpacked stays.
     is_same = isinstance(packed, PackedFields) and isinstance(sent, PackedFields) and packed.text == sent.text
-    return replace(
-        seen,
+    return changed(
+        remote_id=link.remote_id if seen.remote_id == link.remote_id else seen.remote_id,
+        section_id=link.section_id if seen.section_id == link.section_id else seen.section_id,
         fields=sent if is_same else packed,
         place=link.key.place if seen.place == link.key.place else seen.place,
         title=link.title if seen.title == link.title else seen.title,
@@ -329,7 +334,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         creator=whole_number(read.created_by),
         host=whole_number(read.meeting_host),
         born=_text(read.dav_xml_id),
-        answers=_answers(read) if event.meeting is not None else {},
+        answers=tuple(_answers(read).items()) if event.meeting is not None else (),
     )
 
 
