@@ -95,6 +95,18 @@ def test_events_are_linked_to_the_contact_of_a_phone_or_e_mail(tmp_path: Path) -
     assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 4
 
 
+def test_an_entry_without_the_column_of_its_link_is_rejected_alone(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, MEETINGS.replace("shifts.csv", "*.csv") + 'crm = ["{Client}"]\n')
+    row = "{n},Council,2026-12-01 10:00,2026-12-01 11:00,{owner},,,"
+    stage.write("a.csv", HEADER.replace("\n", ",Client\n") + row.format(n=1, owner=3) + ",oscar@lind.example\n")
+    stage.write("b.csv", HEADER + row.format(n=2, owner=5) + "\n")
+    result = run_inline(stage.one_pass())
+    assert event_of(stage, 3).crm == ("C_2",)
+    (problem,) = result.record.problems
+    assert (problem.where, problem.kind) == ("b.csv:2", "rejected")
+    assert 'no field or column "Client"' in problem.reason
+
+
 ICS = """BEGIN:VCALENDAR
 VERSION:2.0
 BEGIN:VEVENT
