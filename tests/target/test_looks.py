@@ -74,6 +74,18 @@ def test_priority_is_importance_unless_a_map_says_otherwise(tmp_path: Path) -> N
         assert event_of(stage, 3).importance == importance
 
 
+@pytest.mark.parametrize(("field", "word"), [("accessibility", "remote"), ("importance", "urgent")])
+def test_a_word_of_another_program_is_an_edit_like_any_other(tmp_path: Path, field: str, word: str) -> None:
+    stage = staged(tmp_path, "", config=MEETINGS.replace("on_removed", 'on_conflict = "source"\non_removed'))
+    run_inline(stage.one_pass())
+    event = event_of(stage, 3)
+    before = getattr(event, field)
+    setattr(event, field, word)
+    event.version += 1
+    assert run_inline(stage.one_pass(verify=True)).record.counts["updated"] == 1
+    assert getattr(event_of(stage, 3), field) == before
+
+
 def test_events_are_linked_to_the_contact_of_a_phone_or_e_mail(tmp_path: Path) -> None:
     config = MEETINGS.replace('categories = "Kind"', 'contact_phone = "Kind"\ncontact_email = "Guests"').replace(
         'attendees = "Guests"\n', ""
