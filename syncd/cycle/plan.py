@@ -25,8 +25,9 @@ from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
-from syncd.model.doubles import Double, doubles
+from syncd.model.doubles import Double
 from syncd.model.entry import Problem, Snapshot, Window
+from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
@@ -308,13 +309,12 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
-    if not (verify or whole) and observation is not None and observation.ledgers - {"", run.ledger_name}:
+    seen = observation.events.values() if observation is not None and not (verify or whole) else ()
+    if any(one.ledger not in ("", run.ledger_name) for one in seen):
         # Any link may be the one whose mark the event of another ledger bears.
         return await prepare(run, reading, verify=False, keep=keep, whole=True)
-    deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
-    looked_at = observation.about(links) if observation is not None else ()
-    twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
+    found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
     told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
@@ -336,12 +336,12 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         verified=verify,
         wanted=shaping.wanted,
         links=tuple(links),
-        observed=frozenset(observation.events) if observation is not None else None,
-        confirmed=_confirmed(looked_at, plan, observation) if observation is not None else frozenset(),
-        gone=_gone(run, shaping, looked_at, observation, directory) if observation is not None else {},
-        stamps=observation.stamps(looked_at) if observation is not None else {},
+        observed=found.observed,
+        confirmed=found.confirmed,
+        gone=found.gone,
+        stamps=found.stamps,
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
-        lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
+        lost=found.lost,
         doubles=twice,
         suspects=tuple(one for one in run.notes.suspects if observation and one.mark in observation.suspects),
         writers=writers,
@@ -455,14 +455,26 @@ def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
     return [change.item for change in new if change.item is not None and change.item.fields.get("mark")]
 
 
-async def _doubles(
-    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
-) -> tuple[Double, ...]:
-    """Return the events that stand beside linked ones, without those that the plan takes over."""
-    given_up = (await run.ledger.notes()).given_up
-    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
-    found = doubles(links, observation, given_up, directory.caller.id, run.ledger_name)
-    return tuple(one for one in found if one.seen.remote_id not in taken)
+async def _found(
+    run: Pass,
+    plan: Plan,
+    wanted: Wanted,
+    links: Sequence[Link],
+    observation: Observation | None,
+    directory: Directory,
+    *,
+    verify: bool,
+) -> tuple[Found, tuple[Double, ...]]:
+    """Return what was read of `links`, and after a reading of everything which events stand beside theirs."""
+    if observation is None:
+        return Found(), ()
+    section, source_wins = run.sync.target.section_name, run.sync.policy.on_conflict == "source"
+    told = partial(found_by, observation, plan, wanted, links, source_wins=source_wins)
+    found = await run.worked_out(told, may_not_write=lambda place: is_refused(directory, place, section))
+    if not verify:
+        return found, ()
+    creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
+    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(
@@ -481,31 +493,6 @@ def _newer(observation: Observation, links: Sequence[Link], known: int) -> Obser
     own = {link.remote_id for link in links}
     kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
     return replace(observation, events=kept)
-
-
-def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:
-    """Return the linked items that were read and found to be as they were sent."""
-    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    return frozenset(link.key for link in links if link.key not in touched and observation.difference(link) is None)
-
-
-def _gone(
-    run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation, directory: Directory
-) -> dict[Key, int]:
-    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
-
-    What a late delete of ours took away is wanted whoever decides; so is what may be written by nobody now, which the
-    next pass has to find gone too.
-    """
-    wanted = {item.key for item in shaping.wanted.items}
-    section = run.sync.target.section_name
-    refused = {place for place in {link.key.place for link in links} if is_refused(directory, place, section)}
-    wanted |= {link.key for link in links if link.key.place in refused and link.key.uid in shaping.wanted.unusable}
-    if run.sync.policy.on_conflict != "source":
-        wanted &= observation.late
-    doubled = observation.claimed_twice(links)
-    lost = (link for link in links if observation.lost(link) or link.key in doubled)
-    return {link.key: link.remote_id for link in lost if link.key in wanted}
 
 
 async def plan_again(run: Pass, prepared: Prepared) -> Plan:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -32,7 +31,8 @@ from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
 from syncd.state.ledger import Ledger
-from syncd.state.notes import PortalLedger, SyncNotes
+from syncd.state.notes import SyncNotes
+from syncd.state.portal_ledger import PortalLedger
 from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import Target
 
@@ -181,24 +181,8 @@ class Pass:
 
         It must ask nothing of portal and ledger. Raises what it raises.
         """
-
-        def quietly() -> T:
-            with collector.resting():
-                return work(*args, **kwargs)
-
+        quietly = collector.resting()(partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self.workroom, quietly)
-
-    @asynccontextmanager
-    async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:
-        """Keep other syncs of the portal from claiming what belongs to none yet, while the body may do so.
-
-        That is: events to adopt or recover, sections to create. Without `wanted` nothing is kept from anybody.
-        """
-        if not wanted:
-            yield
-            return
-        async with self.portal.claiming:
-            yield
 
     async def claimed(self, keys: Iterable[Key]) -> frozenset[int]:
         """Return the ids that some sync of the portal has linked in places of the same kinds as those of `keys`.
@@ -260,7 +244,7 @@ async def close(
     `planned` are the counts of the plan, of which those count that it alone tells (such as unchanged and kept),
     `problems` those met on the way to it; what was refused while sending comes on top.
     """
-    used = run.portal.usage().since(begun.before)
+    used = run.portal.usage(begun.before)
     refused = run.fates.refused
     counts = run.fates.counts()
     counts.update(planned)

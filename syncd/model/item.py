@@ -234,7 +234,7 @@ class Hold:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the portal holds now, as far as syncd may know it.
 
@@ -244,8 +244,8 @@ class Observed:
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
     `born` is the portal's own note of the start with which an event was made, whatever was edited since (DAV_XML_ID,
     PORTAL.md 4.2); "" where there is none, or where a link knows the stamp.
-    `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
-    of which the caller may not see all (PORTAL.md 4.5).
+    `answers` tells by user id what guests have answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an
+    event of which the caller may not see all (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -263,7 +263,7 @@ class Observed:
     creator: int = 0
     host: int = 0
     born: str = ""
-    answers: Mapping[int, str] = field(default_factory=dict)
+    answers: tuple[tuple[int, str], ...] = ()
 
 
 Op = Literal["create", "update", "delete", "adopt"]

@@ -15,7 +15,8 @@ from syncd.model.item import Change, Item, Link, Observed, Place
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
+from syncd.portal.reader import PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -22,10 +22,12 @@ from typing import Any
 
 import structlog
 
+from tests.bench.scale_daemon import LoadedDaemon
 from tests.bench.scale_plans import PLANS
 from tests.bench.scale_rows import WORKS, Work
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL: tuple[type[Work], ...] = (*WORKS, *PLANS, LoadedDaemon)
 
 
 def measured(work: type[Work], size: int, package: Path) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def main() -> None:
     for step in ("--prepare", "--run"):
         parser.add_argument(step, nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    by_name = {work.name: work for work in (*WORKS, *PLANS)}
+    by_name = {work.name: work for work in ALL}
     if chosen.prepare:
         name, size, folder = chosen.prepare
         by_name[name]().prepare(Path(folder), int(size))
@@ -85,7 +87,7 @@ def main() -> None:
     else:
         works = [
             work
-            for work in (*WORKS, *PLANS)
+            for work in ALL
             if (any(part in work.name for part in chosen.names) if chosen.names else not work.when_asked)
         ]
         table(works, chosen.before, 10 if chosen.tenth else 1)

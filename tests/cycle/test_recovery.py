@@ -177,7 +177,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("file", "opening"):
+    for room in ("file", "store"):
         monkeypatch.setattr(f"syncd.state.sqlite.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())
