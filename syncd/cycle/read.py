@@ -157,11 +157,11 @@ def shape_all(
     return Shaping(
         wanted=Wanted(
             items=tuple(items),
-            uids=frozenset(entry.uid for entry in kept.entries) | unread,
+            uids=unread.union(entry.uid for entry in kept.entries),
             unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
             complete=snapshot.complete,
             as_sent=as_sent,
-            known_uids=len({key.uid for key in sent.by_key}) if sent is not None else None,
+            known_uids=sent.uids if sent is not None else None,
         ),
         problems=tuple(problems),
         rejected=len(troubled["rejected"]) + len(kept.doubtful) + sum(p.kind == "rejected" for p in snapshot.problems),
@@ -225,9 +225,9 @@ def shape_recognised(
     """
     snapshot = read.snapshot
     wanted = shaping.wanted
-    present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
-    # Only what has gone from the source may stand in it under another uid.
-    if all(link.key.uid in present for link in links) and all(hold.key.uid in present for hold in holds):
+    known = {link.key.uid for link in links}.union(hold.key.uid for hold in holds)
+    # Only what has gone from the source may stand in it under another uid. What is wanted is there in any case.
+    if known <= wanted.uids or known <= (present := {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids):
         return replace(read, uids=Uids(names=read.uids.names)), shaping, ()
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted

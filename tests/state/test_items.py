@@ -56,6 +56,7 @@ async def test_fingerprints_are_those_of_the_links_and_what_else_counts_is_set_a
     found = await ledger.of(SYNC).fingerprints({4, 99})
     assert found.by_key == {one.key: one.fingerprint for one in await ledger.of(SYNC).links()}
     assert list(found.by_key) == [one.key for one in links]
+    assert found.uids == 5
     assert found.apart == {key("a"), key("c"), key("d"), key("e")}
 
 
