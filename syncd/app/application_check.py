@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from syncd.config import Config
 from syncd.lang.saying import joined, say, say_count
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.event_queue import bound_count
 from syncd.portal.oauth.grants import REFRESH_LASTS_S

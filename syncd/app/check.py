@@ -21,8 +21,10 @@ from syncd.lang.saying import joined, say, say_count
 from syncd.model.alike import Group, alike
 from syncd.model.entry import Problem, Snapshot
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError, rows_of
-from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.line.remedies import CommandRefusedError
+from syncd.portal.line.shapes import rows_of
+from syncd.portal.people.directory import Directory
+from syncd.portal.people.reading import read_directory
 from syncd.portal.probe.facts import Facts
 
 _LARGEST_SKEW_S = 60.0

@@ -26,7 +26,8 @@ from syncd.portal.client import Job
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.people.directory import Directory
+from syncd.portal.people.reading import read_directory
 from syncd.portal.people.section_rights import with_calendars
 from syncd.portal.probe.facts import facts_from
 
@@ -68,7 +69,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
         # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
-    facts = facts_from(remembered.facts)  # what a probe of this very portal has found, if there was one
+    # What a probe of this very portal has found, if there was one.
+    facts = facts_from(remembered.facts) if remembered.facts is not None else None
     zone = run.sync.portal_zone or (facts.text("server_zone") if facts is not None else "")
     directory = replace(kept, server_zone=zone)
     if replace(directory, country="") != known:

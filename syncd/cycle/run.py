@@ -113,7 +113,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
                 async with run.portal.claiming if whole else nullcontext():
-                    prepared = await prepare(run, reading, verify=whole, keep=True)
+                    prepared = await prepare(run, reading, verify=whole, keep=True, whole=options.fresh)
                     if whole or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
@@ -211,7 +211,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
             return "stopped"
         # Something may have been deleted only to be created again.
         deleted = {change.key for change in plan.changes if change.op == "delete"}
-        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted)):
+        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted.items)):
             break
         plan = await plan_again(run, prepared)
         places = {change.key: where_of(change) for change in prepared.plan.changes}

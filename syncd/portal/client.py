@@ -16,13 +16,13 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import PortalUnreachableError, StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError
 from syncd.lang.saying import say, say_as
 from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
-from syncd.portal.exchange.session import Channel, Journal, Line, Question, Session, Traffic, ask_once
+from syncd.portal.exchange.session import Channel, Journal, Line, Question, RenewingLine, Session, Traffic, ask_once
 from syncd.portal.figures import Progress, PushSummary, Usage
 from syncd.portal.limits.forecast import (
     Forecast,
@@ -34,20 +34,20 @@ from syncd.portal.limits.forecast import (
 )
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
-from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
-from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Transport
+from syncd.portal.line.answers import Answer
+from syncd.portal.line.remedies import CommandRefusedError, must_be_done, portal_error
+from syncd.portal.line.shapes import rows_of
+from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Renewing, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.oauth.application import Application
+from syncd.portal.paging import read_pages
 from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
 """Gets the place of a command in what was asked for, and the reply to it."""
 _READING_PATIENCE = 4
-_PAGE = 50
 _MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
-_MOST_PAGES = 4000
-_PAGING_TRIES = 3
 _REQUEST_RATE = say("the request rate")
 
 log = structlog.get_logger()
@@ -89,6 +89,10 @@ class Portal:
                 pace = Pace(limits, guess=guess, random=random)
         if after_another:
             pace.assume_flying(clock.monotonic())
+        if isinstance(credential, Renewing):
+            line: Line = RenewingLine(transport, credential, gate, limits.timeout, renewing=credential)
+        else:
+            line = Line(transport, credential, gate, limits.timeout)
         self._hasty = False
         self._join(
             _Shared(
@@ -97,15 +101,13 @@ class Portal:
                 application=credential if isinstance(credential, Application) else None,
                 limits=limits,
                 transport=transport,
-                channel=Channel(
-                    clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace, permit=permit
-                ),
+                channel=Channel(clock=clock, line=line, pace=pace, permit=permit),
             ),
-            Traffic(),
+            (Traffic(),),
             asyncio.Event(),
         )
 
-    def _join(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
+    def _join(self, shared: _Shared, traffics: tuple[Traffic, ...], stop: asyncio.Event) -> None:
         self.name = shared.name
         self.application = shared.application
         """The application whose tokens the calls are made with, None where a webhook makes them."""
@@ -118,7 +120,9 @@ class Portal:
         self._channel = shared.channel
         self._pace = shared.channel.pace
         self._clock = shared.channel.clock
-        self._traffic = traffic
+        self._traffic = traffics[0]
+        self._traffics = traffics
+        """Its own traffic, and those that count what it does as well."""
         self._stop = stop
 
     async def __aenter__(self) -> Self:
@@ -139,7 +143,7 @@ class Portal:
         Once `stop` is set, reading raises StoppedError after the requests in flight. With `hasty`, reading raises
         PortalUnreachableError instead of waiting for a method that is blocked.
         """
-        return _PortalPart(self._shared, Traffic(above=self._traffic), stop, hasty=hasty)
+        return _PortalPart(self._shared, (Traffic(), *self._traffics), stop, hasty=hasty)
 
     @property
     def moved_to(self) -> str | None:
@@ -180,7 +184,8 @@ class Portal:
         Raises CommandRefusedError when the portal refuses this call, PortalRefusedError when it refuses the caller,
         PortalUnreachableError when it does not answer after several attempts, StoppedError (see `part`).
         """
-        return (await self._read_one(Command(method=method, params=params))).result
+        (reply,) = await self.read_many([Command(method=method, params=params)], single=True)
+        return must_be_done(method, reply).result
 
     async def read_many(self, commands: Sequence[Command], *, single: bool = False) -> tuple[Reply, ...]:
         """Call methods that are safe to repeat, in batches; return their replies in the same order.
@@ -189,20 +194,19 @@ class Portal:
         PortalRefusedError, PortalUnreachableError, and StoppedError (see `part`).
         """
         replies: dict[int, Reply] = {}
-        await self._read(commands, replies.__setitem__, single=single)
+        await self.read_each(commands, replies.__setitem__, single=single)
         return tuple(replies[number] for number in range(len(commands)))
 
-    async def read_each(self, commands: Sequence[Command], take: Take) -> None:
+    async def read_each(self, commands: Sequence[Command], take: Take, *, single: bool = False) -> None:
         """Call methods like `read_many`, and hand each reply to `take` as soon as it is final; none is kept.
 
         For answers that together are large. Raises like `read_many`, and what `take` raises.
         """
-        await self._read(commands, take, single=False)
-
-    async def _read(self, commands: Sequence[Command], take: Take, *, single: bool) -> None:
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True, hasty=self._hasty)
         reader = _Reader(take, self._clock)
-        session = Session(exchange, self._channel, self._traffic, journal=reader, stop=self._stop)
+        session = Session(
+            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, above=self._traffics
+        )
         for first in range(0, len(commands), _OFFERED_AT_ONCE):
             some = enumerate(commands[first : first + _OFFERED_AT_ONCE], first)
             jobs = [Job(id=number, command=command, repeatable=True) for number, command in some]
@@ -214,7 +218,8 @@ class Portal:
             raise StoppedError(say("stopped while reading"))
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)
-        reader.hand_on_failures()
+        for number, failure in reader.failures:
+            take(number, failure)
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Read all rows of a list method; return them in the portal's order, each id once.
@@ -222,44 +227,7 @@ class Portal:
         Pages after the first are read in batches if the portal gives the total. A page past the end is never asked
         for, because the portal answers it with the first page (PORTAL.md 6.9). Raises like `read`.
         """
-        for _ in range(_PAGING_TRIES):
-            rows, total = await self._pages(method, params)
-            if rows.seen >= total:
-                return rows.all()
-        raise PortalUnreachableError(
-            say("{method} gave {seen} of {total} rows", method=method, seen=rows.seen, total=total),
-            say("the next pass tries again"),
-        )
-
-    async def _pages(self, method: str, params: Mapping[str, Json]) -> tuple[_Rows, int]:
-        """Read page after page; return the rows and how many the portal says there are, 0 if it does not."""
-        last = await self._read_one(Command(method=method, params=params))
-        rows = _Rows()
-        rows.add(last.result)
-        first, asked = _int(params.get("start")), 0
-        start = _following(last, first)
-        page = max(1, last.next - first) if last.next is not None else _PAGE
-        while start is not None:
-            starts = range(start, max(last.total or 0, start + 1), page)
-            asked += len(starts)
-            if asked > _MOST_PAGES:
-                raise PortalUnreachableError(
-                    say("{origin}: {method} has no last page", origin=self.origin, method=method)
-                )
-            commands = [Command(method=method, params={**params, "start": at}) for at in starts]
-            new = 0
-            for reply in await self.read_many(commands):
-                last = _must(method, reply)
-                new = rows.add(last.result)
-            start = _following(last, starts[-1])
-            if new == 0 and (last.next is None or last.next <= starts[-1]):
-                # Rows were deleted meanwhile, or nobody said which page is the last: this one lay past the end.
-                break
-            if start is not None and start <= starts[-1]:
-                raise PortalUnreachableError(
-                    say("{origin}: the pages of {method} go in circles", origin=self.origin, method=method)
-                )
-        return rows, last.total or 0
+        return await read_pages(self, method, params)
 
     async def push(
         self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event, *, alone: bool = False
@@ -275,9 +243,9 @@ class Portal:
         """
         began = self._clock.monotonic()
         exchange = Exchange(self._pace)
-        session = Session(exchange, self._channel, self._traffic, journal=journal, stop=stop)
+        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, above=self._traffics)
         entry = (exchange, len(jobs))
-        for traffic in self._traffic.chain():
+        for traffic in self._traffics:
             traffic.pushes.append(entry)
         try:
             for first in range(0, len(jobs), _OFFERED_AT_ONCE):
@@ -286,7 +254,7 @@ class Portal:
                 await self._clock.sleep(0)
             await session.run()
         finally:
-            for traffic in self._traffic.chain():
+            for traffic in self._traffics:
                 traffic.pushes.remove(entry)
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)
@@ -307,7 +275,7 @@ class Portal:
 
         For finding out how the portal behaves; whatever is to be kept goes through `push`.
         """
-        return await ask_once(self._channel, self._traffic, question)
+        return await ask_once(self._channel, self._traffics, question)
 
     def learn(self, facts: Facts) -> None:
         """Reckon with what a probe has found out about this portal."""
@@ -357,18 +325,22 @@ class Portal:
         """Return the operating time of every method that the portal has reported."""
         return operating_of(self._pace, self._clock)
 
-    def usage(self) -> Usage:
-        """Return what was sent and waited since this client was made; requests under way count when they end."""
-        return Usage(requests=self._traffic.requests, commands=self._traffic.commands, waited_s=self._traffic.waited_s)
+    def usage(self, since: Usage | None = None) -> Usage:
+        """Return what was sent and waited, since an earlier reading or since this client was made.
+
+        Requests under way count when they end.
+        """
+        sent, before = self._traffic, since or Usage(requests=0, commands=0, waited_s=0.0)
+        return Usage(
+            requests=sent.requests - before.requests,
+            commands=sent.commands - before.commands,
+            waited_s=sent.waited_s - before.waited_s,
+        )
 
     def budget_state(self) -> Json:
         """Return the state that a restarted process needs to keep the limits."""
         wall = self._clock.now() - self._clock.monotonic()
         return {"version": 1, "pace": self._pace.dump(wall_offset_s=wall), "gate": self._channel.line.gate.dump()}
-
-    async def _read_one(self, command: Command) -> Done:
-        (reply,) = await self.read_many([command], single=True)
-        return _must(command.method, reply)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -384,18 +356,18 @@ class _Shared:
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+@dataclass(slots=True)
 class _Reader:
     """The journal of a reading: there is nothing to write down, and each result goes to `take` at once.
 
-    Failures go there at the end: where all calls fail for one reason, that is told in place of the first of them.
+    `failures` are for the end: where all calls fail for one reason, that is told in place of the first of them.
     """
 
-    def __init__(self, take: Take, clock: Clock) -> None:
-        self.taken = 0
-        self._failures: list[tuple[int, Refused | Unknown]] = []
-        self._take = take
-        self._clock = clock
-        self._turn = asyncio.Lock()
+    take: Take
+    clock: Clock
+    taken: int = 0
+    failures: list[tuple[int, Refused | Unknown]] = field(default_factory=list)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Do nothing: what is read twice harms nobody."""
@@ -405,83 +377,22 @@ class _Reader:
         for job, reply in replies:
             self.taken += 1
             if not isinstance(reply, Done):
-                self._failures.append((job.id, reply))
+                self.failures.append((job.id, reply))
                 continue
             async with self._turn:  # what takes them need not know of threads
                 if len(rows_of(reply.result)) > _MANY_ROWS:
-                    await asyncio.to_thread(self._take, job.id, reply)
+                    await asyncio.to_thread(self.take, job.id, reply)
                 else:
-                    self._take(job.id, reply)
-            await self._clock.sleep(0)
-
-    def hand_on_failures(self) -> None:
-        """Hand on what failed, in the order in which it did."""
-        for number, reply in self._failures:
-            self._take(number, reply)
+                    self.take(job.id, reply)
+            await self.clock.sleep(0)
 
 
 class _PortalPart(Portal):
     """A portal for one pass, on the connections and limits of another."""
 
-    def __init__(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event, *, hasty: bool) -> None:
+    def __init__(self, shared: _Shared, traffics: tuple[Traffic, ...], stop: asyncio.Event, *, hasty: bool) -> None:
         self._hasty = hasty
-        self._join(shared, traffic, stop)
-
-
-class _Rows:
-    """Rows of several pages, each id once: rows move to another page while pages are read."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        """Rows that came, those that came again included."""
-        self._rows: list[Json] = []
-        self._seen: set[str] = set()
-
-    def add(self, result: Json) -> int:
-        """Add the rows of one page; return how many are new."""
-        before, page = len(self._rows), rows_of(result)
-        self.seen += len(page)
-        for row in page:
-            mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
-            if isinstance(mark, (str, int)):
-                if str(mark) in self._seen:
-                    continue
-                self._seen.add(str(mark))
-            self._rows.append(row)
-        return len(self._rows) - before
-
-    def all(self) -> tuple[Json, ...]:
-        """Return the rows in the order they came."""
-        return tuple(self._rows)
-
-
-def _int(value: Json) -> int:
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _following(page: Done, start: int) -> int | None:
-    """Return where the page after this one begins, None for the last.
-
-    A full page whose answer names neither a next one nor the total is not taken for the last: only looking tells.
-    """
-    if page.next is not None or len(rows_of(page.result)) < _PAGE:
-        return page.next
-    if page.total is not None and page.total <= start + _PAGE:
-        return None
-    return start + _PAGE
-
-
-def _must(method: str, reply: Reply) -> Done:
-    match reply:
-        case Done():
-            return reply
-        case Refused():
-            raise CommandRefusedError(method, reply)
-        case Unknown():
-            said = say("{method} was not answered: {reason}", method=method, reason=reply.reason)
-            if reply.code:
-                said = say("{method} was refused: {reason}", method=method, reason=reply.reason)
-            raise PortalUnreachableError(said, say("try again later"))
+        self._join(shared, traffics, stop)
 
 
 __all__ = [

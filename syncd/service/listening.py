@@ -26,7 +26,7 @@ from syncd.model.item import Link
 from syncd.model.json_values import Json
 from syncd.model.traces import Heard
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.oauth.event_queue import (
     CALENDAR_EVENTS,
     CRM_EVENTS,

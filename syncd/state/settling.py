@@ -101,7 +101,7 @@ class Settling:
             case Unsettled(reason=reason, ended=ended):
                 self._states.append(("ended" if ended else "unknown", stored(within(reason, self.clean)), intent.id))
                 return
-            case _ as never:
+            case never:
                 assert_never(never)
         self._ended.append(intent.id)
 

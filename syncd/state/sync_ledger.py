@@ -13,7 +13,7 @@ from typing import Final
 from syncd import collector
 from syncd.errors import StateError
 from syncd.lang.saying import say
-from syncd.model.item import Hold, Key, Link
+from syncd.model.item import Fingerprints, Hold, Key, Link, Place
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.model.unanswered import unanswered
 from syncd.scrub import within
@@ -45,6 +45,8 @@ MOST_CHANGES: Final = 500_000
 """How much is kept at most, however recent: about half a gigabyte of change records."""
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_FINGERPRINTS: Final = f"SELECT {KEY}, remote_id, fingerprint FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_TWICE: Final = "SELECT remote_id FROM links WHERE sync = ? GROUP BY remote_id HAVING count(*) > 1"
 _GET_HOLDS: Final = f"SELECT {SUMMED_HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 _GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
@@ -87,6 +89,21 @@ class SyncLedger(NotesOfSync):
         """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
             return tuple(links_of(connection.rows(_GET_LINKS, (self.name,))))
+
+    @reading
+    def fingerprints(self, connection: Connection, ids: Collection[int] = ()) -> Fingerprints:
+        """Return the fingerprints of all links; those to one of the events `ids`, too, are to be looked at in full."""
+        apart = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
+        looked_at = {number for (number,) in connection.execute(_GET_TWICE, (self.name,))}.union(ids)
+        found: dict[Key, str] = {}
+        places: dict[tuple[str, int], Place] = {}
+        with collector.resting():
+            for uid, kind, owner, piece, remote_id, fingerprint in connection.rows(_GET_FINGERPRINTS, (self.name,)):
+                place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
+                found[key := Key(uid=uid, place=place, piece=piece)] = fingerprint
+                if remote_id in looked_at:
+                    apart.add(key)
+        return Fingerprints(by_key=found, apart=frozenset(apart))
 
     @reading
     def absent(self, connection: Connection) -> tuple[Link, ...]:

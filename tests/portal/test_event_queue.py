@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.line.wire import Refused
 from syncd.portal.oauth.event_queue import CALENDAR_EVENTS, AnotherSyncdError, Hint, bind, claim, hints_in
 from syncd.portal.oauth.grants import (

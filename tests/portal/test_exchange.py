@@ -453,4 +453,4 @@ def test_a_request_that_left_before_a_refusal_does_not_end_the_wait_after_it() -
     refused = Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True)
     exchange.answered(first.ticket, 2.0, Answer(replies=(refused,) * len(first.jobs)))
     exchange.answered(second.ticket, 3.0, all_done(second, 3.0))
-    assert not pace.fits(UPDATE, 3.0, 0.1)
+    assert not pace.operating.fits(UPDATE, pace.clock.at(3.0), 0.1)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from syncd.portal.limits.minutes import COUNTED_FROM_S
-from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.minutes import COUNTED_FROM_S, Call
+from syncd.portal.limits.operating import OperatingBudget
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "operating.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]

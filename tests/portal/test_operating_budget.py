@@ -10,7 +10,8 @@ import math
 import pytest
 
 from syncd.model.json_values import Json
-from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.minutes import Call
+from syncd.portal.limits.operating import OperatingBudget
 
 ADD = "calendar.event.add"
 UPDATE = "calendar.event.update"

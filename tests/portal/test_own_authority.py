@@ -15,7 +15,7 @@ from syncd.config import load_config
 from syncd.config.certificates import make_context
 from syncd.config.config_values import TlsFiles
 from syncd.errors import ConfigError
-from syncd.portal.line.answers import portal_error
+from syncd.portal.line.remedies import portal_error
 from syncd.portal.line.transport import AiohttpTransport, TransportFault, Webhook
 from syncd.portal.line.wire import Unknown
 from tests.config.conftest import Write, write

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.config.config_values import BATCH_SECONDS
-from syncd.portal.limits.costs import CostModel, LaneControl, measured
+from syncd.portal.limits.costs import CostModel, LaneControl, ServerClock, measured
 from syncd.portal.limits.forecast import forecast
-from syncd.portal.limits.minutes import Counter
-from syncd.portal.limits.operating import Call, OperatingBudget
-from syncd.portal.limits.pace import ENVELOPE, Executed, Limits, Pace, ServerClock
+from syncd.portal.limits.minutes import Call, Counter
+from syncd.portal.limits.operating import OperatingBudget
+from syncd.portal.limits.pace import ENVELOPE, Executed, Limits, Pace
 from syncd.portal.line.wire import CallTime, Done
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError
 from syncd.portal.client import CommandRefusedError
-from syncd.portal.line.answers import unread
+from syncd.portal.line.remedies import unread
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of

@@ -12,8 +12,8 @@ from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
 from syncd.portal.line import remedies
-from syncd.portal.line.answers import CommandRefusedError, RawAnswer, portal_error, read_batch, read_single
-from syncd.portal.line.remedies import meaning_of, remedy_of, said_of
+from syncd.portal.line.answers import RawAnswer, read_batch, read_single
+from syncd.portal.line.remedies import CommandRefusedError, meaning_of, portal_error, remedy_of, said_of
 from syncd.portal.line.wire import Command, Refused, Unknown
 from tests.portal.fake import FakePortal
 from tests.portal.test_push import portal_of

@@ -12,7 +12,7 @@ from syncd.lang.saying import Saying, restored, say, say_count, stored
 from syncd.model.guard import Guard, Threshold
 from syncd.model.item import Change, Key, Link, Place
 from syncd.model.plan import Plan
-from syncd.portal.line.answers import portal_error
+from syncd.portal.line.remedies import portal_error
 from syncd.portal.line.wire import Refused
 from syncd.portal.people.directory import Caller, Directory, User
 from syncd.web.sayings import phrase, shown

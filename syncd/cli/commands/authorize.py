@@ -21,8 +21,8 @@ from syncd.errors import (
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import rows_of
 from syncd.portal.line.remedies import application_remedy
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import (
     CODE_LASTS_S,

@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 
 from syncd.lang.saying import say, say_count
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
-from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
+from syncd.portal.limits.pace import ENVELOPE, Batch, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
-from syncd.portal.line.shapes import fault_in
 from syncd.portal.line.wire import (
     DEPENDENCY,
     NOT_SENT,
@@ -54,9 +53,6 @@ _REFUSED_PROBES = 6
 PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
 
-MAX_BATCH_BYTES = 1_000_000
-"""Far below what any server takes as a request's body."""
-
 _LONGEST_HASTY_WAIT_S = 5.0
 """A caller that only checks whether the portal works is told of a longer wait, and does not wait."""
 
@@ -66,57 +62,6 @@ _RESENDING = say("a pause before sending again")
 _STOPPED = say("stopped before it was sent again")
 
 Settled = tuple[tuple[Job, Reply], ...]
-
-
-class Batch:
-    """A batch that is being filled. It takes jobs as long as count, bytes, seconds and operating time allow.
-
-    `left` are the waiting jobs by method, `fair_s` its share of them.
-    """
-
-    def __init__(self, pace: Pace, now: float, size: int, *, left: Counter[str], fair_s: float = math.inf) -> None:
-        self.chosen: list[Waiting] = []
-        self.full = False
-        self._pace = pace
-        self._now = now
-        self._size = size
-        self._most_s = pace.longest_s
-        self._fair_s = fair_s
-        self._left = left
-        self._most: dict[str, int] = {}
-        self._bytes = 0
-        self._seconds = 0.0
-        self._costs: dict[str, float] = {}
-        self._counts: Counter[str] = Counter()
-
-    def takes(self, waiting: Waiting) -> bool:
-        """Take the job if there is room for it. Once `full` is True there is none for any other job either."""
-        method, pace = waiting.method, self._pace
-        cost = pace.costs.expected(method)
-        size = len(waiting.text or "")
-        if method not in self._most:
-            self._most[method] = pace.most(method, self._now, self._left)
-        if self._counts[method] >= self._most[method] or (not self.chosen and pace.crowded(cost)):
-            return False
-        # The first job is taken however long it is: alone it cannot get any shorter.
-        if self.chosen and (
-            self._seconds + cost > self._most_s
-            or self._seconds + cost / 2 > self._fair_s
-            or self._bytes + size > MAX_BATCH_BYTES
-        ):
-            return False
-        more = cost if self._counts[method] else pace.least_s(method, self._left)
-        fits = pace.fits(method, self._now, self._costs.get(method, 0.0) + more)
-        probe = not fits and not self._counts[method] and pace.may_probe(method, self._now)
-        if not (fits or probe) or not pace.envelope_fits(self._now, self._seconds + cost):
-            return False
-        self.chosen.append(waiting)
-        self._bytes += size
-        self._seconds += cost
-        self._costs[method] = self._costs.get(method, 0.0) + cost
-        self._counts[method] += 1
-        self.full = len(self.chosen) >= self._size
-        return True
 
 
 @dataclass(slots=True)
@@ -211,17 +156,19 @@ class Exchange:
         if pause is not None and now < pause:
             return Wait(until=pause, why=_AFTER_A_FAULT)
         self._queue.wake(now)
+        left = self._queue.counts()
+        if not left.total():  # all that is open is in flight
+            return Wait(until=None, why="answers")
         # Neither kind may starve the other: single calls have a turn after every few batches.
         single_first = self._batches_in_a_row >= _SINGLE_EVERY
         for single in (single_first, not single_first):
-            chosen = self._pick_single(now) if single else self._pick_batch(now)
+            chosen = self._pick_single(now, left) if single else self._pick_batch(now, left)
             if chosen:
                 self._batches_in_a_row = 0 if single else self._batches_in_a_row + 1
                 return self._launch(chosen, now, single=single)
-        if self._hopeless():
-            return Idle(stopped=self.stopped)
-        wait = self._wait(now)
-        return Idle(stopped=self.stopped) if self._hasty and self._too_long(wait, now) else wait
+        wait = self._wait(now, left)
+        over = self._hopeless() or (self._hasty and self._too_long(wait, now))
+        return Idle(stopped=self.stopped) if over else wait
 
     def departed(self, ticket: int, now: float) -> None:
         """Note that the request leaves now, after its wait for the gate and the journal."""
@@ -251,7 +198,17 @@ class Exchange:
                 self._queue.put_back(flight.waiting, sent=True)
                 return ()
             case _:
-                self._learn(flight, answer, now)
+                self._faults = self._refusals = 0
+                jobs = zip(send.jobs, answer.replies, strict=True)
+                self._pace.answered(
+                    [Executed(method=job.command.budget_key, reply=reply) for job, reply in jobs],
+                    time=answer.time,
+                    batched=not send.single,
+                    sent_at=flight.sent_at,
+                    now=now,
+                    alone=flight.alone,
+                    costs=send.costs,
+                )
         return self._decide(flight, answer, now)
 
     def drop(self, ticket: int, now: float, *, departed: bool) -> None:
@@ -279,30 +236,34 @@ class Exchange:
             settled += self._settle(waiting.job, self._given_up(waiting, refused))
         return tuple(settled)
 
-    def _pick_single(self, now: float) -> Sequence[Waiting]:
-        for waiting in self._queue.singles():
-            method = waiting.method
-            cost = self._pace.costs.expected(method)
-            if self._pace.crowded(cost) or not self._pace.most(method, now, self._queue.counts()):
-                continue
-            if self._pace.fits(method, now, cost) or self._pace.may_probe(method, now):
+    def _pick_single(self, now: float, left: Counter[str]) -> Sequence[Waiting]:
+        closed: set[str] = set()
+        while (waiting := self._queue.first(single=True, without=closed)) is not None:
+            ration = self._pace.ration(waiting.method, now, left)
+            if (
+                not self._pace.crowded(ration.cost_s)
+                and ration.most
+                and (ration.cost_s <= ration.room_s or self._pace.may_probe(waiting.method, now))
+            ):
                 self._queue.take(waiting)
                 return (waiting,)
+            closed.add(waiting.method)
         return ()
 
-    def _pick_batch(self, now: float) -> Sequence[Waiting]:
-        if lonely := self._pick_suspects(now):
+    def _pick_batch(self, now: float, left: Counter[str]) -> Sequence[Waiting]:
+        if self._queue.suspects and (lonely := self._pick_suspects(now, left)):
             return lonely
-        left = self._queue.counts()
-        batch = Batch(self._pace, now, self._batch_size, left=left, fair_s=self._fair_s(now, left))
+        batch = Batch(pace=self._pace, now=now, size=self._batch_size, left=left, fair_s=self._fair_s(now, left))
+        chosen: list[Waiting] = []
         closed: set[str] = set()
-        while not batch.full and (waiting := self._queue.first(without=closed)) is not None:
-            if batch.takes(waiting):
+        while not batch.full and (waiting := self._queue.first(single=False, without=closed)) is not None:
+            if batch.takes(waiting.method, len(waiting.text or "")):
                 self._queue.take(waiting)
+                chosen.append(waiting)
             else:
                 # Methods have budgets of their own: when adds must wait, updates and deletes go on.
                 closed.add(waiting.method)
-        return batch.chosen
+        return chosen
 
     def _fair_s(self, now: float, left: Counter[str]) -> float:
         """Return how long one of the last batches should take, so that all lanes end at the same time.
@@ -319,16 +280,18 @@ class Exchange:
         share_s = max(_SHORTEST_SHARE_S, ends_s / max(1, math.ceil(ends_s / max(full_s, _SHORTEST_SHARE_S))))
         return math.inf if left_s - share_s < _CRUMB_S else share_s
 
-    def _pick_suspects(self, now: float) -> Sequence[Waiting]:
+    def _pick_suspects(self, now: float, left: Counter[str]) -> Sequence[Waiting]:
         """Pick jobs that a lost request left in doubt: a small group, or one that was lost more than once."""
-        batch = Batch(self._pace, now, min(_SUSPECTS, self._batch_size), left=self._queue.counts())
-        for waiting in self._queue.suspects():
-            if (waiting.lonely and batch.chosen) or batch.full or not batch.takes(waiting):
+        batch = Batch(pace=self._pace, now=now, size=min(_SUSPECTS, self._batch_size), left=left)
+        chosen: list[Waiting] = []
+        for waiting in sorted(self._queue.suspects):
+            if (waiting.lonely and chosen) or batch.full or not batch.takes(waiting.method, len(waiting.text or "")):
                 continue
             self._queue.take(waiting)
+            chosen.append(waiting)
             if waiting.lonely:
                 break
-        return batch.chosen
+        return chosen
 
     def _launch(self, chosen: Sequence[Waiting], now: float, *, single: bool) -> Send:
         costs: dict[str, float] = {}
@@ -344,6 +307,7 @@ class Exchange:
             texts=tuple(waiting.text for waiting in chosen if waiting.text is not None),
             costs=costs,
             expected_s=sum(costs.values()),
+            reading=self._reading,
         )
         alone = not self._pace.lanes.in_flight
         if not alone:
@@ -377,10 +341,9 @@ class Exchange:
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
-    def _wait(self, now: float) -> Wait:
+    def _wait(self, now: float, left: Counter[str]) -> Wait:
         """Return until when nothing can be sent, and why."""
         times: list[tuple[float, str, str | None]] = []
-        left = self._queue.counts()
         for method, single in self._queue.methods():
             if self._pace.untried(method):
                 continue
@@ -401,19 +364,17 @@ class Exchange:
     def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
         """Settle each job of a request by its reply, or put it back to be sent again; `Refused.reach` says which."""
         settled: list[tuple[Job, Reply]] = []
-        back: list[Waiting] = []
         blocked: set[str] = set()
-        faults = answer.faults if answer.faults is not None else self.faults_in(flight.send, answer)
-        for waiting, said, fault in zip(flight.waiting, answer.replies, faults, strict=True):
-            reply = self._judged(waiting.job, said, fault)
+        for waiting, said in zip(flight.waiting, answer.replies, strict=True):
+            reply = self._judged(waiting.job, said)
             match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
                     if reply.reach == "method":
                         blocked.add(waiting.method)
-                    back.append(waiting)
+                    self._queue.put_back((waiting,), sent=True)
                 case Refused(code="ERROR_BATCH_LENGTH_EXCEEDED") if len(answer.replies) > 1:
                     self._batch_size = min(self._batch_size, max(1, len(answer.replies) // 2))
-                    back.append(waiting)
+                    self._queue.put_back((waiting,), sent=True)
                 case Refused(reach="method"):
                     self._lacking[waiting.method] = reply
                     settled += self._settle(waiting.job, reply)
@@ -432,8 +393,9 @@ class Exchange:
         self._met |= blocked
         for method in sorted(blocked):
             self._pace.blocked(method, batched=not flight.send.single, now=now)
-        self._queue.put_back(back, sent=True)
-        return (*settled, *self._refuse_lacking())
+        if self._lacking:
+            settled += self._refuse_lacking()
+        return tuple(settled)
 
     def _refuse_lacking(self) -> Settled:
         """Settle every waiting job whose method the portal refuses for good: the answer would always be the same."""
@@ -447,19 +409,6 @@ class Exchange:
         """Return what is known of a job that is not sent (again): one that was lost before may have been executed."""
         return reply if waiting.doubt is None else Unknown(reason=waiting.doubt, ended=waiting.ended)
 
-    def _learn(self, flight: _Flight, answer: Answer, now: float) -> None:
-        self._faults = self._refusals = 0
-        jobs = zip(flight.send.jobs, answer.replies, strict=True)
-        self._pace.answered(
-            [Executed(method=job.command.budget_key, reply=reply) for job, reply in jobs],
-            time=answer.time,
-            batched=not flight.send.single,
-            sent_at=flight.sent_at,
-            now=now,
-            alone=flight.alone,
-            costs=flight.send.costs,
-        )
-
     def _fault(self, why: Unknown, flight: _Flight, now: float) -> None:
         # Requests that were in flight together are one trial of the portal's patience.
         if flight.sent_at >= self._fault_at:
@@ -468,31 +417,19 @@ class Exchange:
         if (self._faults >= self._patience or (why.code and self._reading)) and self.stopped is None:
             self.stopped = why
 
-    def faults_in(self, send: Send, answer: Answer) -> tuple[str | None, ...]:
-        """Return what is wrong with the shape of each reading in the answer to `send`; changes nothing."""
-        if not self._reading:
-            return (None,) * len(answer.replies)
-        pairs = zip(send.jobs, answer.replies, strict=True)
-        return tuple(
-            fault_in(job.command.method, reply.result) if isinstance(reply, Done) else None for job, reply in pairs
-        )
-
-    def _judged(self, job: Job, reply: Reply, fault: str | None) -> Reply:
+    def _judged(self, job: Job, reply: Reply) -> Reply:
         """Return what an answer is taken for: the one place that judges whether it is believed.
 
-        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none: `fault` is
-        what is wrong with its shape.
+        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none.
         """
         if not isinstance(reply, Done):
             return reply
-        if self._reading:
-            fault = fault or reply.doubt
-            if not fault:
-                return reply
-            return Unknown(reason=say("{method}: {fault}", method=job.command.method, fault=fault), ended=True)
-        if believed(job.command, reply):
+        if not self._reading:
+            done = believed(job.command, reply)
+            return reply if done else Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+        if not reply.doubt:
             return reply
-        return Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+        return Unknown(reason=say("{method}: {fault}", method=job.command.method, fault=reply.doubt), ended=True)
 
     def _settle(self, job: Job, reply: Reply) -> Settled:
         """Settle a job, and with it those that wait for it if it was not done."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncd.portal.line.wire import Command, Refused, Unknown
 
@@ -33,10 +33,9 @@ class Job:
 class Waiting:
     """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
 
-    `method` is the lower-case name under which the portal counts it (`Command.budget_key`).
-
-    `sent` is True once it has gone out, `losses` counts the times its fate was unknown then, and `doubt` is the reason
-    of the last one. `ended` is False while one of those requests may still be at work.
+    A `suspect` is kept out of ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its
+    fate was unknown then, and `doubt` is the reason of the last one. `ended` is False while one of those requests may
+    still be at work.
     """
 
     seq: int
@@ -44,6 +43,7 @@ class Waiting:
     text: str | None
     single: bool
     method: str
+    suspect: bool
     sent: bool = False
     losses: int = 0
     doubt: str | None = None
@@ -58,17 +58,12 @@ class Waiting:
         """Whether the job goes in a batch of one, because it may be what spoils a batch."""
         return self.job.careful or self.losses > 1
 
-    @property
-    def suspect(self) -> bool:
-        """Whether the job is kept out of ordinary batches."""
-        return not self.single and (self.job.careful or self.losses > 0)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """Send these jobs in one request. `keys` and `texts` are those of a batch; a single call has none.
 
-    `costs` are the expected seconds by method, `expected_s` their sum.
+    `costs` are the expected seconds by method, `expected_s` their sum. With `reading` the shape of each result counts.
     """
 
     ticket: int
@@ -78,6 +73,7 @@ class Send:
     texts: tuple[str, ...] = ()
     costs: Mapping[str, float]
     expected_s: float
+    reading: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,21 +95,29 @@ class Idle:
     stopped: Refused | Unknown | None = None
 
 
+@dataclass(slots=True)
 class Queue:
     """Waiting jobs by method and kind; within each, in the order they were offered."""
 
-    def __init__(self) -> None:
-        self._ready: dict[tuple[str, bool], list[Waiting]] = {}
-        self._suspects: list[Waiting] = []
-        self._resends: list[tuple[float, Waiting]] = []
-        self._held: dict[int, tuple[Waiting, set[int]]] = {}
-        self._followers: dict[int, list[int]] = {}
-        self._seq = 0
+    _ready: dict[tuple[str, bool], list[Waiting]] = field(default_factory=dict)
+    suspects: list[Waiting] = field(default_factory=list)
+    """The jobs kept out of ordinary batches, in no order."""
+    _resends: list[tuple[float, Waiting]] = field(default_factory=list)
+    _held: dict[int, tuple[Waiting, set[int]]] = field(default_factory=dict)
+    _followers: dict[int, list[int]] = field(default_factory=dict)
+    _seq: int = 0
 
     def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
         """Put a new job at the end; it is held until `release` was called for every job in `behind`."""
         self._seq += 1
-        waiting = Waiting(seq=self._seq, job=job, text=text, single=text is None, method=job.command.budget_key)
+        waiting = Waiting(
+            seq=self._seq,
+            job=job,
+            text=text,
+            single=text is None,
+            method=job.command.budget_key,
+            suspect=job.careful and text is not None,
+        )
         if not behind:
             self._push(waiting)
             return
@@ -147,6 +151,7 @@ class Queue:
         waiting.sent, waiting.doubt = True, doubt.reason
         waiting.ended = waiting.ended and doubt.ended
         waiting.losses += 1
+        waiting.suspect = not waiting.single
         heapq.heappush(self._resends, (at, waiting))
 
     def wake(self, now: float) -> None:
@@ -158,23 +163,15 @@ class Queue:
         """Return when the next pause of a job is over, None if there is none."""
         return self._resends[0][0] if self._resends else None
 
-    def first(self, *, without: Collection[str]) -> Waiting | None:
-        """Return the oldest job for an ordinary batch, leaving out some methods."""
-        heads = [h[0] for (method, single), h in self._ready.items() if h and not single and method not in without]
+    def first(self, *, single: bool, without: Collection[str]) -> Waiting | None:
+        """Return the oldest job for a call of its own or for an ordinary batch, leaving out some methods."""
+        heads = [h[0] for (method, alone), h in self._ready.items() if h and alone is single and method not in without]
         return min(heads, default=None)
 
-    def singles(self) -> tuple[Waiting, ...]:
-        """Return the oldest single job of every method, oldest first."""
-        return tuple(sorted(heap[0] for (_, single), heap in self._ready.items() if heap and single))
-
-    def suspects(self) -> tuple[Waiting, ...]:
-        """Return the jobs kept out of ordinary batches, oldest first."""
-        return tuple(sorted(self._suspects))
-
     def take(self, waiting: Waiting) -> None:
-        """Take out a job that `first`, `singles` or `suspects` returned."""
+        """Take out a suspect, or a job that `first` returned."""
         if waiting.suspect:
-            self._suspects.remove(waiting)
+            self.suspects.remove(waiting)
         else:
             taken = heapq.heappop(self._ready[(waiting.method, waiting.single)])
             if taken is not waiting:
@@ -183,21 +180,21 @@ class Queue:
     def methods(self) -> tuple[tuple[str, bool], ...]:
         """Return (method, single) of the jobs that are ready, sorted."""
         ready = {key for key, heap in self._ready.items() if heap}
-        return tuple(sorted(ready | {(waiting.method, False) for waiting in self._suspects}))
+        return tuple(sorted(ready | {(waiting.method, False) for waiting in self.suspects}))
 
     def counts(self) -> Counter[str]:
         """Return the number of waiting jobs by method."""
         counts = Counter({method: 0 for method, _ in self._ready})
         for (method, _), heap in self._ready.items():
             counts[method] += len(heap)
-        others = [*self._suspects, *(w for _, w in self._resends), *(w for w, _ in self._held.values())]
+        others = [*self.suspects, *(w for _, w in self._resends), *(w for w, _ in self._held.values())]
         counts.update(waiting.method for waiting in others)
         return counts
 
     def take_sent(self) -> tuple[Waiting, ...]:
         """Take out all jobs that have gone out before, oldest first."""
-        taken = [waiting for waiting in self._suspects if waiting.sent] + [waiting for _, waiting in self._resends]
-        self._suspects = [waiting for waiting in self._suspects if not waiting.sent]
+        taken = [waiting for waiting in self.suspects if waiting.sent] + [waiting for _, waiting in self._resends]
+        self.suspects = [waiting for waiting in self.suspects if not waiting.sent]
         self._resends = []
         for key, heap in self._ready.items():
             if any(waiting.sent for waiting in heap):
@@ -209,10 +206,10 @@ class Queue:
     def take_method(self, method: str) -> tuple[Waiting, ...]:
         """Take out every job of the method, whatever it waits for, oldest first."""
         taken = [*self._ready.pop((method, False), ()), *self._ready.pop((method, True), ())]
-        taken += [waiting for waiting in self._suspects if waiting.method == method]
+        taken += [waiting for waiting in self.suspects if waiting.method == method]
         taken += [waiting for _, waiting in self._resends if waiting.method == method]
         taken += [waiting for waiting, _ in self._held.values() if waiting.method == method]
-        self._suspects = [waiting for waiting in self._suspects if waiting.method != method]
+        self.suspects = [waiting for waiting in self.suspects if waiting.method != method]
         # A sorted list is a heap.
         self._resends = sorted(one for one in self._resends if one[1].method != method)
         self._held = {number: one for number, one in self._held.items() if one[0].method != method}
@@ -220,6 +217,6 @@ class Queue:
 
     def _push(self, waiting: Waiting) -> None:
         if waiting.suspect:
-            self._suspects.append(waiting)
+            self.suspects.append(waiting)
         else:
             heapq.heappush(self._ready.setdefault((waiting.method, waiting.single), []), waiting)

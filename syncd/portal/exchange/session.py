@@ -6,16 +6,19 @@ All waiting happens here. Before a batch leaves, its intents are durable; once a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
 from typing import Protocol
 
 import structlog
 
-from syncd import events
+from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import LostLeaseError
 from syncd.portal.exchange.exchange import Exchange
@@ -49,9 +52,8 @@ class Journal(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Traffic:
-    """What sessions have sent and waited so far, for progress, reports and metrics; `above` counts it as well."""
+    """What sessions have sent and waited so far, for progress, reports and metrics."""
 
-    above: Traffic | None = None
     requests: int = 0
     commands: int = 0
     refused_rate: int = 0
@@ -59,51 +61,49 @@ class Traffic:
     waiting: tuple[str, float | None] | None = None
     pushes: list[tuple[Exchange, int]] = field(default_factory=list)
 
-    def chain(self) -> tuple[Traffic, ...]:
-        """Return this traffic and those above it."""
-        return (self,) if self.above is None else (self, *self.above.chain())
 
-    def add(self, *, requests: int = 0, commands: int = 0, refused_rate: int = 0, waited_s: float = 0.0) -> None:
-        """Count something here and above."""
-        for one in self.chain():
-            one.requests += requests
-            one.commands += commands
-            one.refused_rate += refused_rate
-            one.waited_s += waited_s
+@dataclass(slots=True, kw_only=True)
+class Landing:
+    """The way in of one answer: `at` is when its last byte came, and a large one has a `turn` to be read and taken in.
+
+    As values an answer takes ten times its bytes, and portals answer faster than listings are made small. So only one
+    large answer is taken in at a time; the others wait as bytes. The collector of garbage rests meanwhile: answers make
+    no circles, and a full round would keep everybody waiting for as long as it takes to look through them.
+    """
+
+    clock: Clock
+    turn: asyncio.Lock
+    at: float | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+    _large: bool = False
+
+    async def came(self, size: int) -> None:
+        """Note that an answer of that many bytes has come, and wait for its turn; it has that until `end`."""
+        self.at = self.clock.monotonic()
+        if size >= _LARGE_BYTES and not self._large:
+            await self.turn.acquire()
+            self._large = True
+            self._held.callback(self.turn.release)
+            self._held.enter_context(collector.resting())
+
+    def end(self) -> None:
+        """Note that the answer has been taken in, or is given up."""
+        self._held.close()
 
 
 class Line:
-    """Sends one request through the gate and reads its answer."""
+    """Sends one request, which has passed the `gate`, and reads its answer; `turn` is that of large answers."""
 
     def __init__(self, transport: Transport, credential: Credential, gate: RequestGate, timeout_s: float) -> None:
         self.gate = gate
+        self.turn = asyncio.Lock()
         self._transport = transport
         self._credential = credential
-        self._renewing = credential if isinstance(credential, Renewing) else None
         self._timeout_s = timeout_s
 
-    async def ask(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
-        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised.
-
-        `look` tells what is wrong with the shape of each reply. A credential that has expired is renewed, and the
-        request sent again: the portal has refused it before any command ran. Raises StateError if the new one cannot be
-        written down.
-        """
-        if self._renewing is None:
-            return await self._asked(send, look)
-        if (missing := await self._renewing.ready()) is not None:
-            return Answer(replies=(missing,) * len(send.jobs), whole=missing)
-        used = self._renewing.token
-        answer = await self._asked(send, look)
-        if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
-            return answer
-        if (refused := await self._renewing.renew(used)) is not None:
-            return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)
-        await self.gate.acquire()
-        return await self._asked(send, look)
-
-    async def _asked(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
-        authorization = self._credential.parameters()
+    async def ask(self, send: Send, landing: Landing) -> Answer:
+        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
+        authorization = self._credential.parameters
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
         else:
@@ -116,11 +116,9 @@ class Line:
                 failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
             lost = Answer(replies=(failure,) * len(send.jobs), whole=failure)
             return scrubbed(lost, self._credential.scrub)
-
-        def read() -> Answer:
-            answer = read_single(raw) if send.single else read_batch(raw, send.keys)
-            return replace(answer, faults=look(send, answer), status=raw.status)
-
+        reading = [job.command.method for job in send.jobs] if send.reading else None
+        read = partial(read_single, raw, reading) if send.single else partial(read_batch, raw, send.keys, reading)
+        await landing.came(len(raw.body))
         # A listing of a thousand events takes longer to read than other syncs and the page should wait.
         answer = read() if len(raw.body) < _LARGE_BYTES else await asyncio.to_thread(read)
         if any(isinstance(reply, Refused) and reply.reach == "rate" for reply in answer.replies):
@@ -128,6 +126,38 @@ class Line:
         else:
             self.gate.answered()
         return scrubbed(answer, self._credential.scrub)
+
+
+class RenewingLine(Line):
+    """A line whose credential expires. Then it is renewed, and the request sent again.
+
+    The portal has refused it before any command ran.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        credential: Credential,
+        gate: RequestGate,
+        timeout_s: float,
+        *,
+        renewing: Renewing,
+    ) -> None:
+        super().__init__(transport, credential, gate, timeout_s)
+        self._renewing = renewing
+
+    async def ask(self, send: Send, landing: Landing) -> Answer:
+        """Send the jobs and return the answer; raises StateError if a new credential cannot be written down."""
+        if (missing := await self._renewing.ready()) is not None:
+            return Answer(replies=(missing,) * len(send.jobs), whole=missing)
+        used = self._renewing.token
+        answer = await super().ask(send, landing)
+        if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
+            return answer
+        if (refused := await self._renewing.renew(used)) is not None:
+            return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)
+        await self.gate.acquire()
+        return await super().ask(send, landing)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,21 +187,22 @@ class Channel:
         self.bell = asyncio.Event()
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Session:
-    """Drives one exchange to its end. `counts` tells how many final replies there are of each type."""
+    """Drives one exchange to its end. `counts` tells how many final replies there are of each type.
 
-    def __init__(
-        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal, stop: asyncio.Event
-    ) -> None:
-        self.counts: Counter[type[Reply]] = Counter()
-        self.traffic = Traffic(above=traffic)
-        self._exchange = exchange
-        self._channel = channel
-        self._clock = channel.clock
-        self._journal = journal
-        self._stop = stop
-        self._failure: BaseException | None = None
-        self._flights: set[asyncio.Task[None]] = set()
+    What is sent and waited counts in `traffic` and in those `above` it.
+    """
+
+    exchange: Exchange
+    channel: Channel
+    journal: Journal
+    stop: asyncio.Event
+    above: tuple[Traffic, ...]
+    traffic: Traffic = field(default_factory=Traffic)
+    counts: Counter[type[Reply]] = field(default_factory=Counter)
+    _failure: BaseException | None = None
+    _flights: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Send until nothing is left, or the stop is set; then settle what is still in flight.
@@ -179,19 +210,17 @@ class Session:
         Raises what the journal raised, and LostLeaseError. On cancellation, and without a lease, the requests in flight
         are given up, their jobs unsettled.
         """
-        turns = self._channel.turns
+        turns = self.channel.turns
         turns.insert(0, self)
         watch = asyncio.create_task(self._ring_on_stop())
         try:
             while not self._halted():
                 # Taken before deciding: an answer that comes in between must not be missed.
-                bell = self._channel.bell
-                now = self._clock.monotonic()
+                bell = self.channel.bell
+                now = self.channel.clock.monotonic()
                 for other in turns[: turns.index(self)]:
                     other.take_turn(now)
-                match decision := self._exchange.next(now):
-                    case Send():
-                        self._fly(decision)
+                match decision := self.take_turn(now):
                     case Wait():
                         await self._pass_time(decision, bell)
                     case Idle():
@@ -206,29 +235,29 @@ class Session:
             await asyncio.gather(watch, *self._flights, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        await self.record(self._exchange.give_back())
+        if self.exchange.remaining:
+            await self.record(self.exchange.give_back())
 
-    def take_turn(self, now: float) -> None:
-        """Send one request, if this session has one and may send it at monotonic time `now`."""
-        if not self._halted() and isinstance(send := self._exchange.next(now), Send):
-            self._fly(send)
+    def take_turn(self, now: float) -> Send | Wait | Idle:
+        """Send one request, if this session has one and may send it at monotonic time `now`; return the decision."""
+        decision = Idle() if self._halted() else self.exchange.next(now)
+        if isinstance(decision, Send):
+            turns = self.channel.turns
+            turns.remove(self)
+            turns.append(self)
+            flight = asyncio.create_task(self._flight(decision))
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+        return decision
 
     async def record(self, settled: Sequence[tuple[Job, Reply]]) -> None:
         """Hand final replies to the journal."""
         if settled:
-            await self._journal.settle(settled)
+            await self.journal.settle(settled)
             self.counts.update(type(reply) for _, reply in settled)
 
     def _halted(self) -> bool:
-        return self._failure is not None or self._stop.is_set()
-
-    def _fly(self, send: Send) -> None:
-        turns = self._channel.turns
-        turns.remove(self)
-        turns.append(self)
-        flight = asyncio.create_task(self._flight(send))
-        self._flights.add(flight)
-        flight.add_done_callback(self._landed)
+        return self._failure is not None or self.stop.is_set()
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
@@ -238,33 +267,42 @@ class Session:
             if isinstance(error, LostLeaseError):  # what the others would be answered can be written down by nobody
                 for other in self._flights:
                     other.cancel()
-        self._channel.ring()
+        self.channel.ring()
 
     async def _flight(self, send: Send) -> None:
-        departed = False
+        clock, departed = self.channel.clock, False
+        landing = Landing(clock=clock, turn=self.channel.line.turn)
         try:
-            waited_from = self._clock.monotonic()
-            await self._channel.line.gate.acquire()
+            waited_from = clock.monotonic()
+            await self.channel.line.gate.acquire()
             if self._halted():
                 return
-            self._channel.check()
+            self.channel.check()
             # After the gate: an intent is written only for a request that really leaves.
-            await self._journal.intend(send.jobs)
-            self._channel.check()  # again, for the disk or the database may have taken long, or the machine slept
-            sent_at = self._clock.monotonic()
-            self._exchange.departed(send.ticket, sent_at)
+            await self.journal.intend(send.jobs)
+            self.channel.check()  # again, for the disk or the database may have taken long, or the machine slept
+            sent_at = clock.monotonic()
+            self.exchange.departed(send.ticket, sent_at)
             departed = True
-            self.traffic.add(requests=1, commands=len(send.jobs), waited_s=sent_at - waited_from)
+            for traffic in (self.traffic, *self.above):
+                traffic.requests += 1
+                traffic.commands += len(send.jobs)
+                traffic.waited_s += sent_at - waited_from
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            answer = await self._channel.line.ask(send, self._exchange.faults_in)
-            arrived = self._clock.monotonic()
-            settled = self._exchange.answered(send.ticket, arrived, answer)
-            self._report(send, answer, sent_at, arrived)
-            await self.record(settled)
+            await self._take_in(send, sent_at, landing)
         finally:
-            self._exchange.drop(send.ticket, self._clock.monotonic(), departed=departed)
+            landing.end()
+            self.exchange.drop(send.ticket, clock.monotonic(), departed=departed)
+
+    async def _take_in(self, send: Send, sent_at: float, landing: Landing) -> None:
+        """Wait for the answer, and hand on what it says. Apart, so that it is let go of before its turn ends."""
+        answer = await self.channel.line.ask(send, landing)
+        arrived = self.channel.clock.monotonic() if landing.at is None else landing.at
+        settled = self.exchange.answered(send.ticket, arrived, answer)
+        self._report(send, answer, sent_at, arrived)
+        await self.record(settled)
 
     def _report(self, send: Send, answer: Answer, sent_at: float, now: float) -> None:
         """Log what an answer said of the request, and of the limit of each method in it."""
@@ -276,7 +314,8 @@ class Session:
                 log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=reason)
             case Refused() as refusal:
                 if refusal.reach == "rate" and refusal.code != NOT_SENT:
-                    self.traffic.add(refused_rate=1)
+                    for traffic in (self.traffic, *self.above):
+                        traffic.refused_rate += 1
                 said = refusal.code or refusal.description
                 log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=said)
         refused = Counter(
@@ -287,12 +326,12 @@ class Session:
         for method in dict.fromkeys(job.command.budget_key for job in send.jobs):
             if refused[method]:
                 log.warning(events.LIMIT_MET, refused=refused[method], **self._used(method, now))
-            elif answer.whole is None:
+            elif answer.whole is None and log.is_enabled_for(logging.DEBUG):
                 log.debug(events.LIMIT_TOLD, **self._used(method, now))
 
     def _used(self, method: str, now: float) -> dict[str, str | float | None]:
-        used_s, limit_s, resets_at = self._channel.pace.budget(method, now)
-        wall = None if resets_at is None else self._clock.now() + resets_at - now
+        used_s, limit_s, resets_at = self.channel.pace.budget(method, now)
+        wall = None if resets_at is None else self.channel.clock.now() + resets_at - now
         return {
             "method": method,
             "used_s": round(used_s, 1),
@@ -301,20 +340,20 @@ class Session:
         }
 
     async def _ring_on_stop(self) -> None:
-        await self._stop.wait()
-        self._channel.ring()
+        await self.stop.wait()
+        self.channel.ring()
 
     async def _pass_time(self, wait: Wait, bell: asyncio.Event) -> None:
         """Wait for the moment, or for the bell: an answer of any session, or the stop."""
         if wait.until is None:
             await bell.wait()
             return
-        now = self._clock.monotonic()
-        self._tell_waiting((wait.why, self._clock.now() + wait.until - now))
-        if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
+        now = self.channel.clock.monotonic()
+        self._tell_waiting((wait.why, self.channel.clock.now() + wait.until - now))
+        if wait.until - now >= _LOGGED_WAIT_S and not self.exchange.in_flight:
             used = self._used(wait.method, now) if wait.method is not None else {}
             log.info(events.LIMIT_WAITED, why=wait.why, seconds=round(wait.until - now, 1), **used)
-        waits = [asyncio.ensure_future(bell.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
+        waits = [asyncio.ensure_future(bell.wait()), asyncio.ensure_future(self.channel.clock.sleep(wait.until - now))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -323,12 +362,14 @@ class Session:
             await asyncio.gather(*waits, return_exceptions=True)
             self._tell_waiting(None)
         # With requests in flight the time is not lost: the portal works.
-        if not self._exchange.in_flight:
-            self.traffic.add(waited_s=self._clock.monotonic() - now)
+        if not self.exchange.in_flight:
+            waited_s = self.channel.clock.monotonic() - now
+            for traffic in (self.traffic, *self.above):
+                traffic.waited_s += waited_s
 
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
-        for one in self.traffic.chain():
-            one.waiting = waiting
+        for traffic in (self.traffic, *self.above):
+            traffic.waiting = waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,8 +383,11 @@ class Question:
     texts: tuple[str, ...] = ()
 
 
-async def ask_once(channel: Channel, traffic: Traffic, question: Question) -> Answer:
-    """Send `question` and return the answer, of which each reply is as the portal gave it; raises LostLeaseError."""
+async def ask_once(channel: Channel, traffics: Sequence[Traffic], question: Question) -> Answer:
+    """Send `question` and return the answer, of which each reply is as the portal gave it; raises LostLeaseError.
+
+    It counts in all of `traffics`.
+    """
     pace, clock = channel.pace, channel.clock
     commands, single = question.commands, not question.texts
     counts = Counter(command.budget_key for command in commands)
@@ -361,12 +405,17 @@ async def ask_once(channel: Channel, traffic: Traffic, question: Question) -> An
     channel.check()
     pace.sent(costs)
     alone, sent_at = pace.lanes.in_flight == 1, clock.monotonic()
+    landing = Landing(clock=clock, turn=channel.line.turn)
     try:
-        answer = await channel.line.ask(send, lambda _send, answer: (None,) * len(answer.replies))
+        answer = await channel.line.ask(send, landing)
     except BaseException:
         pace.lost(costs, batched=not single, sent_at=sent_at, now=clock.monotonic())
         raise
-    traffic.add(requests=1, commands=len(commands))
+    finally:
+        landing.end()
+    for traffic in traffics:
+        traffic.requests += 1
+        traffic.commands += len(commands)
     _learn(channel, send, answer, sent_at=sent_at, alone=alone)
     return answer
 

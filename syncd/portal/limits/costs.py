@@ -1,4 +1,4 @@
-"""How long commands take, and how many requests may be in flight: both are learned from the answers.
+"""How long commands take, what the portal's clock shows, how many requests may be in flight: learned from answers.
 
 Pure. Costs are forgotten: only the last few dozen commands of a method count, and the slowest of them not at all, so
 that one slow command does not shrink later batches for ever.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median_high
+from datetime import datetime
+from statistics import median_high, median_low
 
 from syncd.model.json_values import Json
 from syncd.portal.line.wire import CallTime
@@ -30,6 +31,10 @@ _HOLD_AFTER_FAILURE = 3
 _HOLD = 10
 _LONGEST_HOLD = 160
 _HOLD_AFTER_REFUSAL = 30
+
+_STAMPS_KEPT = 16
+ODD_S = 300.0
+"""A stamp so far from what is usual is nonsense."""
 
 _KEPT = 64
 _AVERAGED = 500
@@ -137,6 +142,44 @@ class CostModel:
                 self.learn(method, float(seconds))
 
 
+class ServerClock:
+    """The portal's clock, learned from its stamps; `guess` is the offset before the first one.
+
+    Every stamp was made before its answer arrived here, so the largest of the recent differences is the best, and the
+    clock never runs ahead of the portal's. One that is far from most of them is nonsense, and no clock.
+    """
+
+    def __init__(self, guess: float) -> None:
+        self.offset_s = guess
+        """The portal's unix time minus the caller's monotonic time."""
+        self.known = False
+        """Whether an answer has told the portal's time."""
+        self.utc_offset_s: int | None = None
+        self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
+
+    def at(self, now: float) -> float:
+        """Return the portal's unix time at the monotonic time `now`."""
+        return now + self.offset_s
+
+    def learn(self, time: CallTime | None, now: float) -> None:
+        """Learn from the stamps of an answer that arrived at `now`."""
+        if time is None:
+            return
+        stamp = time.finish if time.finish is not None else time.start
+        if stamp is not None and stamp > 0:
+            self.known = True
+            self._differences.append(stamp - now)
+            usual = median_low(self._differences)
+            self.offset_s = max(one for one in self._differences if one - usual <= ODD_S)
+        if time.date_start is not None:
+            try:
+                zone = datetime.fromisoformat(time.date_start).utcoffset()
+            except ValueError:
+                return
+            if zone is not None:
+                self.utc_offset_s = int(zone.total_seconds())
+
+
 @dataclass(slots=True)
 class _Trial:
     """Fewer lanes for a few requests: `before` is the number of lanes, `slowdown` what they were slowed down by.
@@ -240,32 +283,34 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
     the time from the end of the command before it to its own end. Commands without a usable end, or with none before
     them, share the rest of the seconds that passed here.
     """
-    found = [stamped(time) for time in times]
+    own = [stamped(time) for time in times]
+    found = [seconds or 0.0 for seconds in own]
     blind: list[int] = []
     waiting: list[int] = []
     ended: float | None = None
     inside_s = 0.0
     for number, time in enumerate(times):
-        own = found[number]
-        if own is None:
+        if own[number] is None:
             waiting.append(number)
-        else:
-            inside_s += own
-        finish = _finish(time)
-        if finish is None:
+        inside_s += found[number]
+        finish = time.finish if time is not None else None
+        if finish is None or finish.is_integer():
             continue
         if ended is None:
             blind += waiting
         else:
             share = max(0.0, finish - ended - inside_s) / max(1, len(waiting))
-            found = [share if number in waiting else seconds for number, seconds in enumerate(found)]
+            for one in waiting:
+                found[one] = share
         waiting, ended, inside_s = [], finish, 0.0
     blind += waiting
-    left = max(0.0, elapsed_s - sum(seconds for seconds in found if seconds is not None))
-    return tuple(
-        _at_most(left / len(blind), time) if seconds is None else seconds
-        for seconds, time in zip(found, times, strict=True)
-    )
+    share = max(0.0, elapsed_s - sum(found)) / max(1, len(blind))
+    for number in blind:
+        time = times[number]
+        told = time.duration if time is not None else None
+        # The portal's own duration is never too short.
+        found[number] = share if told is None or told.is_integer() else max(0.0, min(share, told))
+    return tuple(found)
 
 
 def stamped(time: CallTime | None) -> float | None:
@@ -277,15 +322,3 @@ def stamped(time: CallTime | None) -> float | None:
     if time.duration is not None and not time.duration.is_integer():
         return time.duration
     return None
-
-
-def _finish(time: CallTime | None) -> float | None:
-    """Return when a command ended, None where its stamp is missing or a whole number."""
-    finish = time.finish if time is not None else None
-    return None if finish is None or finish.is_integer() else finish
-
-
-def _at_most(seconds: float, time: CallTime | None) -> float:
-    """Return `seconds`, but no more than the portal's own duration, which is never too short."""
-    duration = time.duration if time is not None else None
-    return seconds if duration is None or duration.is_integer() else max(0.0, min(seconds, duration))

@@ -1,9 +1,14 @@
-"""One method's operating time by the minute, as the portal keeps it (PORTAL.md 3.2). Pure; times are its unix time."""
+"""One method's operating time by the minute, as the portal keeps it, and what a request adds to it (PORTAL.md 3.2).
+
+Pure; times are the portal's unix time.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 BUCKETS = 10
 MINUTE = 60
@@ -87,3 +92,39 @@ class Counter:
 def minute_of(at: float) -> int:
     """Return the number of the wall-clock minute; the portal fixes it once per request."""
     return math.floor(at / MINUTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One executed command: the counter in its answer, and the longest it can have taken.
+
+    `precise` is True if its stamps tell that to a fraction of a second.
+    """
+
+    used_s: float | None
+    reset_at: float | None
+    seconds: float
+    precise: bool = True
+
+
+def own_seconds(calls: Sequence[Call]) -> float:
+    """Return the seconds one request booked: as measured, or less if the counter grew by less.
+
+    The growth alone is not enough: it also contains what other requests booked meanwhile.
+    """
+    spent = sum(call.seconds for call in calls)
+    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
+    first, last = calls[0], calls[-1]
+    if first.used_s is None or last.used_s is None:
+        return spent
+    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
+    return min(spent, max(0.0, last.used_s - first.used_s) + begun + late_seconds(calls))
+
+
+def late_seconds(calls: Sequence[Call]) -> float:
+    """Return the seconds of calls too short to count at once; the portal books them when the request ends."""
+    late = min(calls[0].seconds, COUNTED_FROM_S) if calls[0].seconds <= COUNTED_FROM_S else 0.0
+    for before, call in pairwise(calls):
+        if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
+            late += min(call.seconds, COUNTED_FROM_S)
+    return late

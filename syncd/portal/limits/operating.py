@@ -7,12 +7,22 @@ they do not contain yet (answers that crossed, calls below 0.1 s) is added. No m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from syncd.model.json_values import Json
-from syncd.portal.limits.minutes import BUCKETS, COUNTED_FROM_S, MINUTE, NOTHING_S, Counter, minute_of
+from syncd.portal.limits.minutes import (
+    BUCKETS,
+    COUNTED_FROM_S,
+    MINUTE,
+    NOTHING_S,
+    Call,
+    Counter,
+    late_seconds,
+    minute_of,
+    own_seconds,
+)
 from syncd.portal.limits.neighbours import Neighbours
 
 _PROBE_SHARE = 0.97
@@ -36,30 +46,43 @@ _NEAR_S = 5.0
 _LONGEST_BLOCK_S = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One executed command: the counter in its answer, and the longest it can have taken.
+@dataclass(slots=True)
+class _Account:
+    """What is known of a method's calls of one kind, batched or single.
 
-    `precise` is True if its stamps tell that to a fraction of a second.
+    `counter` is the portal's, `own` are our seconds in it, `others` what it shows beside them, None before they were
+    seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them yet.
     """
 
-    used_s: float | None
-    reset_at: float | None
-    seconds: float
-    precise: bool = True
+    counter: Counter = field(default_factory=Counter)
+    own: Counter = field(default_factory=Counter)
+    others: Neighbours | None = None
+    bookings: list[tuple[float, float]] = field(default_factory=list)
 
+    def book(self, began: float, ended: float, seconds: float) -> None:
+        """Note what a request of ours used."""
+        # Answers of requests that began earlier may still come: what counted for them must be known then.
+        self.own.forget(began - _CROSSING_S)
+        self.own.add(began, seconds)
+        self.bookings = [booking for booking in self.bookings if booking[0] > ended - _CROSSING_S]
+        self.bookings.append((ended, seconds))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Booking:
-    """The seconds one request booked, kept while answers may come that do not contain them yet."""
+    def see_others(self, first: Call, began: float, crossed: float) -> None:
+        """Learn from the first call what others had used when the request began.
 
-    key: tuple[str, bool]
-    ended: float
-    seconds: float
+        Later calls may contain what other requests of ours booked meanwhile, and may not.
+        """
+        told_at = began + first.seconds + COUNTED_FROM_S
+        if first.used_s is None or not first.precise or any(began < ended <= told_at for ended, _ in self.bookings):
+            return
+        mine = self.own.used(began) - crossed
+        counted = first.seconds if first.seconds > COUNTED_FROM_S else 0.0
+        self.others = self.others or Neighbours()
+        self.others.see(began, first.used_s - counted - mine, mine)
 
 
 class OperatingBudget:
-    """Used seconds per method for batched and single calls, reserved seconds in flight, and the limit learned.
+    """Used seconds per method, reserved seconds in flight, and the limit learned.
 
     `limit_s` is the portal's limit as configured, `share` the part of it that is ours to use.
     """
@@ -70,11 +93,9 @@ class OperatingBudget:
         self._learned: tuple[float, float] | None = None
         self.proven_s = 0.0
         """The highest sum at which a command of any method still ran."""
-        self._counters: dict[tuple[str, bool], Counter] = {}
-        self._own: dict[tuple[str, bool], Counter] = {}
-        self._others: dict[tuple[str, bool], Neighbours] = {}
-        self._reserved: dict[str, float] = {}
-        self._bookings: list[_Booking] = []
+        self._accounts: dict[str, dict[bool, _Account]] = {}
+        """By method; of its two accounts, that of batched calls is under True."""
+        self._reserved: defaultdict[str, float] = defaultdict(float)
 
     def hard_s(self, at: float) -> float:
         """Return the limit in force: the configured one, or less for a day after a 429 taught a lower one."""
@@ -84,73 +105,64 @@ class OperatingBudget:
         forgotten = min(1.0, max(0.0, (at - learned_at) / _FORGET_LESSON_S))
         return min(self._limit_s, learned_s + (self._limit_s - learned_s) * forgotten)
 
-    def soft_s(self, at: float) -> float:
-        """Return the seconds to plan with: our share of the limit."""
-        return self.hard_s(at) * self._share
-
     def methods(self) -> tuple[str, ...]:
         """Return the methods with a counter, sorted."""
-        return tuple(sorted({method for method, _ in self._counters}))
+        return tuple(sorted(self._accounts))
 
     def knows(self, method: str) -> bool:
         """Return True if the method has a counter."""
-        return (method, True) in self._counters or (method, False) in self._counters
+        return method in self._accounts
 
     def used(self, method: str, at: float) -> float:
         """Return the seconds used at `at` by the highest of the method's counters, without requests in flight."""
-        return max((counter.used(at) for counter in self._of(method)), default=0.0)
+        return max((account.counter.used(at) for account in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
         """Return the seconds that others had used at the last report; their need, where that is more."""
-        latest_s = max((seen.latest_s for (name, _), seen in self._others.items() if name == method), default=0.0)
-        return max(latest_s, self._need_s(method, at))
-
-    def _need_s(self, method: str, at: float) -> float:
-        hard_s = self.hard_s(at)
-        needs = [seen.need_s(at, hard_s) for (name, _), seen in self._others.items() if name == method]
-        return max(needs, default=0.0)
+        latest = (account.others.latest_s for account in self._of(method) if account.others is not None)
+        return max([self._need_s(method, at), *latest])
 
     def planned_s(self, method: str, at: float) -> float:
         """Return the seconds of our own to plan with, beside what others use."""
-        return self.ours_s(method, at) if self._need_s(method, at) else self.soft_s(at) - self.others_s(method, at)
-
-    def ours_s(self, method: str, at: float) -> float:
-        """Return the seconds that we may use: our share of the limit, or less where other programs need more."""
-        others_s = self._need_s(method, at)
-        return min(self.soft_s(at), self.hard_s(at) * _BESIDE_OTHERS - others_s) if others_s else self.soft_s(at)
+        ours_s, _ = self._rooms(method, at)
+        return ours_s if self._need_s(method, at) else ours_s - self.others_s(method, at)
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
         """Return the seconds of the method's highest counter by the minute they were booked in.
 
         Those of other programs (`others_s`) are left out: they are assumed to go on as before.
         """
-        counters = self._counters if not self.others_s(method, at) else self._own
-        both = [counters[key] for key in ((method, True), (method, False)) if key in counters]
+        beside_others = self.others_s(method, at) > 0
+        both = [account.own if beside_others else account.counter for account in self._of(method)]
         worst = max(both, key=lambda counter: counter.used(at), default=Counter())
         first = minute_of(at) - BUCKETS + 1
         return {minute: seconds for minute, seconds in worst.buckets.items() if minute >= first}
 
     def refusals(self, method: str) -> int:
         """Return the number of refusals of the method in a row, each after its wait."""
-        return max((counter.blocks for counter in self._of(method)), default=0)
+        return max((account.counter.blocks for account in self._of(method)), default=0)
 
     def reserved(self, method: str) -> float:
         """Return the seconds that requests in flight are expected to use."""
-        return self._reserved.get(method, 0.0)
+        return self._reserved[method]
 
-    def fits(self, method: str, at: float, cost_s: float) -> bool:
-        """Return True if commands expected to take `cost_s` may be sent at `at`, in addition to those in flight.
+    def room_s(self, method: str, at: float) -> float:
+        """Return the seconds that may be sent at `at`, in addition to those in flight.
 
-        False as long as the method waits after a 429. A single probe is allowed by `may_probe`, not here.
+        Minus infinity as long as the method waits after a 429. A single probe is allowed by `may_probe`, not here.
         """
         if self._blocked_until(method, at) is not None:
-            return False
+            return -math.inf
         ours_s, whole_s = self._rooms(method, at)
-        own = max((own.used(at) for own in self._own_of(method)), default=0.0) + self.reserved(method)
+        flying_s = self._reserved[method]
+        room_s = whole_s - self.used(method, at) - flying_s
+        own_s = max((account.own.used(at) for account in self._of(method)), default=0.0) + flying_s
         # Without others the counters alone decide: our sums are no better than the stamps.
-        if ours_s < whole_s and own > NOTHING_S and own + cost_s > ours_s + NOTHING_S:
-            return False
-        return self.used(method, at) + self.reserved(method) + cost_s <= whole_s + NOTHING_S
+        return min(room_s, ours_s - own_s) if ours_s < whole_s and own_s > NOTHING_S else room_s
+
+    def fits(self, method: str, at: float, cost_s: float) -> bool:
+        """Return True if there is room for commands expected to take `cost_s` (see `room_s`)."""
+        return cost_s <= self.room_s(method, at) + NOTHING_S
 
     def doubted_from_s(self, at: float) -> float:
         """Return the lowest limit that is believed to be the portal's, whatever is configured."""
@@ -182,7 +194,8 @@ class OperatingBudget:
             return at >= blocked_until
         if self.used(method, at) <= COUNTED_FROM_S:
             return True
-        dropped = any(c.unsure and c.reset_at is not None and c.reset_at <= at for c in self._of(method))
+        counters = [account.counter for account in self._of(method)]
+        dropped = any(c.unsure and c.reset_at is not None and c.reset_at <= at for c in counters)
         return dropped and self.used(method, at) + cost_s <= self.hard_s(at) * _PROBE_SHARE
 
     def free_at(self, method: str, at: float, cost_s: float) -> float:
@@ -192,16 +205,17 @@ class OperatingBudget:
             return max(blocked_until, at)
         ours_s, whole_s = self._rooms(method, at)
         more = self.reserved(method) + cost_s
-        fitting = max(COUNTED_FROM_S, whole_s - more)
-        whole = max((counter.free_at(at, fitting) for counter in self._of(method)), default=at)
+        counters = [account.counter for account in self._of(method)]
+        whole = max((counter.free_at(at, max(COUNTED_FROM_S, whole_s - more)) for counter in counters), default=at)
         if ours_s < whole_s:
-            whole = max([whole, *(own.free_at(at, max(0.0, ours_s - more)) for own in self._own_of(method))])
-        resets = [c.reset_at for c in self._of(method) if c.unsure and c.reset_at is not None and c.reset_at > at]
+            own = (account.own.free_at(at, max(0.0, ours_s - more)) for account in self._of(method))
+            whole = max([whole, *own])
+        resets = [c.reset_at for c in counters if c.unsure and c.reset_at is not None and c.reset_at > at]
         return min([whole, *resets])
 
     def resets_at(self, method: str, at: float) -> float | None:
         """Return when the method's oldest seconds drop: as the portal said, or else by our buckets; None if unused."""
-        live = [counter for counter in self._of(method) if counter.used(at) > 0]
+        live = [account.counter for account in self._of(method) if account.counter.used(at) > 0]
         told = [counter.reset_at for counter in live if counter.reset_at is not None and counter.reset_at > at]
         own = [drop for counter in live if (drop := counter.oldest_drops_at(at)) is not None]
         return max(told or own, default=None)
@@ -209,12 +223,12 @@ class OperatingBudget:
     def reserve(self, costs: Mapping[str, float]) -> None:
         """Reserve the expected seconds of a request that is about to be sent, by method."""
         for method, seconds in costs.items():
-            self._reserved[method] = self._reserved.get(method, 0.0) + seconds
+            self._reserved[method] += seconds
 
     def release(self, costs: Mapping[str, float]) -> None:
         """Release what `reserve` set aside, once the request has ended."""
         for method, seconds in costs.items():
-            left = self._reserved.get(method, 0.0) - seconds
+            left = self._reserved[method] - seconds
             self._reserved[method] = left if left > NOTHING_S else 0.0
 
     def observe(
@@ -236,16 +250,16 @@ class OperatingBudget:
         """
         if not calls:
             return
-        key = (method, batched)
-        counter = self._counters.setdefault(key, Counter())
-        own = _own_seconds(calls)
+        account = self._account(method, batched=batched)
+        counter = account.counter
+        own = own_seconds(calls)
         counter.add(began, own)
         last = calls[-1]
         if last.used_s is not None:
-            crossed = sum(b.seconds for b in self._bookings if b.key == key and b.ended >= began)
-            told = last.used_s + _late_seconds(calls)
+            crossed = sum(seconds for over, seconds in account.bookings if over >= began)
+            told = last.used_s + late_seconds(calls)
             if asked is None or abs(began - asked) <= _NEAR_S:
-                self._see_others(key, calls[0], began, crossed)
+                account.see_others(calls[0], began, crossed)
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
             counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
             before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
@@ -253,48 +267,25 @@ class OperatingBudget:
         # A request that left before the refusal was known says nothing of the time since.
         if counter.blocked_at is None or (began if asked is None else asked) >= counter.blocked_at:
             counter.blocked_at, counter.blocks = None, 0
-        self._book(key, began, ended, own)
-
-    def _see_others(self, key: tuple[str, bool], first: Call, began: float, crossed: float) -> None:
-        """Learn from the first call what others had used when the request began.
-
-        Later calls may contain what other requests of ours booked meanwhile, and may not.
-        """
-        if first.used_s is None or not first.precise:
-            return
-        told_at = began + first.seconds + COUNTED_FROM_S
-        if any(b.key == key and began < b.ended <= told_at for b in self._bookings):
-            return
-        mine = (self._own[key].used(began) if key in self._own else 0.0) - crossed
-        counted = first.seconds if first.seconds > COUNTED_FROM_S else 0.0
-        self._others.setdefault(key, Neighbours()).see(began, first.used_s - counted - mine, mine)
-
-    def _rooms(self, method: str, at: float) -> tuple[float, float]:
-        """Return up to which sums we may go: of our own seconds, and of everybody's."""
-        ours_s, soft_s = self.ours_s(method, at), self.soft_s(at)
-        beside_others = bool(self._need_s(method, at))
-        return ours_s, max(soft_s, self.hard_s(at) * _BESIDE_OTHERS) if beside_others else soft_s
-
-    def _own_of(self, method: str) -> tuple[Counter, ...]:
-        return tuple(own for (name, _), own in self._own.items() if name == method)
+        account.book(began, ended, own)
 
     def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
         """Book the expected seconds of a request without an answer: the portal may run and count it to its end."""
         for method, seconds in costs.items():
-            counter = self._counters.setdefault((method, batched), Counter())
-            counter.add(at, seconds)
-            counter.unsure = True
-            self._book((method, batched), at, at + MINUTE, seconds)
+            account = self._account(method, batched=batched)
+            account.counter.add(at, seconds)
+            account.counter.unsure = True
+            account.book(at, at + MINUTE, seconds)
 
     def blocked(self, method: str, *, batched: bool, at: float) -> None:
         """Learn from a 429: the method is over the limit, whatever our sums say, until its oldest bucket drops."""
         waited = self._blocked_until(method, at)
-        counter = self._counters.setdefault((method, batched), Counter())
+        counter = self._account(method, batched=batched).counter
         used, hard = counter.used(at) + self.reserved(method), self.hard_s(at)
         if waited is None and _LESSON_FROM * hard <= used <= hard:
             self._learned = (max(used * _LESSON, self.proven_s), at)
         # Which minutes the seconds we did not know of belong to is unknown: hence a probe at the reset.
-        if used <= self.hard_s(at) < float("inf"):
+        if used <= self.hard_s(at) < math.inf:
             counter.settle(at, self.hard_s(at) + COUNTED_FROM_S)
             counter.unsure = True
         # Several requests may meet the same limit at once; only a refusal after waiting is another one.
@@ -317,7 +308,8 @@ class OperatingBudget:
                     "blocked_at": counter.blocked_at,
                     "blocks": counter.blocks,
                 }
-                for (method, batched), counter in sorted(self._counters.items())
+                for method, both in sorted(self._accounts.items())
+                for batched, counter in sorted((batched, account.counter) for batched, account in both.items())
             ],
         }
 
@@ -333,24 +325,46 @@ class OperatingBudget:
         for saved in counters:
             if not isinstance(saved, Mapping) or not isinstance(saved["buckets"], Mapping):
                 raise TypeError("a counter must be an object")
-            self._counters[(str(saved["method"]), saved["batched"] is True)] = Counter(
+            account = self._account(str(saved["method"]), batched=saved["batched"] is True)
+            account.counter = Counter(
                 buckets={int(minute): _float(seconds) for minute, seconds in saved["buckets"].items()},
                 reset_at=None if saved["reset_at"] is None else _float(saved["reset_at"]),
                 unsure=saved["unsure"] is True,
                 blocked_at=None if saved["blocked_at"] is None else _float(saved["blocked_at"]),
                 blocks=int(_float(saved["blocks"])),
             )
-        self._own = {key: Counter(buckets=dict(counter.buckets)) for key, counter in self._counters.items()}
+            account.own = Counter(buckets=dict(account.counter.buckets))
 
-    def _of(self, method: str) -> tuple[Counter, ...]:
-        both = (self._counters.get((method, True)), self._counters.get((method, False)))
-        return tuple(counter for counter in both if counter is not None)
+    def _account(self, method: str, *, batched: bool) -> _Account:
+        return self._accounts.setdefault(method, {}).setdefault(batched, _Account())
+
+    def _of(self, method: str) -> Collection[_Account]:
+        return self._accounts.get(method, {}).values()
+
+    def _need_s(self, method: str, at: float) -> float:
+        """Return the seconds that other programs will need."""
+        hard_s = self.hard_s(at)
+        needs = [account.others.need_s(at, hard_s) for account in self._of(method) if account.others is not None]
+        return max(needs, default=0.0)
+
+    def _rooms(self, method: str, at: float) -> tuple[float, float]:
+        """Return up to which sums we may go: of our own seconds, and of everybody's.
+
+        Of our own that is our share of the limit, or less where other programs need more.
+        """
+        hard_s, others_s = self.hard_s(at), self._need_s(method, at)
+        soft_s, beside_s = hard_s * self._share, hard_s * _BESIDE_OTHERS
+        return (min(soft_s, beside_s - others_s), max(soft_s, beside_s)) if others_s else (soft_s, soft_s)
 
     def _blocked_until(self, method: str, at: float) -> float | None:
-        for counter in self._of(method):
-            if counter.blocked_at is not None and counter.blocked_at > at + MINUTE:
-                counter.blocked_at = at  # the clock was set back since, and a wait for the future might never end
-        waits = [self._wait_of(counter, at) for counter in self._of(method) if counter.blocked_at is not None]
+        """Return when a method that was refused is worth a probe, None for one that was not."""
+        waits = []
+        for account in self._of(method):
+            blocked_at = account.counter.blocked_at
+            if blocked_at is not None and blocked_at > at + MINUTE:
+                account.counter.blocked_at = at  # the clock was set back since: a wait for the future might never end
+            if blocked_at is not None:
+                waits.append(self._wait_of(account.counter, at))
         return max(waits, default=None)
 
     def _wait_of(self, counter: Counter, at: float) -> float:
@@ -362,37 +376,6 @@ class OperatingBudget:
             return blocked_at + step
         modelled = counter.free_at(blocked_at, self.hard_s(blocked_at) * _PROBE_SHARE)
         return told if counter.unsure or modelled <= blocked_at else modelled
-
-    def _book(self, key: tuple[str, bool], began: float, ended: float, seconds: float) -> None:
-        mine = self._own.setdefault(key, Counter())
-        # Answers of requests that began earlier may still come: what counted for them must be known then.
-        mine.forget(began - _CROSSING_S)
-        mine.add(began, seconds)
-        self._bookings = [booking for booking in self._bookings if booking.ended > ended - _CROSSING_S]
-        self._bookings.append(_Booking(key=key, ended=ended, seconds=seconds))
-
-
-def _own_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds one request booked: as measured, or less if the counter grew by less.
-
-    The growth alone is not enough: it also contains what other requests booked meanwhile.
-    """
-    spent = sum(call.seconds for call in calls)
-    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
-    first, last = calls[0], calls[-1]
-    if first.used_s is None or last.used_s is None:
-        return spent
-    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
-    return min(spent, max(0.0, last.used_s - first.used_s) + begun + _late_seconds(calls))
-
-
-def _late_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds of calls too short to count at once; the portal books them when the request ends."""
-    late = min(calls[0].seconds, COUNTED_FROM_S) if calls[0].seconds <= COUNTED_FROM_S else 0.0
-    for before, call in pairwise(calls):
-        if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
-            late += min(call.seconds, COUNTED_FROM_S)
-    return late
 
 
 def _plausible(reset_at: float | None, began: float) -> float | None:

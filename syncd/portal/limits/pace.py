@@ -7,20 +7,21 @@ one Pace per portal, shared by everything that talks to it. The rate of requests
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from statistics import median_low
+from dataclasses import dataclass, field
 
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
-from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
-from syncd.portal.limits.minutes import NOTHING_S
-from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.costs import ODD_S, CostModel, LaneControl, ServerClock, measured, stamped
+from syncd.portal.limits.minutes import NOTHING_S, Call
+from syncd.portal.limits.operating import OperatingBudget
 from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
+MAX_BATCH_BYTES = 1_000_000
+"""Far below what any server takes as a request's body."""
+
 _SHORTEST_BATCH_S = 1.0
 _AT_ONCE = 0.8
 _LINE_S = 1.0
@@ -36,8 +37,6 @@ _FIRST_ALONE = 10
 _LONG_PUSH = 2_000
 """So many commands begin with one request alone, which tells what commands cost where no other is in the way."""
 
-_STAMPS_KEPT = 16
-_ODD_S = 300.0
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
 
@@ -97,46 +96,6 @@ class Limits:
                 raise ValueError(say("no tariff {name!r}: it is standard, enterprise or self-hosted", name=name))
 
 
-class ServerClock:
-    """The portal's clock, learned from its stamps; `guess` is the offset before the first one.
-
-    Every stamp was made before its answer arrived here, so the largest of the recent differences is the best, and the
-    clock never runs ahead of the portal's. One that is far from most of them is nonsense, and no clock.
-    """
-
-    def __init__(self, guess: float) -> None:
-        self.offset_s = guess
-        """The portal's unix time minus the caller's monotonic time."""
-        self.utc_offset_s: int | None = None
-        self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
-
-    @property
-    def known(self) -> bool:
-        """Whether an answer has told the portal's time."""
-        return bool(self._differences)
-
-    def at(self, now: float) -> float:
-        """Return the portal's unix time at the monotonic time `now`."""
-        return now + self.offset_s
-
-    def learn(self, time: CallTime | None, now: float) -> None:
-        """Learn from the stamps of an answer that arrived at `now`."""
-        if time is None:
-            return
-        stamp = time.finish if time.finish is not None else time.start
-        if stamp is not None and stamp > 0:
-            self._differences.append(stamp - now)
-            usual = median_low(self._differences)
-            self.offset_s = max(one for one in self._differences if one - usual <= _ODD_S)
-        if time.date_start is not None:
-            try:
-                zone = datetime.fromisoformat(time.date_start).utcoffset()
-            except ValueError:
-                return
-            if zone is not None:
-                self.utc_offset_s = int(zone.total_seconds())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
     """One command of an answered request: its method and what became of it."""
@@ -168,34 +127,43 @@ class Pace:
         """Whether the commands of batches share one counter, that of `batch` (PORTAL.md 3.2)."""
         self.paused_until: float | None = None
         self._alone = CostModel()
+        self._at_once_s = limits.at_once_s
         self._flying_s = 0.0
         self._random = random
 
     @property
     def longest_s(self) -> float:
         """The server seconds that the next request may be planned for."""
-        lane_s = self.limits.at_once_s / self.lanes.allowed
-        return min(self.batch_seconds, lane_s, self.limits.at_once_s - self._flying_s)
+        return min(self.batch_seconds, self._at_once_s / self.lanes.allowed, self._at_once_s - self._flying_s)
 
     def crowded(self, cost_s: float) -> bool:
         """Return True if a request of `cost_s` has to wait for an answer: behind the others it might take too long."""
-        return self.lanes.in_flight > 0 and self._flying_s + cost_s > self.limits.at_once_s + NOTHING_S
+        return self.lanes.in_flight > 0 and self._flying_s + cost_s > self._at_once_s + NOTHING_S
 
     def untried(self, method: str) -> bool:
         """Return True while the first requests with the method are in flight: no answer has told its cost yet."""
         return not self.costs.known(method) and self.operating.reserved(method) > 0
 
-    def most(self, method: str, now: float, left: Counter[str]) -> int:
-        """Return how many commands of the method the next batch may hold, when `left` by method wait for their turn.
+    def ration(self, method: str, now: float, left: Counter[str]) -> Ration:
+        """Return what the next request may take of the method, when `left` by method wait for their turn."""
+        cost, at = self.costs.expected(method), self.clock.at(now)
+        return Ration(
+            cost_s=cost,
+            least_s=self.least_s(method, left),
+            most=self._most(method, at, cost, left),
+            room_s=self.operating.room_s(method, at) + NOTHING_S,
+        )
+
+    def _most(self, method: str, at: float, cost: float, left: Counter[str]) -> int:
+        """Return how many commands of the method the next request may hold.
 
         Of a method that was never measured a short push sends a little on each lane, a long one a single request.
         """
-        cost, at = self.costs.expected(method), self.clock.at(now)
         flying = round(self.operating.reserved(method) / cost)
         if self.costs.known(method):
             return min(self.costs.most(method), self._unproven(method, at, cost, flying))
         whole = left[method] + flying
-        unused_s = self.operating.soft_s(at) - self.operating.used(method, at)
+        unused_s = self.operating.hard_s(at) * self.limits.operating_share - self.operating.used(method, at)
         wave = math.floor(min(_WAVE, whole, unused_s / _LONGEST_COMMAND_S))
         if left.total() + flying > _LONG_PUSH or wave <= _FIRST_ALONE:
             return 0 if flying else _FIRST_ALONE
@@ -215,10 +183,6 @@ class Pace:
         share = math.ceil(whole / self.lanes.allowed)
         room = math.floor(whole) - flying
         return min(share, room) if 2 * room >= share else 0
-
-    def fits(self, method: str, now: float, cost_s: float) -> bool:
-        """Return True if the method's operating time allows commands expected to take `cost_s` now."""
-        return self.operating.fits(method, self.clock.at(now), cost_s)
 
     def may_probe(self, method: str, now: float) -> bool:
         """Return True if one command may be sent to learn the method's counter."""
@@ -286,18 +250,17 @@ class Pace:
         """Learn from an answer with one reply per command; `alone` if no other request was in flight meanwhile."""
         self.withdrawn(costs)
         self.clock.learn(time, now)
-        began = self.clock.at(sent_at)
-        if time is not None and time.start and abs(time.start - began) <= _ODD_S:
+        asked = began = self.clock.at(sent_at)
+        if time is not None and time.start and abs(time.start - asked) <= ODD_S:
             began = time.start
         ended = max(began, self.clock.at(now))
-        seconds = measured([_time_of(command.reply) for command in commands], now - sent_at)
-        slowdown = self._learn_costs(commands, seconds, alone=alone)
+        times = [command.reply.time if isinstance(command.reply, Done) else None for command in commands]
+        seconds = measured(times, now - sent_at)
+        slowdown = self._learn_costs(commands, times, seconds, alone=alone)
         if slowdown is not None and batched:
             # A portal with fewer workers than lanes lets requests wait, and its stamps do not tell.
             slowdown *= max(1.0, (now - sent_at - _LINE_S) / max(_LINE_S, sum(seconds)))
-        for method in dict.fromkeys(command.method for command in commands):
-            calls = _calls(method, commands, seconds)
-            asked = self.clock.at(sent_at)
+        for method, calls in _calls(commands, seconds).items():
             self.operating.observe(method, calls, batched=batched, began=began, ended=ended, asked=asked)
         if batched and time is not None and time.operating:
             # Documented as always 0 for batch itself (PORTAL.md 3.2); if a portal counts it, that is a limit too.
@@ -356,19 +319,20 @@ class Pace:
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self.faults - 1))
         self.paused_until = now + pause * (0.5 + self._random() / 2)
 
-    def _learn_costs(self, commands: Sequence[Executed], seconds: Sequence[float], *, alone: bool) -> float | None:
+    def _learn_costs(
+        self, commands: Sequence[Executed], times: Sequence[CallTime | None], seconds: Sequence[float], *, alone: bool
+    ) -> float | None:
         """Learn the durations of executed commands; return how much slower they were than alone, if known."""
         usual = spent = 0.0
-        grown = _growth(commands)
-        for command, growth, took in zip(commands, grown, seconds, strict=True):
+        grown = _growth(commands, times)
+        for command, time, growth, took in zip(commands, times, grown, seconds, strict=True):
             if not isinstance(command.reply, Done):
                 continue
             if self._alone.known(command.method):
                 usual += self._alone.expected(command.method)
                 spent += took
             # Without precise stamps the counter's growth is the better measure, unless other requests added to it.
-            blunt = alone and growth is not None and stamped(command.reply.time) is None
-            cost = growth if blunt and growth is not None else took
+            cost = growth if alone and growth is not None and stamped(time) is None else took
             self.costs.learn(command.method, cost)
             if alone:
                 self._alone.learn(command.method, cost)
@@ -405,34 +369,90 @@ class Pace:
         self.clock = ServerClock(wall_offset_s + skew)
 
 
-def _calls(method: str, commands: Sequence[Executed], seconds: Sequence[float]) -> tuple[Call, ...]:
-    """Return the executed commands of one method, with the `seconds` that each took."""
-    calls = []
+@dataclass(slots=True, kw_only=True)
+class Ration:
+    """What one request may take of a method: at most `most` commands of `cost_s` each, within `room_s` of its budget.
+
+    The first one is worth a request only where `least_s` fit. `taken` and `spent_s` are what the request has by now.
+    """
+
+    cost_s: float
+    least_s: float
+    most: int
+    room_s: float
+    taken: int = 0
+    spent_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """How full a batch is: it takes commands as long as count, bytes, seconds and operating time allow.
+
+    `left` are the waiting commands by method, `fair_s` its share of them. `full` is True once there is room for none.
+    """
+
+    pace: Pace
+    now: float
+    size: int
+    left: Counter[str]
+    fair_s: float = math.inf
+    count: int = 0
+    full: bool = False
+    _rations: dict[str, Ration] = field(default_factory=dict)
+    _bytes: int = 0
+    _seconds: float = 0.0
+
+    def takes(self, method: str, size_bytes: int) -> bool:
+        """Take a command if there is room for it."""
+        pace = self.pace
+        if (ration := self._rations.get(method)) is None:
+            ration = self._rations[method] = pace.ration(method, self.now, self.left)
+        cost = ration.cost_s
+        if ration.taken >= ration.most or (not self.count and pace.crowded(cost)):
+            return False
+        # The first command is taken however long it is: alone it cannot get any shorter.
+        if self.count and (
+            self._seconds + cost > pace.longest_s
+            or self._seconds + cost / 2 > self.fair_s
+            or self._bytes + size_bytes > MAX_BATCH_BYTES
+        ):
+            return False
+        more = cost if ration.taken else ration.least_s
+        fits = ration.spent_s + more <= ration.room_s or (not ration.taken and pace.may_probe(method, self.now))
+        if not fits or not pace.envelope_fits(self.now, self._seconds + cost):
+            return False
+        self.count += 1
+        self.full = self.count >= self.size
+        self._bytes += size_bytes
+        self._seconds += cost
+        ration.spent_s += cost
+        ration.taken += 1
+        return True
+
+
+def _calls(commands: Sequence[Executed], seconds: Sequence[float]) -> Mapping[str, Sequence[Call]]:
+    """Return the executed commands by method, with the `seconds` that each took."""
+    calls: dict[str, list[Call]] = {}
     for command, took in zip(commands, seconds, strict=True):
-        if command.method == method and isinstance(command.reply, Done):
+        if isinstance(command.reply, Done):
             time = command.reply.time or CallTime()
             precise = stamped(time) is not None and (time.finish or 0.0) >= (time.start or math.inf)
-            calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took, precise=precise))
-    return tuple(calls)
+            call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took, precise=precise)
+            calls.setdefault(command.method, []).append(call)
+    return calls
 
 
-def _time_of(reply: Reply) -> CallTime | None:
-    return reply.time if isinstance(reply, Done) else None
-
-
-def _growth(commands: Sequence[Executed]) -> tuple[float | None, ...]:
+def _growth(commands: Sequence[Executed], times: Sequence[CallTime | None]) -> Sequence[float | None]:
     """Return by how much each command raised its method's counter, None where that does not show its cost.
 
     After a failure the portal books too much for the method's later commands of the request (PORTAL.md 3.2).
     """
     latest: dict[str, float | None] = {}
     grown: list[float | None] = []
-    for command in commands:
-        time = _time_of(command.reply)
+    for command, time in zip(commands, times, strict=True):
         used = time.operating if time is not None else None
+        spoiled = command.method in latest and latest[command.method] is None
         before = latest.get(command.method)
-        spoiled = command.method in latest and before is None
-        trusted = used is not None and before is not None and used > before
-        grown.append(used - before if trusted and used is not None and before is not None else None)
-        latest[command.method] = None if spoiled or not isinstance(command.reply, Done) else used
-    return tuple(grown)
+        grown.append(used - before if used is not None and before is not None and used > before else None)
+        latest[command.method] = None if spoiled else used
+    return grown

@@ -1,4 +1,4 @@
-"""What an HTTP answer of the portal means for each command, and what a refusal means for the operator.
+"""What an HTTP answer of the portal means for each command. What it means to people stands in `remedies`.
 
 Pure. Decides by error code, never by message text, and by the status only where there is no code (PORTAL.md 1.3, 1.4).
 Whatever cannot be read with certainty is Unknown: the command may have been executed.
@@ -10,21 +10,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
 
-from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.lang.saying import say
-from syncd.portal.line.remedies import application_remedy, meaning_of, remedy_of, said_of, silence_of
+from syncd.portal.line.shapes import fault_in, rows_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 from syncd.scrub import within
 
 _LONGEST_TEXT = 600
 _MOST_ROWS = 1_000_000_000
-_LATEST = 4_102_444_800  # the year 2100
+_LATEST = math.nextafter(4_102_444_800, 0)
+"""The end of this century: no stamp is later."""
+
 _LONGEST_S = 86_400
+"""No request and no counter lasts longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +41,13 @@ class RawAnswer:
 class Answer:
     """One reply per command in the order sent, and the envelope's own time.
 
-    `whole` is set if the request as a whole failed; every reply is then equal to it. `faults` are what is wrong with
-    the shape of each reading, where somebody has looked already. `status` is that of HTTP, which decides nothing.
+    `whole` is set if the request as a whole failed; every reply is then equal to it. `status` is that of HTTP, which
+    decides nothing.
     """
 
     replies: tuple[Reply, ...]
     time: CallTime | None = None
     whole: Refused | Unknown | None = None
-    faults: tuple[str | None, ...] | None = None
     status: int | None = None
 
 
@@ -85,38 +85,46 @@ _UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", 
 _GATEWAY_GAVE_UP = frozenset({408, 499, 502, 503, 504, *range(520, 530)})
 """Statuses of a proxy between us and the portal: behind it the request may still be at work (PORTAL.md 1.1)."""
 
-_FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ERROR_METHOD_NOT_FOUND"})
-"""Codes that a method may also give for itself. When `batch` itself gets them, the caller is refused."""
+_FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ALLOWED_ONLY_INTRANET_USER", "ERROR_METHOD_NOT_FOUND"})
+"""Codes that a method may also give for itself. When `batch` itself gets them, the caller is refused: waiting for
+operating time, as after any other refusal of a method, would have no end."""
 
 
-def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
+def read_batch(raw: RawAnswer, keys: Sequence[str], reading: Sequence[str] | None = None) -> Answer:
     """Read the answer of a `batch` call; `keys` are those of its commands, in order.
 
-    A key in neither map is Unknown: the request died before it, or the portal skipped it (PORTAL.md 2.1).
+    `reading` are the methods of the commands where these only read: then results of another shape than documented are
+    doubted. A key in neither map is Unknown: the request died before it, or the portal skipped it (PORTAL.md 2.1).
     """
     body, failure = _envelope(raw, batch=True)
     if failure is not None:
-        return Answer(replies=(failure,) * len(keys), whole=failure)
-    result = body.get("result")
+        return Answer(replies=(failure,) * len(keys), whole=failure, status=raw.status)
+    time, result = call_time(body.get("time"), date=raw.headers.get("date")), body.get("result")
     if not isinstance(result, Mapping):
         # Without a map nothing is known about any command; an empty PHP array comes as [].
         unknown = Unknown(reason=say("the batch was answered without results"), ended=True)
-        return Answer(replies=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
+        return Answer(replies=(unknown,) * len(keys), time=time, whole=unknown, status=raw.status)
     maps = {name: _map(result.get(name)) for name in _MAPS}
-    replies = tuple(_nested(key, maps) for key in keys)
-    return Answer(replies=replies, time=_dated(call_time(body.get("time")), raw))
+    methods = reading if reading is not None else [None] * len(keys)
+    replies = tuple(_nested(key, maps, method) for key, method in zip(keys, methods, strict=True))
+    return Answer(replies=replies, time=time, status=raw.status)
 
 
-def read_single(raw: RawAnswer) -> Answer:
-    """Read the answer of one method called by itself."""
+def read_single(raw: RawAnswer, reading: Sequence[str] | None = None) -> Answer:
+    """Read the answer of one method called by itself; `reading` holds its name if it only reads (see `read_batch`)."""
     body, failure = _envelope(raw, batch=False)
     if failure is not None:
         # A failure of this command alone says nothing about the request or the caller.
         whole = failure if isinstance(failure, Unknown) or failure.reach in ("rate", "portal") else None
-        return Answer(replies=(failure,), whole=whole)
-    time = call_time(body.get("time"))
-    done = _done(body["result"], time, total=body.get("total"), following=body.get("next"))
-    return Answer(replies=(done,), time=_dated(time, raw))
+        return Answer(replies=(failure,), whole=whole, status=raw.status)
+    done = _done(
+        body["result"],
+        call_time(body.get("time")),
+        total=body.get("total"),
+        following=body.get("next"),
+        method=reading[0] if reading else None,
+    )
+    return Answer(replies=(done,), time=call_time(body.get("time"), date=raw.headers.get("date")), status=raw.status)
 
 
 def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
@@ -134,40 +142,37 @@ def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refuse
     return replace(failure, code=scrub(failure.code), description=within(failure.description, scrub))
 
 
-def call_time(value: Json) -> CallTime | None:
+def call_time(value: Json, *, date: str | None = None) -> CallTime | None:
     """Read a `time` object; numbers may be int, float or text, and any of them may be missing or nonsense.
 
     Nonsense counts as missing. Believed, one stamp far away would leave every wait to a clock that is not the portal's,
-    and one huge counter would keep its method waiting for ever.
+    and one huge counter would keep its method waiting for ever. Where no moment is told, that of the Date header counts
+    (RFC 9110, 6.6.1).
     """
-    if not isinstance(value, Mapping):
-        return None
-    date_start = value.get("date_start")
-    return CallTime(
-        start=_stamp(value.get("start")),
-        finish=_stamp(value.get("finish")),
-        duration=_seconds(value.get("duration")),
-        operating=_seconds(value.get("operating")),
-        operating_reset_at=_stamp(value.get("operating_reset_at")),
-        date_start=date_start if isinstance(date_start, str) else None,
-    )
-
-
-def _dated(time: CallTime | None, raw: RawAnswer) -> CallTime | None:
-    """Return `time`, with the moment in the answer's Date header (RFC 9110, 6.6.1) where it tells none itself."""
-    if "date" not in raw.headers or (time is not None and (time.finish or time.start)):
+    time = None
+    if isinstance(value, Mapping):
+        date_start = value.get("date_start")
+        time = CallTime(
+            start=_number(value.get("start"), _LATEST),
+            finish=_number(value.get("finish"), _LATEST),
+            duration=_number(value.get("duration"), _LONGEST_S),
+            operating=_number(value.get("operating"), _LONGEST_S),
+            operating_reset_at=_number(value.get("operating_reset_at"), _LATEST),
+            date_start=date_start if isinstance(date_start, str) else None,
+        )
+    if date is None or (time is not None and (time.finish or time.start)):
         return time
     try:
-        said = parsedate_to_datetime(raw.headers["date"]).timestamp()
+        said = parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return time
-    return replace(time or CallTime(), finish=_stamp(said))
+    return replace(time or CallTime(), finish=_number(said, _LATEST))
 
 
 _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
 
 
-def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Reply:
+def _nested(key: str, maps: Mapping[str, Mapping[str, Json]], method: str | None) -> Reply:
     failed, done = key in maps["result_error"], key in maps["result"]
     if failed and done:
         return Unknown(reason=say("the batch gave both a result and an error for this command"), ended=True)
@@ -176,14 +181,17 @@ def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Reply:
     if not done:
         return Unknown(reason=say("the batch was answered without a word on this command"), ended=True)
     time, total, following = (maps[name].get(key) for name in ("result_time", "result_total", "result_next"))
-    return _done(maps["result"][key], call_time(time), total=total, following=following)
+    return _done(maps["result"][key], call_time(time), total=total, following=following, method=method)
 
 
-def _done(result: Json, time: CallTime | None, *, total: Json, following: Json) -> Done:
-    counts = {"total": (total, _count(total)), "next": (following, _count(following))}
-    odd = [(name, _text(said)) for name, (said, read) in counts.items() if said is not None and read is None]
-    doubt = say("{name} is {value}", name=odd[0][0], value=odd[0][1]) if odd else ""
-    return Done(result=result, time=time, total=_count(total), next=_count(following), doubt=doubt)
+def _done(result: Json, time: CallTime | None, *, total: Json, following: Json, method: str | None) -> Done:
+    doubt = fault_in(method, result) if method is not None else None
+    counts = [_number(said, _MOST_ROWS) for said in (total, following)]
+    for name, said, count in zip(("total", "next"), (total, following), counts, strict=True):
+        if doubt is None and said is not None and count is None:
+            doubt = say("{name} is {value}", name=name, value=_text(said))
+    rows, start = (None if count is None else int(count) for count in counts)
+    return Done(result=result, time=time, total=rows, next=start, doubt=doubt or "")
 
 
 def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refused | Unknown | None]:
@@ -244,23 +252,6 @@ def _third_version(error: Mapping[str, Json]) -> Mapping[str, Json]:
     return {"error": error.get("code"), "error_description": "; ".join(filter(None, texts))}
 
 
-_WRAPPERS = frozenset({"items", "workgroups"})
-
-
-def rows_of(result: Json) -> Sequence[Json]:
-    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2).
-
-    Newer methods have them under a name of their own.
-    """
-    if isinstance(result, Mapping) and len(result) == 1 and (own := next(iter(result))) in _WRAPPERS:
-        result = result[own]
-    if isinstance(result, Mapping):
-        return list(result.values())
-    if isinstance(result, Sequence) and not isinstance(result, str):
-        return result
-    return ()
-
-
 def _map(value: Json) -> Mapping[str, Json]:
     """Return a PHP array as a map: a list when its keys are 0..n-1, [] when it is empty (PORTAL.md 1.2)."""
     if isinstance(value, Mapping):
@@ -270,31 +261,15 @@ def _map(value: Json) -> Mapping[str, Json]:
     return {}
 
 
-def _number(value: Json) -> float | None:
+def _number(value: Json, most: float) -> float | None:
+    """Return a number from 0 to `most`, None for any other value."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _count(value: Json) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number <= _MOST_ROWS else None
-
-
-def _stamp(value: Json) -> float | None:
-    """Return a unix time up to the end of this century, None for any other value."""
-    number = _number(value)
-    return number if number is not None and number < _LATEST else None
-
-
-def _seconds(value: Json) -> float | None:
-    """Return a duration of at most a day, None for any other value: no request or counter lasts longer."""
-    number = _number(value)
-    return number if number is not None and number <= _LONGEST_S else None
+    return number if 0 <= number <= most else None
 
 
 def _text(value: Json) -> str:
@@ -331,78 +306,3 @@ def _unreadable(raw: RawAnswer) -> str:
     if kind and "json" not in kind:
         return say("HTTP {status} without readable JSON ({kind})", status=raw.status, kind=_text(kind))
     return say("HTTP {status} without readable JSON", status=raw.status)
-
-
-class CommandRefusedError(SyncdError):
-    """The portal refused one call and would refuse it again; other calls are not affected."""
-
-    exit_code = 3
-
-    def __init__(self, method: str, refused: Refused) -> None:
-        super().__init__(
-            say(
-                "the portal refused {method}: {said}",
-                method=method,
-                said=said_of(refused.code, refused.description),
-            ),
-            meaning_of(method, refused.code, refused.description),
-        )
-        self.method = method
-        self.code = refused.code
-        self.description = refused.description
-
-
-def unread(what: str, reply: Reply) -> PortalUnreachableError:
-    """Return the error for a reading that got `reply` in place of a usable answer; `what` begins its sentence."""
-    said: str
-    match reply:
-        case Done():
-            said, remedy = say("the answer is not of the documented form"), ""
-        case Refused():
-            said, remedy = said_of(reply.code, reply.description), remedy_of(reply.code)
-        case Unknown():
-            said, remedy = reply.reason, ""
-    return PortalUnreachableError(
-        say("{what} could not be read: {said}", what=what, said=said), remedy or say("the next pass tries again")
-    )
-
-
-def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "") -> SyncdError:
-    """Return the error that explains why nothing more can be sent to the portal at `origin`.
-
-    `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
-    """
-    remedy_for = partial(application_remedy, portal=application_of) if application_of else remedy_of
-    match why:
-        case Unknown(code=code) if code:
-            remedy = remedy_for(code) or say(
-                "the next pass tries again; the portal's vendor or administrator knows the code"
-            )
-            return PortalUnreachableError(
-                say("{origin} refuses everything: {reason}", origin=origin, reason=why.reason), remedy
-            )
-        case Unknown():
-            return PortalUnreachableError(
-                say("{origin} does not answer: {reason}", origin=origin, reason=why.reason), silence_of(why.reason)
-            )
-        case Refused(reach="method" | "rate"):
-            said = say(
-                "{origin} does not let anything through: {said}",
-                origin=origin,
-                said=said_of(why.code, why.description),
-            )
-            return PortalUnreachableError(said, remedy_for(why.code))
-        case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
-            said = say(
-                "[portals.{portal}]: nobody has authorised its application at {origin} yet",
-                portal=application_of,
-                origin=origin,
-            )
-            return PortalRefusedError(said, application_remedy(code, application_of))
-        case Refused():
-            words = said_of(why.code, why.description)
-            if application_of:
-                said = say("{origin} refuses the application: {said}", origin=origin, said=words)
-                return PortalRefusedError(said, remedy_for(why.code))
-            said = say("{origin} refuses the webhook: {said}", origin=origin, said=words)
-            return PortalRefusedError(said, remedy_for(why.code))

@@ -1,14 +1,17 @@
 """What the portal's refusals mean to whoever looks after it: by code, and where there is none by what the text says.
 
-Advice for people only; nothing is ever decided by it. Texts are those of the documentation in English and Russian,
-whose wording drifts (PORTAL.md 4, 6.1), so parts of them are looked for.
+The errors that say so are made here as well. Advice for people only; nothing is ever decided by it. Texts are those of
+the documentation in English and Russian, whose wording drifts (PORTAL.md 4, 6.1), so parts of them are looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.lang.saying import Saying, say
+from syncd.portal.line.wire import Done, Refused, Reply, Unknown
 
 _NEW_WEBHOOK = say("create a new inbound webhook in the portal and put its address into the config")
 _GONE = say(
@@ -235,3 +238,92 @@ def said_of(code: str, description: str) -> str:
 def explained(said: str, meaning: str) -> str:
     """Return what the portal `said`, in its own words, and its `meaning`, if that is known, in the reader's."""
     return say("{said} ({meaning})", said=said, meaning=meaning) if meaning else said
+
+
+class CommandRefusedError(SyncdError):
+    """The portal refused one call and would refuse it again; other calls are not affected."""
+
+    exit_code = 3
+
+    def __init__(self, method: str, refused: Refused) -> None:
+        super().__init__(
+            say(
+                "the portal refused {method}: {said}",
+                method=method,
+                said=said_of(refused.code, refused.description),
+            ),
+            meaning_of(method, refused.code, refused.description),
+        )
+        self.method = method
+        self.code = refused.code
+        self.description = refused.description
+
+
+def unread(what: str, reply: Reply) -> PortalUnreachableError:
+    """Return the error for a reading that got `reply` in place of a usable answer; `what` begins its sentence."""
+    said: str
+    match reply:
+        case Done():
+            said, remedy = say("the answer is not of the documented form"), ""
+        case Refused():
+            said, remedy = said_of(reply.code, reply.description), remedy_of(reply.code)
+        case Unknown():
+            said, remedy = reply.reason, ""
+    return PortalUnreachableError(
+        say("{what} could not be read: {said}", what=what, said=said), remedy or say("the next pass tries again")
+    )
+
+
+def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "") -> SyncdError:
+    """Return the error that explains why nothing more can be sent to the portal at `origin`.
+
+    `application_of` is what the config calls a portal whose caller is an application, "" for a webhook.
+    """
+    remedy_for = partial(application_remedy, portal=application_of) if application_of else remedy_of
+    match why:
+        case Unknown(code=code) if code:
+            remedy = remedy_for(code) or say(
+                "the next pass tries again; the portal's vendor or administrator knows the code"
+            )
+            return PortalUnreachableError(
+                say("{origin} refuses everything: {reason}", origin=origin, reason=why.reason), remedy
+            )
+        case Unknown():
+            return PortalUnreachableError(
+                say("{origin} does not answer: {reason}", origin=origin, reason=why.reason), silence_of(why.reason)
+            )
+        case Refused(reach="method" | "rate"):
+            said = say(
+                "{origin} does not let anything through: {said}",
+                origin=origin,
+                said=said_of(why.code, why.description),
+            )
+            return PortalUnreachableError(said, remedy_for(why.code))
+        case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
+            said = say(
+                "[portals.{portal}]: nobody has authorised its application at {origin} yet",
+                portal=application_of,
+                origin=origin,
+            )
+            return PortalRefusedError(said, application_remedy(code, application_of))
+        case Refused():
+            words = said_of(why.code, why.description)
+            if application_of:
+                said = say("{origin} refuses the application: {said}", origin=origin, said=words)
+                return PortalRefusedError(said, remedy_for(why.code))
+            said = say("{origin} refuses the webhook: {said}", origin=origin, said=words)
+            return PortalRefusedError(said, remedy_for(why.code))
+
+
+def must_be_done(method: str, reply: Reply) -> Done:
+    """Return the reply to a call that only read; raises CommandRefusedError or PortalUnreachableError for any other."""
+    match reply:
+        case Done():
+            return reply
+        case Refused():
+            raise CommandRefusedError(method, reply)
+        case Unknown():
+            said = say("{method} was not answered: {reason}", method=method, reason=reply.reason)
+            if reply.code:
+                said = say("{method} was refused: {reason}", method=method, reason=reply.reason)
+            raise PortalUnreachableError(said, say("try again later"))

@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 from syncd.errors import PortalUnreachableError, SyncdError
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import CommandRefusedError, rows_of
+from syncd.portal.line.remedies import CommandRefusedError
+from syncd.portal.line.shapes import rows_of
 
 Kind = Literal["event", "section", "activity"]
 _PREFIXES: Mapping[str, Kind] = {

@@ -1,6 +1,6 @@
-"""The portal's people, groups and calendar sections, its caller and its time zone; read in batches, kept as a value.
+"""The portal's people, groups and calendar sections, its caller and its time zone, as `people.reading` found them.
 
-No filter is trusted, because the portal may silently drop one (PORTAL.md 7): everything is read and matched here.
+Who or what a text means is decided here, among all there are: the portal's own filters are not trusted (PORTAL.md 7).
 """
 
 from __future__ import annotations
@@ -12,29 +12,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-import msgspec
-import structlog
-
-from syncd import events
-from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError, SyncdError
+from syncd.errors import DoubtfulError, EntryError
 from syncd.lang.saying import restored, say, say_as
 from syncd.model import zones
 from syncd.model.item import Place
-from syncd.model.json_values import Json
 from syncd.model.zones import country_of
-from syncd.portal.line.answers import rows_of
-from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.clients import CrmLookup
-from syncd.portal.people.crm_cards import Reader
-from syncd.portal.people.groups import Group, read_groups
+from syncd.portal.people.groups import Group
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
-T = TypeVar("T")
 _CANDIDATES = 3
-_log = structlog.get_logger()
 LIKELY_ZONES = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
                 "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
                 "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
@@ -170,8 +159,8 @@ class Directory:
         """The country of phones without one: as named, else where most people live, else the server's."""
         if self.country:
             return self.country
-        lived_in = Counter(country_of(_known_zone(user.zone)) for user in self.users if user.active and user.zone)
-        likely = (*(country for country, _ in lived_in.most_common()), country_of(caller_zone(self)))
+        lived_in = Counter(country_of(known_zone(user.zone)) for user in self.users if user.active and user.zone)
+        likely = (*(country for country, _ in lived_in.most_common()), country_of(known_zone(self.caller.zone)))
         return next(filter(None, likely), "") or country_of(server_zone(self))
 
     def group(self, text: str) -> Group:
@@ -298,11 +287,21 @@ class Directory:
 
     @cached_property
     def _users_by_word(self) -> Mapping[str, Sequence[User]]:
-        words: dict[str, list[User]] = defaultdict(list)
-        for user in self.users:
-            for word in {str(user.id), folded(user.email), folded(user.xml_id), *spellings(user)} - {""}:
-                words[word].append(user)
-        return {word: _by_rank(word, found) for word, found in words.items()}
+        """Whom each word means: an id goes before an e-mail, an e-mail before an XML_ID, an XML_ID before a name."""
+        kinds: Sequence[Callable[[User], Iterable[str]]] = (
+            lambda user: (str(user.id),),
+            lambda user: (folded(user.email),),
+            lambda user: (folded(user.xml_id),),
+            spellings,
+        )
+        found: dict[str, list[User]] = {}
+        for words_of in kinds:
+            stronger = frozenset(found)
+            for user in self.users:
+                for word in words_of(user):
+                    if word and word not in stronger:
+                        found.setdefault(word, []).append(user)
+        return found
 
     @cached_property
     def _groups_by_word(self) -> Mapping[str, Sequence[Group]]:
@@ -311,14 +310,6 @@ class Directory:
             for word in {_folded(group.name), str(group.id)}:
                 words[word].append(group)
         return {word: [group for group in found if str(group.id) == word] or found for word, found in words.items()}
-
-
-def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
-    """Keep the matches of the strongest kind: an id beats an e-mail, an e-mail an XML_ID, an XML_ID a name."""
-    by_id = [user for user in found if str(user.id) == word]
-    by_email = [user for user in found if folded(user.email) == word]
-    by_xml_id = [user for user in found if folded(user.xml_id) == word]
-    return by_id or by_email or by_xml_id or found
 
 
 def _folded(text: str) -> str:
@@ -340,150 +331,6 @@ def _nearest(wanted: str, words: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words[one] for one in close))
 
 
-class _UserRow(msgspec.Struct, rename="upper"):
-    id: int | str
-    name: str | None = None
-    second_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    xml_id: str | None = None
-    time_zone: str | None = None
-    active: bool | str = True
-
-
-class _SectionRow(msgspec.Struct, rename="upper"):
-    id: int | str
-    name: str | None = None
-    external_type: str | None = None
-    perm: Any = None
-
-
-class PageReader(Reader, Protocol):
-    """The part of the portal's client that reading a directory needs."""
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host of the portal, fit for messages."""
-        ...
-
-    @property
-    def server_offset_s(self) -> int | None:
-        """UTC offset of the server zone in seconds; None before the first answer."""
-        ...
-
-    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
-        """Return the result of one call."""
-        ...
-
-    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
-        """Return all rows of a list method."""
-        ...
-
-    def refused(self, why: Refused | Unknown) -> SyncdError:
-        """Return the error that explains why nothing more can be sent."""
-        ...
-
-    async def read_each(self, commands: Sequence[Command], take: Callable[[int, Reply], None]) -> None:
-        """Call methods like `read_many`; hand each reply, with its place in `commands`, to `take` and keep none."""
-        ...
-
-
-async def read_directory(portal: PageReader, *, now: float, groups: bool) -> Directory:
-    """Read the caller, all users and, when asked for, all groups the caller can see.
-
-    Raises PortalRefusedError, PortalUnreachableError or CommandRefusedError. Takes a few requests whatever the number
-    of users: pages of 50, batched (PORTAL.md 6.9, 7).
-    """
-    caller = await _read_caller(portal)
-    users = _all(_user, await portal.read_pages("user.get", {}))
-    return Directory(
-        read_at=now,
-        caller=caller,
-        server_offset_s=portal.server_offset_s or 0,
-        users=tuple(sorted(users, key=lambda user: user.id)),
-        groups=await read_groups(portal, admin=caller.admin) if groups else (),
-        sections={},
-    )
-
-
-async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mapping[str, tuple[Section, ...]]:
-    """Read the sections of `calendars` in batches; a calendar that cannot be read is left out.
-
-    Raises PortalRefusedError when the webhook as a whole may not read calendars, and what `read_many` raises.
-    """
-    # No filter and no paging: calendar.section.get returns all active sections of one calendar (PORTAL.md 5).
-    commands = [
-        Command(method="calendar.section.get", params={"type": calendar.kind, "ownerId": calendar.owner})
-        for calendar in calendars
-    ]
-    replies = await portal.read_many(commands)
-    for reply in replies:
-        if isinstance(reply, Refused) and reply.reach == "portal":
-            raise portal.refused(reply)
-    return {
-        str(calendar): _all(_section, rows_of(reply.result))
-        for calendar, reply in zip(calendars, replies, strict=True)
-        if isinstance(reply, Done)
-    }
-
-
-def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
-    """Return the rows that can be read. One that cannot be read is never needed as an owner or section."""
-    found: list[T] = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except (msgspec.ValidationError, ValueError) as error:
-            _log.warning(events.DIRECTORY_ROW_UNREADABLE, reason=str(error))
-    return tuple(found)
-
-
-async def _read_caller(portal: PageReader) -> Caller:
-    # A scope may allow only one of the two; either is enough, but only profile tells ADMIN (PORTAL.md 7).
-    replies = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
-    caller, zone, admin = 0, "", False
-    for reply in replies:
-        if isinstance(reply, Unknown):
-            raise PortalUnreachableError(
-                say("syncd's user could not be read: {reason}", reason=reply.reason), say("try again later")
-            )
-        if isinstance(reply, Done) and isinstance(reply.result, Mapping):
-            row = reply.result
-            caller = _int(row.get("ID")) or caller
-            zone = str(row.get("TIME_ZONE") or "") or zone
-            admin = row.get("ADMIN") is True or admin
-    return Caller(id=caller, zone=zone, admin=admin)
-
-
-def _int(value: Json) -> int:
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else 0
-
-
-def _user(row: Json) -> User:
-    read = msgspec.convert(row, _UserRow)
-    return User(
-        id=int(read.id),
-        name=(read.name or "").strip(),
-        second_name=(read.second_name or "").strip(),
-        last_name=(read.last_name or "").strip(),
-        email=(read.email or "").strip(),
-        xml_id=(read.xml_id or "").strip(),
-        zone=read.time_zone or "",
-        active=read.active in (True, "Y"),
-    )
-
-
-def _section(row: Json) -> Section:
-    read = msgspec.convert(row, _SectionRow)
-    external = read.external_type or "local"
-    return Section(
-        id=int(read.id),
-        name=(read.name or "").strip(),
-        writable=isinstance(read.perm, Mapping) and bool(read.perm.get("edit")),
-        external="" if external == "local" else external,
-    )
-
-
 def server_zone(directory: Directory) -> str:
     """Return the server's zone as configured, else the best guess: the portal never names it (PORTAL.md 1.2, 6.3).
 
@@ -492,20 +339,16 @@ def server_zone(directory: Directory) -> str:
     """
     if directory.server_zone:
         return directory.server_zone
-    lived_in = Counter(_known_zone(user.zone) for user in directory.users if user.active)
-    for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *LIKELY_ZONES):
+    lived_in = Counter(known_zone(user.zone) for user in directory.users if user.active)
+    for zone in (known_zone(directory.caller.zone), *(zone for zone, _ in lived_in.most_common()), *LIKELY_ZONES):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
     year = datetime.fromtimestamp(directory.read_at, UTC).year
     return zones.keeping(timedelta(seconds=directory.server_offset_s), year) or "UTC"
 
 
-def caller_zone(directory: Directory) -> str:
-    """Return the caller's zone, "" if the profile has none or an unknown one."""
-    return _known_zone(directory.caller.zone)
-
-
-def _known_zone(zone: str) -> str:
+def known_zone(zone: str) -> str:
+    """Return the name under which the portal keeps the zone of a profile, "" if there is none or an unknown one."""
     try:
         return zones.canonical(zone) if zone else ""
     except LookupError:

@@ -14,8 +14,9 @@ from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.portal.exchange.session import Question
-from syncd.portal.line.answers import Answer, rows_of
+from syncd.portal.line.answers import Answer
 from syncd.portal.line.remedies import said_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, created_id, encode_command
 
 MARK = "[syncd:probe]"

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
 from syncd.portal.exchange.session import Question
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.probe.bench import Bench, Row, UnaskedError, done
 from syncd.portal.probe.experiment import Experiment

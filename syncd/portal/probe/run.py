@@ -21,7 +21,8 @@ from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, SyncdError, message_of
 from syncd.lang.saying import say
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError, rows_of
+from syncd.portal.line.remedies import CommandRefusedError
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.probe import scratch
 from syncd.portal.probe.batches import BATCHES

@@ -14,7 +14,7 @@ from datetime import date
 from syncd.errors import message_of
 from syncd.lang.saying import say, say_count
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, created_id
 from syncd.portal.probe.bench import MARK, Bench, Row, UnaskedError, done, text
 

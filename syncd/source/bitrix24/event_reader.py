@@ -23,7 +23,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
 from syncd.model.json_values import Json
 from syncd.model.marks import is_marked, split_mark
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.shapes import rows_of
 from syncd.source.field_values import FIRST_YEAR, FIRST_YEAR_OF_SERIES, all_day_span, clean, timed_span
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
