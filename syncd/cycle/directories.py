@@ -1,6 +1,7 @@
-"""Whom and what the portal knows, kept between passes so that an ordinary pass asks the portal nothing.
+"""The users, groups and sections of the portal, kept between passes so that an ordinary pass need not ask for them.
 
-Also creates the sections that a plan needs, once: a create whose outcome is unknown is looked up by name first.
+It also creates the sections that a plan needs, each only once: if the outcome of a create is unknown, the section is
+looked up by name first.
 """
 
 from __future__ import annotations

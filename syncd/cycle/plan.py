@@ -89,14 +89,14 @@ class Prepared:
 
     @property
     def doubtful(self) -> bool:
-        """True if the portal is not what the ledger knows, so that nothing is made before all of it was read."""
+        """True if the portal is not as the ledger knows it, so that nothing is made before all of it was read."""
         return bool(self.gone or self.writers.doubted or self._may_stand)
 
     @property
     def _may_stand(self) -> bool:
-        """True if something is to be made that an event noted as suspect may be: one that left the source and is back.
+        """True if something to be made may be an event noted as a suspect, of an item that left the source and is back.
 
-        Nothing holds it any more, and only a reading of everything looks for suspects.
+        No hold keeps the item back any more, and only a reading of everything looks for suspects.
         """
         suspects = {one.mark for one in self.run.notes.suspects}
         new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
@@ -176,7 +176,7 @@ class Prepared:
 
     @property
     def findings(self) -> Findings:
-        """What the next pass has to know to say the same."""
+        """What the next pass has to know to report the same."""
         plan, snapshot = self.plan, self.snapshot
         return Findings(
             unchanged=plan.unchanged,
@@ -193,7 +193,7 @@ class Prepared:
         )
 
     def directory_lasts(self) -> Iterator[float]:
-        """Yield when the directory has to be read again, by its age and by whom and which rights it lacks."""
+        """Yield when the directory has to be read again: by its age, or sooner if people or rights are missing."""
         read_at = self.directory.read_at
         yield read_at + self.run.sync.directory_every.total_seconds()
         troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
@@ -240,11 +240,12 @@ class SourceReading:
 
 
 async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
-    """Read the source; raises SourceError when that is not possible at all.
+    """Read the source; raises SourceError if it cannot be read at all.
 
-    Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
-    because it can take as long as a slow server likes, and must keep no other sync waiting. With `whole` a source that
-    would ask for changes asks for everything.
+    It is not parsed if it is known what would follow, unless `fresh`. It is separate from `prepare`, because it can
+    take as long as a slow server likes, and must not make other syncs wait. With `whole`, a source that otherwise asks
+    its server for changes asks for everything. What failed is read again only in the next pass (`service/schedule.py:
+    next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
     fetched = await run.sync.fetch(now, whole=whole)
@@ -353,14 +354,14 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
 
 
 def _suspects(run: Pass, observation: Observation | None) -> tuple[Suspect, ...]:
-    """Return of what is noted of events that may be creates what still counts."""
+    """Return those of the noted suspects that still count."""
     if observation is None or not run.notes.suspects:
         return ()
     return tuple(one for one in run.notes.suspects if one.mark in observation.suspects)
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
-    """Return `observation` with what requests of ours did that came late."""
+    """Return `observation` with the effects of our own requests that came late."""
     requests = (await run.ledger.notes()).unanswered
     if not requests:
         return observation

@@ -1,4 +1,4 @@
-"""The cycle of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
+"""One pass of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
 
 Steps only; every decision is made where its facts are (model, target, exchange).
 """
@@ -23,7 +23,7 @@ from syncd.model.record import RunRecord, RunState, next_hold
 from syncd.model.traces import Heard
 
 _ROUNDS = 3
-"""How often one pass plans and sends: again after it had to look what became of a change."""
+"""How often one pass plans and sends: again if it had to look what became of a change."""
 _LOOK_HOLDS_S = 300.0
 """After so long a push the next pass reads the portal: an event that a person deleted between our look and our update
 would pass for updated, because the portal answers as if it were (PORTAL.md 4.3)."""
@@ -32,14 +32,16 @@ _FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassOptions:
-    """What a caller may ask of one pass: read the portal first, go past the guard.
+    """What a caller may ask of one pass: to read the portal first (`verify`), to ignore the guards (`force`).
 
-    `fresh` has the source read whole, parsed and compared even if nothing seems to have changed since a pass left
+    With `fresh` the source is read whole, parsed and compared, even if nothing seems to have changed since a pass left
     nothing to do.
-    `hints` are ids of events that somebody may have changed, each with the user: they are looked at, and decided on.
-    `heard` tells at any time of which other events the portal has told.
-    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
-    the guard whether to go on, and ends the pass as stopped when the answer is no.
+
+    `hints` are ids of events that somebody may have changed, each with the user: the pass looks at them and decides.
+    `heard` returns at any time which other events the portal has reported.
+
+    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass. `confirm` is asked after
+    the guard whether to go on, and ends the pass as stopped if the answer is no.
     """
 
     verify: bool = False
@@ -144,7 +146,7 @@ async def _carry_out(run: Pass, prepared: Prepared) -> RunState:
 
 
 async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool:
-    """Put the plan before everybody who may stop it, and write down what it learned; return False for a person's no.
+    """Show the plan to everybody who may stop it, and write down what it learned; return False if a person says no.
 
     Raises what `options.approve` raises, and GuardError.
     """
@@ -197,7 +199,7 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
 
 
 async def _push(run: Pass, prepared: Prepared) -> RunState:
-    """Send the plan, and what has to be planned again because of what looking told; return how the pass ended."""
+    """Send the plan, and plan and send again what looking has shown to be needed; return how the pass ended."""
     plan, began = prepared.plan, run.clock.monotonic()
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
@@ -238,9 +240,9 @@ async def _note_settled(run: Pass, prepared: Prepared) -> None:
 
 
 async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
-    """Hold the changes to which the portal gives no usable answer, even sent alone; nothing else waits for them.
+    """Hold the changes to which the portal gives no usable answer, even sent alone, so that nothing waits for them.
 
-    Where the line broke the change may not be to blame: that is told, and the next pass tries it again.
+    If the connection broke, the change may not be to blame: that is reported, and the next pass tries it again.
     """
     before = {hold.key: hold for hold in await run.ledger.holds()}
     now = run.clock.now()

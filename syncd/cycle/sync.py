@@ -41,9 +41,9 @@ T = TypeVar("T")
 
 _log = structlog.get_logger()
 HEARD_LASTS_S = 3600.0
-"""For so long after its events were asked for a portal counts as one that tells of people's edits itself."""
+"""For so long after its events were last asked for, a portal counts as one that reports people's edits itself."""
 _JITTER_S = 1.0
-"""By so much a clock may go back without having been set: it is slewed, and its values are rounded."""
+"""A clock may go back by so much without having been set: it is slewed, and its values are rounded."""
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
 
 
@@ -143,15 +143,15 @@ class Sync:
 
 @dataclass(slots=True, kw_only=True)
 class Pass:
-    """One pass of a sync, or a taking back, on its way: what its steps work with, and what became of the items so far.
+    """One pass of a sync, or one taking back, under way: what its steps work with, and what became of the items so far.
 
-    `portal` is the pass's own part of the portal's client; `ledger` is what is remembered of the sync, `portal_ledger`
-    of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
-    nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
-    `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
-    `workroom` is where what takes long is worked out. `hints` are ids of events that somebody may have changed, each
-    with the user, and `heard_at` is when the portal was last asked for such; `heard` tells of events of
-    which no link is known. `overlooked`: an event was found that people have edited, about which a reading decides.
+    `portal` is the pass's own part of the portal's client; `ledger` is the ledger of the sync, `portal_ledger` that of
+    its portal, `ledger_of_all` that of every sync. `stop` ends the pass after the requests in flight. `run_id` is 0
+    while nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read
+    once. `directory_mark` is the mark of the kept directory that the pass uses, "" if the portal was asked for any of
+    it. `workroom` runs long work. `hints` are ids of events that somebody may have changed, each with the user, and
+    `heard_at` is when the portal was last asked for such; `heard` returns events without a known link. `overlooked`: an
+    event was found that people have edited, about which a reading decides.
     """
 
     sync: Sync
@@ -209,7 +209,7 @@ class Pass:
         return await self.ledger_of_all.claimed(self.sync.siblings, {key.place.kind for key in keys})
 
     async def forget_verified(self) -> None:
-        """Have the next pass read the portal, however recently that was done."""
+        """Make the next pass read the portal, however recently that was done."""
         self.notes = replace(self.notes, verified=None)
         await self.ledger.forget_verified()
 
@@ -308,9 +308,9 @@ async def moment_for(portal: Portal, clocks: Sequence[ClockNote]) -> Moment:
 
 
 async def check_home(run: Pass) -> bool:
-    """Return True if the sync begins afresh in another portal than before, with nothing left in that one.
+    """Return True if the sync starts afresh in another portal than before, with nothing left in the old one.
 
-    Raises GuardError if something is left: an id there means another event, or nothing, in any other portal, so the
+    Raises GuardError if something is left: in any other portal, an id there means another event, or nothing, so the
     links must not be taken for events of this one. It happens to people who rehearse on a simulated portal and then put
     the real one's webhook into the same config.
     """

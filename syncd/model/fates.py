@@ -31,10 +31,10 @@ UNDECIDED: frozenset[FateKind] = frozenset({"unknown", "doubtful"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """One thing that became of an item.
+    """One thing that happened to an item.
 
-    `remote_id` is the event's id where it is known, `reason` why it was not done, `where` the item's place in the
-    source. `ended` belongs to an unknown fate: the portal has answered, so it is no longer at work on the change.
+    `remote_id` is the event's id if it is known, `reason` why it was not done, `where` the item's place in the source.
+    `ended` is for an unknown fate: the portal has answered, so it is no longer at work on the change.
     """
 
     kind: FateKind
@@ -47,8 +47,8 @@ class Fate:
 class Fates:
     """The fates of one run's items, in the order in which they became known.
 
-    A run sends its changes in rounds. What was not sent in one round counts only while no later round has begun, for
-    that one plans it again.
+    A run sends its changes in rounds. A change that was not sent counts as such only until the next round begins,
+    because that plans it again.
     """
 
     def __init__(self) -> None:
@@ -56,11 +56,11 @@ class Fates:
         self._sent_in_round: set[Key] = set()
 
     def begin_round(self, keys: Iterable[Key]) -> None:
-        """Note that a round begins that is about the items of `keys`."""
+        """Note that a round begins, for the items of `keys`."""
         self._sent_in_round = set(keys)
 
     def add(self, key: Key, fate: Fate) -> None:
-        """Note what became of the item of `key`."""
+        """Note what happened to the item of `key`."""
         self._of.setdefault(key, []).append(fate)
 
     @property
@@ -97,7 +97,8 @@ class Fates:
     def vanished(self) -> Mapping[Key, int]:
         """The ids of linked events that no longer exist and are to be created again, by item.
 
-        What has been made again is not among them: a portal that was restored from a backup may give it the same id.
+        An item that has been made again is not among them: a portal that was restored from a backup may give it the
+        same id.
         """
         found: dict[Key, int] = {}
         for key, fates in self._of.items():
@@ -113,10 +114,10 @@ class Fates:
         return next((fate for fate in reversed(self._of.get(key, ())) if fate.kind == "unknown"), None)
 
     def counts(self) -> Counter[str]:
-        """Return how many items were created, updated, deleted and adopted, an item as often as it was.
+        """Return how many items were created, updated, deleted and adopted. An item counts each time.
 
-        An update after which the event turned out to have vanished changed nothing: the portal answers such a call as
-        if it had been done (PORTAL.md 4.3), so it does not count.
+        An update of an event that turned out to have vanished changed nothing, although the portal answers such a call
+        as if it had (PORTAL.md 4.3), so it does not count.
         """
         counts: Counter[str] = Counter()
         for fates in self._of.values():

@@ -30,10 +30,10 @@ _NOBODY: deque[str] = deque()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """What came under a new uid: `names` maps uids of the source to those their items are known by.
+    """Entries that came under a new uid: `names` maps uids of the source to those by which their items are known.
 
-    `whole` tells that the source as a whole has new uids, `known` how many entries were known by their uid.
-    `uncertain` are linked uids that may stand in the source still, among entries of new uids that cannot be used.
+    `whole` is True if the source as a whole has new uids, `known` how many entries were known by their uid. `uncertain`
+    are linked uids that may still be in the source, among entries with new uids that cannot be used.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -55,8 +55,8 @@ def recognise(
     """Return which of the uids of `items` stand for uids that are linked or held already.
 
     `present` are all uids of the snapshot, `unusable` those without items although they should have some. `doubted` are
-    uids that were uncertain in the last pass, and are so still while something is unusable. `dropped` gives what
-    cancelled entries would have become; it is asked only where the whole source is renamed.
+    uids that were uncertain in the last pass, and remain so while something is unusable. `dropped` returns what
+    cancelled entries would have become; it is called only if the whole source is renamed.
     """
     linked = {link.key.uid for link in links}
     known = linked | {hold.key.uid for hold in holds}

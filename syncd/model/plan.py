@@ -1,4 +1,4 @@
-"""What goes into a plan and what comes out: policy, what the source asks for, and the changes; a plan in the making."""
+"""The input and output of planning: policy, what the source asks for, the changes, and a plan in the making."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Policy:
 class Wanted:
     """What the source asks for.
 
-    `uids` are all uids that stand in the snapshot, usable or not; `unusable` are those whose items could not be made
-    this time (their links are left alone). `complete` is the snapshot's.
+    `uids` are all uids in the snapshot, usable or not; `unusable` are those whose items could not be made this time
+    (their links are left alone). `complete` is the snapshot's.
     """
 
     items: tuple[Item, ...]
@@ -44,12 +44,12 @@ class Wanted:
 class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
-    `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes,
-    and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` tells for each item why its
-    change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs and
-    whose id another event has. `kept` are entries that are gone from the source and stay, the first link of each. The
-    four uid fields count entries for the guard.
+    `absent` and `present` are linked keys for the absence counter (empty if the snapshot is incomplete); `versions` are
+    the VERSIONs of events that are as they were sent. `conflicts` become holds that last even if the fingerprint
+    changes, and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` says for each item
+    why its change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs
+    and whose id another event has. `kept` are entries that are gone from the source and stay, by the first link of
+    each. The four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -82,10 +82,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Draft:
-    """What `make_plan` has decided so far; the fields are those of a Plan, and what later decisions depend on.
+    """What `make_plan` has decided so far: the fields of a Plan, and what later decisions depend on.
 
     `counted` are the items that were written earlier in the same run, `blocked` the changes that cannot be made now,
-    `doubled` the links to an event that another link has a better claim to.
+    `doubled` the links to an event that belongs rather to another link.
     """
 
     counted: Collection[Key] = ()
@@ -107,7 +107,7 @@ class Draft:
     held: int = 0
 
     def conflict(self, change: Change, where: str) -> None:
-        """Note a change that is not made, for a person decides; `where` is the item's place in the source."""
+        """Note a change that is not made, because a person decides; `where` is the item's place in the source."""
         self.conflicts.append(change)
         self.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
@@ -127,7 +127,7 @@ class Draft:
         self.present.clear()
 
     def finished(self, linked: Mapping[Key, Link]) -> Plan:
-        """Return the plan, all but its changes put in order; `linked` are the links it was made from."""
+        """Return the plan with everything but its changes sorted; `linked` are the links that it was made from."""
         changed = {
             c.key.uid
             for c in self.changes

@@ -1,4 +1,4 @@
-"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and the reload of another."""
+"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and its reload."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ CarryOut = Callable[["Service", Request, Caller], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What the process gives the service; tests replace them. `connect` opens the client of a portal.
+    """What the process gives the service; tests replace it. `connect` opens the client of a portal.
 
-    `scrubber` hears of every secret and cleans what the service lets out. `carry` carries out commands that come by the
-    control socket; without it there is none.
+    `scrubber` learns every secret and cleans what the service lets out. `carry` carries out commands that come over the
+    control socket; without it there is no socket.
     """
 
     clock: Clock
@@ -118,8 +118,8 @@ def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry
 class Service:
     """Everything that runs while `syncd run` does; made by `open_service`.
 
-    `passes` counts passes by sync and state, `changes` confirmed changes by sync and kind; `errors` says why the last
-    pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped.
+    `passes` counts passes by sync and state, `changes` counts confirmed changes by sync and kind; `errors` says why the
+    last pass of a sync failed. `plans` holds the plans of running passes, and of those that a guard stopped.
     """
 
     def __init__(self, app: App, runtime: Runtime, stop: asyncio.Event) -> None:
@@ -159,7 +159,7 @@ class Service:
 
     @property
     def scrubber(self) -> Scrubber:
-        """What cleans everything that the service lets out."""
+        """The scrubber for everything that the service lets out."""
         return self._runtime.scrubber
 
     @property
@@ -196,7 +196,7 @@ class Service:
                 task.cancel()
 
     async def begin(self) -> None:
-        """Open the status page and set the schedules; raises ConfigError for a taken address, or without a sync."""
+        """Open the status page and set the schedules; raises ConfigError if its address is taken or no sync exists."""
         _require_syncs(self.config)
         await self.page.exchange(await self.page.prepared(self.config))
         await self._schedule()
@@ -234,7 +234,7 @@ class Service:
         await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
-        """Read the config again. One that cannot be used is refused, and the old one stays in force.
+        """Read the config again. If it cannot be used it is refused, and the old one stays in force.
 
         Raises StateError if the ledger cannot be read: the service then ends, and its restart reads the new config.
         """
@@ -267,7 +267,7 @@ class Service:
         return config
 
     def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands that passes of this process are made of, by name."""
+        """Return how every sync stands whose passes this process makes, by name."""
         states = self.daemon.states()
         return {sync.name: states[sync.name] for sync in self.config.syncs if self._is_here(sync, states)}
 
@@ -276,13 +276,13 @@ class Service:
         return sync.name in states and self.away(sync.portal) is None
 
     def away(self, portal: str) -> str | None:
-        """Return who else may write to `portal` now, in the words that follow "is"; None if this process may."""
+        """Return who else may write to `portal` now, in words that follow "is"; None if this process may."""
         return self._tenancy.away(portal) if self._tenancy is not None else None
 
     def _portal_here(self, name: str) -> str:
         """Return the portal of the sync `name`.
 
-        Raises StateLockedError if another machine makes its passes, ConfigError if nobody does.
+        Raises StateLockedError if another machine makes its passes, ConfigError if there is no such sync.
         """
         self.app.sync(name)
         portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
@@ -400,7 +400,7 @@ class Service:
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
     async def _taken_over(self, names: Collection[str]) -> list[Scheduled]:
-        """Return these syncs, whose portal was another machine's until now, as the ledger says that they stand."""
+        """Return these syncs as the ledger describes them: until now their portal belonged to another machine."""
         self._passed.difference_update(names)
         for name in names:
             self.plans.pop(name, None)
@@ -423,7 +423,7 @@ class Service:
         ]
 
     def _progress(self, name: str) -> Progress:
-        """Return how far a sync's pushes are; requests to a portal that it reads from are progress as well."""
+        """Return how far the pushes of a sync are. Requests to a portal that it reads from are progress as well."""
         source = self.app.sync(name).source
         written = self.app.portal_of(name).progress()
         if not isinstance(source, PortalBacked):
@@ -470,18 +470,18 @@ class Service:
             _log.error(events.STATE_UNWRITABLE, reason=str(error))
 
     async def _note_due(self, names: Iterable[str]) -> None:
-        """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
+        """Write down when the next passes are due, for `syncd status`, which may be unable to ask this process."""
         states = self.states()
         for name in names:
             if self._tenancy is not None and name not in states:
-                continue  # who makes its passes notes it
+                continue  # the machine that makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+            with suppress(LostLeaseError):  # since a moment ago: the new holder of the portal notes it
                 await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
-        """Watch from now on the files of all syncs with `watch`."""
+        """Watch the files of all syncs with `watch` from now on."""
         if self._watching is not None:
             self._watching.cancel()
         watched = []

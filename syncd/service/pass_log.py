@@ -1,4 +1,4 @@
-"""What the log of the daemon tells of the rows of a pass: its changes as a detail, its problems as warnings."""
+"""What the daemon logs about the rows of a pass: its changes at debug level, its problems as warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncd.model.entry import Problem
 from syncd.model.record import RunRecord
 
 MOST_NAMED = 50
-"""So many new problems of one pass are named; a broken column may cost every row of a table."""
+"""The most new problems of one pass that are logged one by one; a broken column may affect every row of a table."""
 _log = structlog.get_logger()
 
 
@@ -30,9 +30,9 @@ def log_changes(prepared: Prepared) -> None:
 
 
 def log_problems(record: RunRecord, before: Set[Problem]) -> frozenset[Problem]:
-    """Log the problems of a pass that are not among those of the pass `before`, and return all of this one.
+    """Log the problems of a pass that are not among those `before`, and return all problems of this one.
 
-    So a row that stays broken is told once, not every quarter of an hour.
+    So a row that stays broken is logged once, not every quarter of an hour.
     """
     new = [problem for problem in record.problems if problem not in before]
     for problem in new[:MOST_NAMED]:

@@ -1,4 +1,4 @@
-"""The start of the service: systemd hears that it goes on, and a database that is not there yet is waited for."""
+"""The start of the service: tells systemd that it is still starting, and waits for a database that is not there yet."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from syncd.service.notify import Notifier
 
 _log = structlog.get_logger()
 _START_GOES_ON_S: Final = 60.0
-"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
+"""How long systemd is to wait for the next sign of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
-"""How long the start waits before it looks for its database again: at first, and in the end."""
+"""How long the start waits before it tries its database again: the first time, and at most."""
 
 
 @asynccontextmanager
@@ -49,9 +49,9 @@ async def opened(
     notifier: Notifier,
     stop: asyncio.Event,
 ) -> App:
-    """Return what `make` opens, which `closing` closes; as long as its database cannot be reached, try again.
+    """Return what `make` opens, and let `closing` close it. While its database cannot be reached, try again.
 
-    Raises what `make` raises else, and StateUnreachableError once `stop` is set.
+    Raises whatever else `make` raises, and StateUnreachableError once `stop` is set.
     """
     wait_s = _FIRST_WAIT_S
     while True:

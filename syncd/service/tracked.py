@@ -1,4 +1,4 @@
-"""The syncs as the scheduler sees them: what it is told of each, what it keeps, and what it tells of a pass's end."""
+"""The syncs as the scheduler sees them: what it is told of each, what it keeps, and how a pass ended."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ class Ended:
 class Tracked:
     """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
 
-    While it is `drained` no pass of it starts; `waiting` counts who wants to work with it alone, `guest`: somebody
-    does. `given_up`: its pass is being ended because it makes no progress, `cut_off`: because its portal was lost.
+    While it is `drained` no pass of it starts. `waiting` counts the commands that wait to work alone with it; `guest`
+    is True while one does. `given_up` is True while its pass is ended because it makes no progress, `cut_off` because
+    its portal was lost.
     """
 
     sync: Scheduled
@@ -89,10 +90,10 @@ class Tracked:
 
 
 def failure_of(result: EndedPass) -> tuple[str, bool]:
-    """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
+    """Return why a pass counts as failed, "" if it does not, and whether the portal refuses the caller.
 
-    A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to
-    stop does not.
+    A pass fails if it ends in an error, or if the portal refused every change it tried. One that was asked to stop does
+    not fail.
     """
     if result.error is not None:
         return str(result.error), isinstance(result.error, PortalRefusedError)

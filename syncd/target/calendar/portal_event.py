@@ -209,7 +209,7 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
         case "create":
             assert change.item is not None
             event = from_fields(change.item.fields)
-            params = {**owner, "section": section_id, **_event(event, directory, ledger), **_added(event)}
+            params = {**owner, "section": section_id, **_params(event, directory, ledger), **_added(event)}
             return Command(method=ADD, params=params, success="id")
         case "update":
             assert change.item is not None
@@ -220,7 +220,7 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
                 "id": change.link.remote_id,
                 **owner,
                 "section": section_id,
-                **_event(event, directory, ledger),
+                **_params(event, directory, ledger),
                 **_updated(event, before),
             }
             return Command(method=UPDATE, params=params, success="id")
@@ -229,7 +229,10 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
 
 
 def _before(change: Change) -> EventFields:
-    """What stands in the portal, as far as is known: what was sent, unless it was just read; no links of people's."""
+    """Return what is in the portal, as far as is known: what was sent last, or what was just read.
+
+    Links to the CRM that people added are left out.
+    """
     assert change.link is not None
     sent = change.link.sent
     if change.observed is None:
@@ -258,8 +261,11 @@ def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
     return msgspec.structs.replace(event, crm=(*event.crm, *own))
 
 
-def _event(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
-    """The fields that add and update say alike; all values are strings and numbers, so they fit a batch."""
+def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
+    """Return the parameters that add and update share: the full set of fields. Lists are left out where they are empty.
+
+    An update must send all of them (PORTAL.md 4.3). An empty list cannot travel in a batch: `_updated` adds it.
+    """
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
         "name": event.name or " ",
@@ -304,7 +310,10 @@ def _added(event: EventFields) -> dict[str, Json]:
 
 
 def _updated(event: EventFields, before: EventFields) -> dict[str, Json]:
-    """What an update has to take away: empty lists only where there is something, for they cannot go in a batch."""
+    """Return what an update has to take away.
+
+    Empty lists are sent only if there is something to remove: they cannot travel in a batch.
+    """
     params: dict[str, Json] = {"rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"}}
     if before.remind and not event.remind:
         params["remind"] = []
@@ -316,7 +325,7 @@ def _updated(event: EventFields, before: EventFields) -> dict[str, Json]:
 
 
 def _rule(rule: NativeRule) -> dict[str, Json]:
-    """The rule as the portal reads it: an object, INTERVAL always there, UNTIL a plain date (PORTAL.md 4.7)."""
+    """Return the rule as the portal reads it: an object, INTERVAL always there, UNTIL a plain date (PORTAL.md 4.7)."""
     said: dict[str, Json] = {"FREQ": rule.freq, "INTERVAL": rule.interval}
     if rule.byday:
         said["BYDAY"] = list(rule.byday)
@@ -328,7 +337,7 @@ def _rule(rule: NativeRule) -> dict[str, Json]:
 
 
 def _safe_hour(directory: Directory) -> int:
-    """The hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
+    """Return the hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
 
     Noon, unless the zones differ by eleven hours or more; counted from the day's midnight, so it may lie on the next
     day. An hour is kept free on either side, for on a day on which the server's clock is set the shift is another one.
