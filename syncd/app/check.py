@@ -24,7 +24,7 @@ from syncd.portal.client import Portal
 from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.people.directory import Directory
-from syncd.portal.people.directory_reading import read_directory
+from syncd.portal.people.reading import read_directory
 from syncd.portal.probe.facts import Facts
 
 _LARGEST_SKEW_S = 60.0

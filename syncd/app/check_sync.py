@@ -19,7 +19,7 @@ from syncd.model.item import Item, Place
 from syncd.portal.client import Portal
 from syncd.portal.line.remedies import CommandRefusedError
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, caller_zone, offset_s
+from syncd.portal.people.directory import Directory, known_zone, offset_s
 from syncd.portal.people.section_rights import with_calendars
 
 _SHOWN = 3
@@ -156,7 +156,7 @@ def _most(reasons: Counter[str]) -> list[str]:
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     """Return the portal's zone, with a warning if what people see depends on a guess (PORTAL.md 4.7, 6.3)."""
-    zone, caller = portal_zone(sync, directory), caller_zone(directory)
+    zone, caller = portal_zone(sync, directory), known_zone(directory.caller.zone)
     detail = say("the portal's own zone is taken as {zone}", zone=zone)
     guessed = not sync.portal_zone and not directory.server_zone and caller
     if guessed and not _switch_together(zone, caller, now):

@@ -28,7 +28,7 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, User, server_zone
-from syncd.portal.people.directory_reading import read_directory
+from syncd.portal.people.reading import read_directory
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.google.recognised import first_keys

@@ -11,8 +11,9 @@ from zoneinfo import available_timezones
 from msgspec.structs import replace
 
 from syncd.model.item import Place
-from syncd.portal.people.directory import Directory, PageReader, Section
-from syncd.portal.people.directory_reading import read_directory, read_sections
+from syncd.portal.people.directory import Directory, Section
+from syncd.portal.people.reading import read_directory, read_sections
+from syncd.portal.reader import PageReader
 from syncd.sandbox.seed.world_schema import SeedGroup, SeedSection, SeedUser, SeedWebhook, WorldSeed, check_world
 
 _CODE = "rehearsal"

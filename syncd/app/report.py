@@ -176,7 +176,7 @@ class _Facts:
         keys: dict[str, set[Key]] = defaultdict(set)
         for change in prepared.plan.changes if prepared else ():
             changes[change.key.uid].append(change)
-        for item in prepared.wanted if prepared else ():
+        for item in prepared.wanted.items if prepared else ():
             keys[item.key.uid].add(item.key)
         linked = {link.key: link.remote_id for link in prepared.links} if prepared else {}
         confirmed = prepared.confirmed if prepared else frozenset()

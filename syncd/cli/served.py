@@ -173,7 +173,7 @@ class ServedDesk:
             else say("{name}: something is under way with it, which has to end first", name=name)
         )
         waits = partial(self.note, said)
-        return await self._service.alone(name, work, self.stop, waits=waits, at_once=at_once)
+        return await self._service.daemon.alone(name, work, self.stop, waits=waits, at_once=at_once)
 
     async def pausing(self, name: str) -> None:
         """Pause the sync, or the daemon's next pass would do again what is about to be taken back."""

@@ -20,13 +20,14 @@ from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
+from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection
 from syncd.portal.client import Job
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory
-from syncd.portal.people.directory_reading import read_directory
+from syncd.portal.people.reading import read_directory
 from syncd.portal.people.section_rights import with_calendars
 from syncd.portal.probe.facts import facts_from
 
@@ -46,7 +47,9 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
-    known, run.directory_mark = await _kept(run)
+    remembered = await run.portal_ledger.known(run.portal.origin)
+    known = _readable(remembered.directory)
+    run.directory_mark = remembered.mark if known is not None else ""
     kept = None
     if known is not None and not fresh and 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
         kept = known if known.groups or not run.sync.target.wants_groups else None
@@ -66,19 +69,15 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
         # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
-    directory = replace(kept, server_zone=run.sync.portal_zone or await _probed_zone(run))
+    # What a probe of this very portal has found, if there was one.
+    facts = facts_from(remembered.facts) if remembered.facts is not None else None
+    zone = run.sync.portal_zone or (facts.text("server_zone") if facts is not None else "")
+    directory = replace(kept, server_zone=zone)
     if replace(directory, country="") != known:
         run.directory_mark = ""
         if keep:
             await store(run, directory)
     return directory
-
-
-async def _probed_zone(run: Pass) -> str:
-    """Return the server's zone as a probe of this very portal has found it, "" if none has."""
-    document = await run.portal_ledger.facts(run.portal.origin)
-    facts = facts_from(document) if document is not None else None
-    return facts.text("server_zone") if facts is not None else ""
 
 
 async def store(run: Pass, directory: Directory) -> None:
@@ -89,16 +88,14 @@ async def store(run: Pass, directory: Directory) -> None:
 
 async def kept_directory(run: Pass) -> Directory | None:
     """Return the directory that was kept of this very portal, None if there is none that can be read."""
-    return (await _kept(run))[0]
+    return _readable(await run.portal_ledger.directory(run.portal.origin))
 
 
-async def _kept(run: Pass) -> tuple[Directory | None, str]:
-    """Return the directory like `kept_directory`, and the mark of what is kept."""
-    value, mark = await run.portal_ledger.marked_directory(run.portal.origin)
+def _readable(kept: Json) -> Directory | None:
     try:
-        return (msgspec.convert(value, Directory) if value is not None else None), mark
+        return msgspec.convert(kept, Directory) if kept is not None else None
     except msgspec.ValidationError:
-        return None, ""  # written by another version of syncd: it is read from the portal again
+        return None  # written by another version of syncd: it is read from the portal again
 
 
 def is_lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:

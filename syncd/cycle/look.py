@@ -134,13 +134,18 @@ async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()
     wanted = set(keys)
     links = [link for link in await run.ledger.links() if link.key in wanted]
     seen = await observe_links(run, [*links, *deleted])
-    await run.ledger.learn_stamps(seen.stamps(links))
-    wrong: dict[Key, str] = dict.fromkeys(wanted - {link.key for link in links}, say("it is not in the portal"))
+    await run.ledger.learn_stamps(await run.worked_out(seen.stamps, links))
+    return await run.worked_out(_read_back, wanted, links, deleted, seen)
+
+
+def _read_back(wanted: Collection[Key], links: Sequence[Link], deleted: Sequence[Link], seen: Observation) -> ReadBack:
+    missing = set(wanted) - {link.key for link in links}
+    wrong: dict[Key, str] = dict.fromkeys(missing, say("it is not in the portal"))
     for link in links:
         if (differs := seen.difference(link)) is not None:
             wrong[link.key] = differs
     wrong |= {link.key: say("it still stands in the portal") for link in deleted if not seen.lost(link)}
-    return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
+    return ReadBack(confirmed=frozenset({*wanted, *(link.key for link in deleted)} - set(wrong)), wrong=wrong)
 
 
 async def without_siblings(run: Pass, observation: Observation, own: Collection[Link]) -> Observation:
@@ -153,19 +158,22 @@ async def without_siblings(run: Pass, observation: Observation, own: Collection[
     others = [name for name in run.sync.siblings if name != run.name]
     if not others:
         return observation
-    ours = {link.remote_id for link in own}
     theirs = await run.ledger_of_all.linked_ids(others, on_cards=on_cards)
-    signature = observation.comparison.signature
     intents = await run.ledger_of_all.open_creates(others, on_cards=on_cards)
-    coming = {signature(intent.item) for intent in intents} - {""}
     taken = await _taken(run, observation, [link for link in own if link.remote_id in theirs], others)
-    kept = {
-        remote_id: seen
-        for remote_id, seen in observation.events.items()
-        if remote_id not in taken
-        and (remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming)))
-    }
-    return replace(observation, events=kept, alien=observation.alien | taken)
+
+    def kept() -> dict[int, Observed]:
+        ours = {link.remote_id for link in own}
+        signature = observation.comparison.signature
+        coming = {signature(intent.item) for intent in intents} - {""}
+        return {
+            remote_id: seen
+            for remote_id, seen in observation.events.items()
+            if remote_id not in taken
+            and (remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming)))
+        }
+
+    return replace(observation, events=await run.worked_out(kept), alien=observation.alien | taken)
 
 
 async def with_suspects(run: Pass, observation: Observation) -> Observation:

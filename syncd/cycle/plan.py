@@ -18,19 +18,20 @@ from syncd.cycle.look import (
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import Kept, asks_for_all, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
-from syncd.model.doubles import Double, doubles
+from syncd.model.doubles import Double
 from syncd.model.entry import Problem, Snapshot, Window
+from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
-from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Change, Fingerprints, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
-from syncd.model.plan import Plan
+from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
@@ -44,7 +45,8 @@ class Prepared:
     """A plan with everything it was made from.
 
     `run` and `now` tell for whom and at which unix time it was made. `problems` are all problems of the pass so far, in
-    order of place. `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids
+    order of place. `wanted` is what the source asks for, `links` what was linked before; of an ordinary pass only
+    what may change. `observed` are the ids
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
@@ -69,7 +71,7 @@ class Prepared:
     verified: bool
     skipped: int = 0
     uids: Uids = field(default_factory=Uids)
-    wanted: tuple[Item, ...] = ()
+    wanted: Wanted = NOTHING_WANTED
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
@@ -137,7 +139,7 @@ class Prepared:
     def remade(self) -> tuple[Change, ...]:
         """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
         deleted = {change.key for change in self.plan.changes if change.op == "delete"}
-        again = (item for item in self.wanted if item.key in deleted) if deleted else ()
+        again = (item for item in self.wanted.items if item.key in deleted) if deleted else ()
         return tuple(Change(op="create", key=item.key, item=item, reason=say("made again")) for item in again)
 
     @property
@@ -220,9 +222,16 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
         run.notes = run.notes.without_events()
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify, whole=fresh)
-    prepared = await prepare(run, reading, verify=verify, keep=False)
+    prepared = await prepare(run, reading, verify=verify, keep=False, whole=fresh)
     again = not verify and prepared.doubtful
     return await prepare(run, reading, verify=True, keep=False) if again else prepared
+
+
+async def _fingerprints(run: Pass, held: Sequence[Hold]) -> Fingerprints:
+    """Return the fingerprints of the links, those apart about which more counts than whether they are the same."""
+    sent = await run.ledger.fingerprints(run.hints)
+    apart = {*sent.apart, *(hold.key for hold in held), *run.fates.remote_ids}
+    return Fingerprints(by_key=sent.by_key, apart=frozenset(apart))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,35 +300,49 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
     )
 
 
-async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool) -> Prepared:
+async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool, whole: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
-    errors.
+    With `verify` the portal's events are read, without it only those that are to be changed. Then entries and links
+    about which nothing is to be decided are let go of on the way, unless `whole` asks for all of them. Raises the
+    client's errors.
     """
     if reading.settled is not None and reading.directory is not None:
         return await _as_settled(run, reading, reading.settled, reading.directory)
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
-    links = await run.ledger.links()
     held = await run.ledger.holds()
-    read = await run.worked_out(named, sync, run.notes.uids, snapshot, links, held)
+    links: Sequence[Link] = await run.ledger.links() if verify or whole else ()
+    sent = None if verify or whole else await _fingerprints(run, held)
+    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
+    read = await run.worked_out(named, sync, run.notes.uids, snapshot, keys, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, now)
     if read.has_series:
         await recall_series(run)
-    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
+    linked = {link.key: link for link in links}
+    shape = partial(shape_all, sync, context=context, linked=linked, sent=sent)
+    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    if sent is not None:
+        links = await run.ledger.links_for(tuple(shaping.left))
+        if asks_for_all(read, shaping, links):
+            return await prepare(run, reading, verify=False, keep=keep, whole=True)
+    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
+    if sent is not None:
+        links = [link for link in links if link.key in shaping.left]
     if keep and read.has_series:
         await keep_series(run)
     snapshot = read.snapshot
     if not snapshot.entries:
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
-    plan, observation = await _planned(run, shaping, links, held, directory, window, verify=verify)
-    deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
+    plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
+    seen = observation.events.values() if sent is not None and observation is not None else ()
+    if any(one.ledger not in ("", run.ledger_name) for one in seen):
+        # Whose mark another ledger's event bears, any link may tell.
+        return await prepare(run, reading, verify=False, keep=keep, whole=True)
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
-    looked_at = observation.about(links) if observation is not None else ()
-    twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
+    found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
     told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
@@ -339,14 +362,14 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         held=shaping.held + plan.held,
         skipped=shaping.skipped,
         verified=verify,
-        wanted=shaping.wanted.items,
-        links=links,
-        observed=frozenset(observation.events) if observation is not None else None,
-        confirmed=_confirmed(looked_at, plan, observation) if observation is not None else frozenset(),
-        gone=_gone(run, shaping, looked_at, observation, directory) if observation is not None else {},
-        stamps=observation.stamps(looked_at) if observation is not None else {},
+        wanted=shaping.wanted,
+        links=tuple(links),
+        observed=found.observed,
+        confirmed=found.confirmed,
+        gone=found.gone,
+        stamps=found.stamps,
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
-        lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
+        lost=found.lost,
         doubles=twice,
         suspects=_suspects(run, observation),
         writers=writers,
@@ -371,7 +394,7 @@ async def _with_late(run: Pass, links: Sequence[Link], observation: Observation)
 
 async def _planned(
     run: Pass,
-    shaping: Shaping,
+    wanted: Wanted,
     links: Sequence[Link],
     held: Sequence[Hold],
     directory: Directory,
@@ -385,7 +408,7 @@ async def _planned(
     """
     observation = None
     if verify:
-        observation = await observe(run, shaping.wanted.items, links, window)
+        observation = await observe(run, wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
         observation = await with_suspects(run, observation)
     elif run.hints:
@@ -399,7 +422,7 @@ async def _planned(
         policy, observation = replace(policy, adopt="identical"), _newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
-        shaping.wanted,
+        wanted,
         links,
         {hold.key: hold for hold in held},
         policy=policy,
@@ -435,14 +458,26 @@ def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
     return [change.item for change in new if change.item is not None and change.item.fields.get("mark")]
 
 
-async def _doubles(
-    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
-) -> tuple[Double, ...]:
-    """Return the events that stand beside linked ones, without those that the plan takes over."""
-    given_up = (await run.ledger.notes()).given_up
-    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
-    found = doubles(links, observation, given_up, directory.caller.id, run.ledger_name)
-    return tuple(one for one in found if one.seen.remote_id not in taken)
+async def _found(
+    run: Pass,
+    plan: Plan,
+    wanted: Wanted,
+    links: Sequence[Link],
+    observation: Observation | None,
+    directory: Directory,
+    *,
+    verify: bool,
+) -> tuple[Found, tuple[Double, ...]]:
+    """Return what was read of `links`, and after a reading of everything which events stand beside theirs."""
+    if observation is None:
+        return Found(), ()
+    section, source_wins = run.sync.target.section_name, run.sync.policy.on_conflict == "source"
+    told = partial(found_by, observation, plan, wanted, links, source_wins=source_wins)
+    found = await run.worked_out(told, may_not_write=lambda place: is_refused(directory, place, section))
+    if not verify:
+        return found, ()
+    creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
+    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(
@@ -463,48 +498,24 @@ def _newer(observation: Observation, links: Sequence[Link], known: int) -> Obser
     return replace(observation, events=kept)
 
 
-def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:
-    """Return the linked items that were read and found to be as they were sent."""
-    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    return frozenset(link.key for link in links if link.key not in touched and observation.difference(link) is None)
-
-
-def _gone(
-    run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation, directory: Directory
-) -> dict[Key, int]:
-    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
-
-    What a late delete of ours took away is wanted whoever decides; so is what may be written by nobody now, which the
-    next pass has to find gone too.
-    """
-    wanted = {item.key for item in shaping.wanted.items}
-    section = run.sync.target.section_name
-    refused = {place for place in {link.key.place for link in links} if is_refused(directory, place, section)}
-    wanted |= {link.key for link in links if link.key.place in refused and link.key.uid in shaping.wanted.unusable}
-    if run.sync.policy.on_conflict != "source":
-        wanted &= observation.late
-    doubled = observation.claimed_twice(links)
-    lost = (link for link in links if observation.lost(link) or link.key in doubled)
-    return {link.key: link.remote_id for link in lost if link.key in wanted}
-
-
 async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     """Plan once more from the same snapshot, after outcomes became known; links to vanished events count as none.
 
     It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
     approved, did not touch.
     """
-    sync, now = run.sync, run.clock.now()
+    sync, now, before = run.sync, run.clock.now(), prepared.plan
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
-    context = context_of(sync, directory, now)
-    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, prepared.kept, context)
+    concerned = {change.key.uid for change in before.changes}
+    kept = replace(prepared.kept, entries=tuple(one for one in prepared.kept.entries if one.uid in concerned))
+    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, kept, context_of(sync, directory, now))
+    wanted = replace(shaping.wanted, uids=prepared.wanted.uids)
     holds = {hold.key: hold for hold in await run.ledger.holds()}
-    absent = {link.key: link.absent_passes for link in prepared.links}
+    absent = {link.key: link.absent_passes for link in prepared.links if link.key.uid in concerned}
+    keys = absent.keys() | {item.key for item in prepared.wanted.items if item.key.uid in concerned}
     vanished = run.fates.vanished
-    living = [link for link in await run.ledger.links() if vanished.get(link.key) != link.remote_id]
+    living = [one for one in await run.ledger.links_for(sorted(keys)) if vanished.get(one.key) != one.remote_id]
     links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
-    plan = await run.worked_out(
-        make_plan, shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now
-    )
-    planned = {change.key for change in prepared.plan.changes}
+    plan = await run.worked_out(make_plan, wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
+    planned = {change.key for change in before.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

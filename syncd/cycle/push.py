@@ -56,14 +56,16 @@ async def push(
     run.fates.begin_round(change.key for change in changes)
     troubled: Mapping[Place, str] = {}
     if any(change.item is not None and change.item.section_id is None for change in changes):
-        async with run.claiming():
+        async with run.portal.claiming:
             directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
     changes, unmade = await run.sync.target.fetched(changes, run.stop.is_set)
     if run.stop.is_set():
         return False
-    sendable = _sendable(run, changes, directory, troubled, unmade)
+    sendable, refused = await run.worked_out(_sendable, changes, directory, troubled, unmade)
+    for index, reason in refused.items():
+        run.fates.add(changes[index].key, Fate(kind="refused", reason=reason, where=where_of(changes[index])))
     highest = await _noted_floor(run, [change.key for change, _, _ in sendable if change.op == "create"], observed)
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
@@ -74,17 +76,20 @@ async def push(
         floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
     )
-    jobs = [
-        Job(
-            id=job_id,
-            command=run.sync.target.command(change, section_id, directory, run.ledger_name),
-            repeatable=change.op != "create",
-            after=tuple(ids[one] for one in after),
-        )
-        for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
-    ]
+
+    def jobs() -> list[Job]:
+        return [
+            Job(
+                id=job_id,
+                command=run.sync.target.command(change, section_id, directory, run.ledger_name),
+                repeatable=change.op != "create",
+                after=tuple(ids[one] for one in after),
+            )
+            for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
+        ]
+
     try:
-        await run.portal.push(jobs, journal, run.stop, alone=alone)
+        await run.portal.push(await run.worked_out(jobs), journal, run.stop, alone=alone)
     finally:
         await journal.save_budget()
     if run.stop.is_set():
@@ -108,16 +113,15 @@ async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[i
 
 
 def _sendable(
-    run: Pass,
     changes: Sequence[Change],
     directory: Directory,
     troubled: Mapping[Place, str],
     unmade: Mapping[int, str],
-) -> list[tuple[Change, int, tuple[int, ...]]]:
+) -> tuple[list[tuple[Change, int, tuple[int, ...]]], Mapping[int, str]]:
     """Return the changes that can be sent, each with its section's id and the indices of those it must follow.
 
-    `troubled` says why a place has no section, and `unmade` why some changes cannot be made. A change without a section
-    is refused, and so are those that must follow it.
+    Second, by index, why the others are refused: what has no section, and with it what must follow it. `troubled` tells
+    why a place has no section, and `unmade` why some changes cannot be made.
     """
     after = predecessors(changes) if len(changes) > 1 else {}
     refused: dict[int, str] = dict(unmade)
@@ -135,9 +139,7 @@ def _sendable(
         else:
             place_of[index] = len(sendable)
             sendable.append((change, section_id, tuple(place_of[one] for one in after.get(index, ()))))
-    for index, reason in refused.items():
-        run.fates.add(changes[index].key, Fate(kind="refused", reason=reason, where=where_of(changes[index])))
-    return sendable
+    return sendable, refused
 
 
 def _section_id(directory: Directory, change: Change) -> int | None:

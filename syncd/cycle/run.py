@@ -6,6 +6,7 @@ Steps only; every decision is made where its facts are (model, target, exchange)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from syncd.cycle.doubles import remove_doubles
@@ -111,8 +112,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-                async with run.claiming(wanted=whole):
-                    prepared = await prepare(run, reading, verify=whole, keep=True)
+                async with run.portal.claiming if whole else nullcontext():
+                    prepared = await prepare(run, reading, verify=whole, keep=True, whole=options.fresh)
                     if whole or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
@@ -210,7 +211,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
             return "stopped"
         # Something may have been deleted only to be created again.
         deleted = {change.key for change in plan.changes if change.op == "delete"}
-        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted)):
+        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted.items)):
             break
         plan = await plan_again(run, prepared)
         places = {change.key: where_of(change) for change in prepared.plan.changes}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -24,7 +23,7 @@ from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
-from syncd.model.item import Key, Link
+from syncd.model.item import Key
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.model.traces import Heard
@@ -32,9 +31,10 @@ from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
 from syncd.state.ledger import Ledger
-from syncd.state.notes import PortalLedger, SyncNotes
+from syncd.state.notes import SyncNotes
+from syncd.state.portal_ledger import PortalLedger
 from syncd.state.sync_ledger import SyncLedger
-from syncd.target.base import ShapingMemory, Target
+from syncd.target.base import Target
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,8 +53,8 @@ class Sync:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
-    of phones without one. `feeds` keeps what the source fetched for the next process, `index` what series became, and
-    `shaped` what entries became for the next pass. `window_given` is True if the config names the window,
+    of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what series became.
+    `window_given` is True if the config names the window,
     `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
     returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
     settled.
@@ -80,7 +80,6 @@ class Sync:
     everything: bool = False
     index: FeedCache | None = None
     settings: Callable[[], str] | None = None
-    shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
 
     def today(self, now: float) -> date:
         """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""
@@ -102,12 +101,12 @@ class Sync:
         """How often the portal is read where it tells nothing by itself, as of its people: no events tell of those."""
         return self.verify_every if self.verify_unheard is None else min(self.verify_every, self.verify_unheard)
 
-    def check_links(self, links: Iterable[Link]) -> None:
-        """Raise ConfigError if some of the sync's `links` were made by another kind of target.
+    def check_links(self, keys: Iterable[Key]) -> None:
+        """Raise ConfigError if some of the sync's links, known by their `keys`, are of another kind of target.
 
         Their ids mean other things to this target, so it must not touch them.
         """
-        foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
+        foreign = next((one.place for one in keys if not self.target.writes_to(one.place)), None)
         if foreign is not None:
             raise ConfigError(
                 say(
@@ -182,24 +181,8 @@ class Pass:
 
         It must ask nothing of portal and ledger. Raises what it raises.
         """
-
-        def quietly() -> T:
-            with collector.resting():
-                return work(*args, **kwargs)
-
+        quietly = collector.resting()(partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self.workroom, quietly)
-
-    @asynccontextmanager
-    async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:
-        """Keep other syncs of the portal from claiming what belongs to none yet, while the body may do so.
-
-        That is: events to adopt or recover, sections to create. Without `wanted` nothing is kept from anybody.
-        """
-        if not wanted:
-            yield
-            return
-        async with self.portal.claiming:
-            yield
 
     async def claimed(self, keys: Iterable[Key]) -> frozenset[int]:
         """Return the ids that some sync of the portal has linked in places of the same kinds as those of `keys`.

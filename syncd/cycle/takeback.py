@@ -78,7 +78,7 @@ async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False)
         own = concerned(records, links)
         seen = await observe(run, deleted(records, links), own, EVERYTHING)
         seen = await without_siblings(run, seen, links.values())
-        return undoing(records, links, seen), frozenset(seen.events)
+        return await run.worked_out(undoing, records, links, seen), frozenset(seen.events)
 
     return await _take(run, plan, confirm, force=force)
 
@@ -93,7 +93,7 @@ async def purge(run: Pass, *, confirm: Confirm, force: bool = False, others: Col
     async def plan() -> tuple[TakeBack, frozenset[int]]:
         links = await run.ledger.links()
         seen = await observe_links(run, links)
-        return purging(links, seen), frozenset(seen.events)
+        return await run.worked_out(purging, links, seen), frozenset(seen.events)
 
     sections = await own_sections(run)
     taken = await _take(run, plan, confirm, force=force, sections=sections)
@@ -162,7 +162,11 @@ async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], pla
 
 async def _offer(run: Pass, plan: TakeBack, sections: tuple[MadeSection, ...]) -> Offer:
     directory = await directory_for(run, (), fresh=False, keep=True)
-    methods = Counter(run.sync.target.command(change, 0, directory).method for change in plan.changes)
-    now = run.clock.now()
-    told = sum(len(run.sync.target.notices(change, directory, now, change.observed)) for change in plan.changes)
+    target, now = run.sync.target, run.clock.now()
+
+    def weighed() -> tuple[Counter[str], int]:
+        methods = Counter(target.command(change, 0, directory).method for change in plan.changes)
+        return methods, sum(len(target.notices(change, directory, now, change.observed)) for change in plan.changes)
+
+    methods, told = await run.worked_out(weighed)
     return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=told, directory=directory, sections=sections)

@@ -48,7 +48,8 @@ async def writers_of(
     """
     found = NOBODY
     # Of single events only their names tell something, and those that an ordinary pass reads nearly all bear ours.
-    if observation is not None and (verify or observation.ledgers - {"", run.ledger_name}):
+    ledgers = {seen.ledger for seen in observation.events.values()} if observation is not None else set()
+    if observation is not None and (verify or ledgers - {"", run.ledger_name}):
         own = await _own(run, directory.caller.id, observation.comparison)
         found = await run.worked_out(strangers, items, links, observation, own)
         if found.made:
@@ -56,7 +57,8 @@ async def writers_of(
             found = await run.worked_out(strangers, items, links, observation, own)
         if verify:
             at = now + run.portal.skew_s
-            return Writers(found=found, looked=looked_at(own.looked, observation, links, found, at, lost=own.lost))
+            looked = await run.worked_out(looked_at, own.looked, observation, links, found, at, lost=own.lost)
+            return Writers(found=found, looked=looked)
     new = [change.item for change in plan.changes if change.op == "create" and change.link is None and change.item]
     return Writers(found=found, doubted=bool(found.made) or bool(new and await _stand_already(run, new)))
 

@@ -16,7 +16,7 @@ stands in another section of the calendar and bears  ours again, and stays there
  the item's own mark                                 differ (looked for only where the ledger may have forgotten it)
 
 With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, unless the sync invites
-guests itself: the field is kept as it stands (`keeping`), and such an event is never deleted.
+guests itself: the field is kept as it stands (`observation.keeping`), and such an event is never deleted.
 """
 
 from __future__ import annotations
@@ -252,19 +252,3 @@ def link_of(item: Item, found: Taken, comparison: Comparison) -> tuple[Link, tup
 
 def _as_kept(value: Json) -> Json:
     return {**value, "kept": True} if isinstance(value, Mapping) else value
-
-
-def is_kept(value: Json) -> bool:
-    """Return True for the value of a field that stays as people left it."""
-    return isinstance(value, Mapping) and value.get("kept") is True
-
-
-def has_kept(fields: Fields) -> bool:
-    """Return True if people have added something to the event: guests, who would be told of its end."""
-    return any(map(is_kept, fields.values()))
-
-
-def keeping(item: Item, link: Link) -> Item:
-    """Return `item` with the fields of its event that stay as people left them, unless it sets them itself."""
-    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
-    return replace(item, fields={**item.fields, **kept}) if kept else item

@@ -19,14 +19,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from syncd.lang.saying import Saying, Value, say, say_count
-from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
+from syncd.model.adoption import Adoptable, Lookalike, Taken, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
-from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
+from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal, has_kept, is_kept, keeping
 from syncd.model.order import in_order, waiting_for
 from syncd.model.plan import Draft, Plan, Policy, Wanted
 from syncd.model.removal import drop_unwanted
@@ -56,7 +56,7 @@ def make_plan(
     """
     linked = {link.key: link for link in links}
     doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
-    draft = Draft(counted=counted, doubled=doubled)
+    draft = Draft(counted=counted, doubled=doubled, unchanged=wanted.as_sent)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
@@ -87,7 +87,7 @@ def make_plan(
         draft.settled_holds += sorted(over)
     if len(draft.changes) > 1:
         draft.changes = in_order(draft.changes)
-    return draft.finished(linked)
+    return draft.finished(len({key.uid for key in linked}) if wanted.known_uids is None else wanted.known_uids)
 
 
 def _unsettled(
@@ -216,7 +216,7 @@ def _keep(
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
-    placed = _placed(draft, _as_linked(item, link), link, policy)
+    placed = _placed(draft, keeping(item, link), link, policy)
     if placed is None:
         return
     item = placed
@@ -329,7 +329,7 @@ def _edited(
     """Decide on a linked item that a person edited in the portal, or on a `late` change of our own."""
     names = labels(edited)
     reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
-    placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
+    placed = _placed(draft, keeping(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
     item = placed
@@ -363,11 +363,6 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     if link.section != item.section:
         differences["section"] = (link.section, item.section)
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
-
-
-def _as_linked(item: Item, link: Link) -> Item:
-    """Return `item` as its event is to be: what people have added to an event that was taken over stays."""
-    return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
 
 def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
@@ -433,7 +428,7 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
         _damaged(draft, item, link, found.seen, policy)
     elif names:
         differs = say("adopted, but differs in {names}", names=labels(names))
-        draft.changes.append(_update(_as_linked(item, link), link, link.sent, differs))
+        draft.changes.append(_update(keeping(item, link), link, link.sent, differs))
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

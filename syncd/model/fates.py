@@ -15,7 +15,7 @@ Fates are only ever added. The last one of an item says how it stands; all of th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +53,7 @@ class Fates:
 
     def __init__(self) -> None:
         self._of: dict[Key, list[Fate]] = {}
+        self._last: dict[Key, Fate] = {}
         self._sent_in_round: set[Key] = set()
 
     def begin_round(self, keys: Iterable[Key]) -> None:
@@ -62,26 +63,28 @@ class Fates:
     def add(self, key: Key, fate: Fate) -> None:
         """Note what happened to the item of `key`."""
         self._of.setdefault(key, []).append(fate)
+        self._last[key] = fate
 
     @property
     def settled(self) -> frozenset[Key]:
         """The items whose last change the portal confirmed."""
-        return frozenset(key for key, fate in self._last() if fate.kind in CONFIRMED)
+        return frozenset(key for key, fate in self._last.items() if fate.kind in CONFIRMED)
 
     @property
     def refused(self) -> Mapping[Key, Fate]:
         """The items that were refused, in order of their keys."""
-        return {key: self._of[key][-1] for key in sorted(self._of) if self._of[key][-1].kind == "refused"}
+        return {key: fate for key, fate in sorted(self._last.items()) if fate.kind == "refused"}
 
     @property
     def unknown(self) -> frozenset[Key]:
         """The items of which it is not known whether their change was made."""
-        return frozenset(key for key, fate in self._last() if fate.kind in UNDECIDED)
+        return frozenset(key for key, fate in self._last.items() if fate.kind in UNDECIDED)
 
     @property
     def not_sent(self) -> frozenset[Key]:
         """The items of the present round whose change was not sent."""
-        return frozenset(key for key, fate in self._last() if fate.kind == "not_sent" and key in self._sent_in_round)
+        not_sent = {key for key, fate in self._last.items() if fate.kind == "not_sent"}
+        return frozenset(not_sent & self._sent_in_round)
 
     @property
     def remote_ids(self) -> Mapping[Key, int]:
@@ -126,6 +129,3 @@ class Fates:
                 if fate.kind in DONE and not in_vain:
                     counts[fate.kind] += 1
         return counts
-
-    def _last(self) -> Iterator[tuple[Key, Fate]]:
-        return ((key, fates[-1]) for key, fates in self._of.items())

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncd.lang.saying import say
-from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
 from syncd.model.json_values import Fields, Json
+from syncd.model.observation import has_kept
 
 MEETING = "meeting"
 

@@ -151,6 +151,17 @@ class Link:
     stamp: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprints:
+    """Of every link no more than key and fingerprint; those in `apart` are to be looked at in full.
+
+    Their entry was absent, their event is linked twice, or something else is known of them that counts.
+    """
+
+    by_key: Mapping[Key, str]
+    apart: frozenset[Key] = frozenset()
+
+
 class SentFields(PackedFields):
     """The fields of an item that are those sent last, with the fingerprint they have in `section`."""
 
@@ -171,10 +182,9 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     link = linked.get(item.key)
     if link is None:
         return item
-    if item.fingerprint != link.fingerprint:
-        if item.also is None or fingerprint(item.also, item.section) != link.fingerprint:
-            return item
-        item = in_other_words(item)
+    item, same = worded(item, link.fingerprint)
+    if not same:
+        return item
     try:
         text = orjson.dumps(item.fields, default=plain)
     except TypeError:  # half of a surrogate pair
@@ -183,8 +193,17 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     text = sent.text if type(sent) is PackedFields and sent.text == text else trimmed(text)
     shared = SentFields(text, item.section, link.fingerprint)
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
-    same: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
-    return same
+    slimmed: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
+    return slimmed
+
+
+def worded(item: Item, sent: str) -> tuple[Item, bool]:
+    """Return `item` in the words that have the fingerprint `sent`, and True; False if it has not said that."""
+    if item.fingerprint == sent:
+        return item, True
+    if item.also is not None and fingerprint(item.also, item.section) == sent:
+        return in_other_words(item), True
+    return item, False
 
 
 def in_other_words(item: Item) -> Item:
@@ -215,7 +234,7 @@ class Hold:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the portal holds now, as far as syncd may know it.
 
@@ -225,8 +244,8 @@ class Observed:
     where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
     `born` is the portal's own note of the start with which an event was made, whatever was edited since (DAV_XML_ID,
     PORTAL.md 4.2); "" where there is none, or where a link knows the stamp.
-    `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
-    of which the caller may not see all (PORTAL.md 4.5).
+    `answers` tells by user id what guests have answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an
+    event of which the caller may not see all (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -244,7 +263,7 @@ class Observed:
     creator: int = 0
     host: int = 0
     born: str = ""
-    answers: Mapping[int, str] = field(default_factory=dict)
+    answers: tuple[tuple[int, str], ...] = ()
 
 
 Op = Literal["create", "update", "delete", "adopt"]

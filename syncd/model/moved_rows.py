@@ -73,6 +73,11 @@ def is_nameless(uid: str) -> bool:
     return _NAMELESS.fullmatch(uid) is not None
 
 
+def file_of(where: str) -> str:
+    """Return the file in the place of an entry."""
+    return where.rpartition(":")[0]
+
+
 def _grouped(
     holders: Iterable[Holder], file_of: Callable[[Holder], str] = lambda _one: ""
 ) -> Mapping[Hashable, Sequence[Holder]]:
@@ -89,7 +94,7 @@ def _grouped(
 
 
 def _file(one: Item | Link) -> str:
-    return one.where.rpartition(":")[0]
+    return file_of(one.where)
 
 
 def _renamed_files(items: Sequence[Item], links: Sequence[Link]) -> Mapping[str, str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.lang.saying import say
-from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
+from syncd.model.observation import has_kept
 
 MOVED_BY_HAND = say("moved to another section in the portal, which moves no meeting of another person's calendar back")
 

@@ -11,7 +11,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -97,12 +97,15 @@ class Comparison:
         title = names[0]
         changed = set(self.edits(link.sent, seen)).intersection(names)
         hidden = seen.masked and title in self.maskable
-        titled = title not in changed and not hidden
-        if _is_unedited(link, seen, near=near):
+        if title not in changed and not hidden:
+            return True
+        ours, theirs = link.version, seen.version
+        # A lower VERSION is that of a new event, or of ours in an earlier state if it was made when ours was.
+        if ours is not None and theirs is not None and (theirs == ours or (theirs < ours and not near)):
             # Nobody has saved it since we did, so what differs was rewritten by the portal, or is not ours.
             sent, shown = (str(self._shown(title, one.get(title, ""))) for one in (link.sent, seen.fields))
-            return titled or (changed <= {title} and (near or hidden or _is_part(shown, sent)))
-        return near or titled or changed <= {title} or self.begins(link.sent, seen) == "same"
+            return changed <= {title} and (near or hidden or _is_part(shown, sent))
+        return near or changed <= {title} or self.begins(link.sent, seen) == "same"
 
     def begins(self, sent: Fields, seen: Observed) -> Beginning:
         """Return whether the event `seen` was made with the start that was `sent`, whatever was edited since."""
@@ -167,7 +170,7 @@ class Comparison:
     def _same(self, name: str, sent: Json, seen: Json) -> bool:
         if sent == seen or (name in self.chosen and not sent):
             return True
-        if isinstance(sent, Mapping) and sent.get("kept") is True:
+        if is_kept(sent):
             return True
         if name in self.holding:
             return set(_texts(sent)) <= set(_texts(seen))
@@ -230,16 +233,6 @@ def bare(text: str) -> str:
     return _FILTERED.sub("", html.unescape(html.unescape(text)))
 
 
-def _is_unedited(link: Link, seen: Observed, *, near: bool) -> bool:
-    """Return True if no save came between our last one and `seen`, by the portal's VERSION.
-
-    A lower one is that of a new event, or of ours in an earlier state if it was made when ours was (`near`).
-    """
-    if link.version is None or seen.version is None:
-        return False
-    return seen.version == link.version or (seen.version < link.version and not near)
-
-
 def _is_part(short: str, long: str) -> bool:
     """Return True if `short` is `long` without some of its characters, as the portal leaves texts that it shortens."""
     rest = iter(bare(long).casefold())
@@ -249,6 +242,27 @@ def _is_part(short: str, long: str) -> bool:
 def equal(one: Json, other: Json) -> bool:
     """Return True if two JSON values are equal; a list that went through the ledger equals a tuple."""
     return one == other or canonical(one) == canonical(other)
+
+
+def is_kept(value: Json) -> bool:
+    """Return True for the value of a field that stays as people left it."""
+    return isinstance(value, Mapping) and value.get("kept") is True
+
+
+def has_kept(fields: Fields) -> bool:
+    """Return True if people have something of their own on the event: guests whom it would tell of its end."""
+    return any(map(is_kept, fields.values()))
+
+
+def keeping(item: Item, link: Link) -> Item:
+    """Return `item` as its event is to be: what people have of their own on an event that was taken over stays.
+
+    Unless the item says something of its own there.
+    """
+    if link.fingerprint == item.fingerprint:
+        return item
+    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
+    return replace(item, fields={**item.fields, **kept}) if kept else item
 
 
 def recovery_mark(sync: str, key: Key) -> str:
@@ -294,11 +308,6 @@ class Observation:
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
     suspects: Mapping[str, Observed] = field(default_factory=dict)
-
-    @property
-    def ledgers(self) -> frozenset[str]:
-        """The names of the ledgers that wrote the events, "" for events that do not tell."""
-        return frozenset(seen.ledger for seen in self.events.values())
 
     def whom(self, link: Link) -> str:
         """Return the name of the person who changed the event of `link`, "" if nobody tells."""

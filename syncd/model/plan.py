@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
@@ -31,13 +31,20 @@ class Wanted:
     """What the source asks for.
 
     `uids` are all uids in the snapshot, usable or not; `unusable` are those whose items could not be made this time
-    (their links are left alone). `complete` is the snapshot's.
+    (their links are left alone). `complete` is the snapshot's. `as_sent` counts further items that are as they were
+    last sent, so that there is nothing to decide about them: neither they nor their links are passed. `known_uids`
+    then counts the uids of all links.
     """
 
-    items: tuple[Item, ...]
-    uids: frozenset[str]
+    items: tuple[Item, ...] = ()
+    uids: frozenset[str] = frozenset()
     unusable: frozenset[str] = frozenset()
     complete: bool = True
+    as_sent: int = 0
+    known_uids: int | None = None
+
+
+NOTHING_WANTED: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +133,8 @@ class Draft:
         self.absent.clear()
         self.present.clear()
 
-    def finished(self, linked: Mapping[Key, Link]) -> Plan:
-        """Return the plan with everything but its changes sorted; `linked` are the links that it was made from."""
+    def finished(self, known_uids: int) -> Plan:
+        """Return the plan with everything but its changes sorted; `known_uids` is how many uids have links."""
         changed = {
             c.key.uid
             for c in self.changes
@@ -146,7 +153,7 @@ class Draft:
             versions=dict(self.versions),
             waiting=self.waiting,
             forgotten=tuple(self.forgotten),
-            known_uids=len({key.uid for key in linked}),
+            known_uids=known_uids,
             removed_uids=frozenset(self.removed_uids),
             kept=_entries(self.kept) if self.kept else (),
             changed_uids=frozenset(changed),

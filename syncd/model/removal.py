@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from syncd.lang.saying import say
-from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Key, Link
-from syncd.model.observation import FOREIGN, UNREADABLE, Observation
+from syncd.model.observation import FOREIGN, UNREADABLE, Observation, has_kept
 from syncd.model.plan import Draft, Policy, Wanted
 
 

@@ -119,7 +119,8 @@ def agreement(known: str, seen: str) -> Agreement:
     """Return how the stamp `seen` on an event compares with the one that is `known` of it."""
     if known and known == seen:
         return "same"
-    ours, theirs = Stamp.parse(known), Stamp.parse(seen)
+    ours = Stamp.parse(known)
+    theirs = Stamp.parse(seen) if ours is not None else None
     if ours is None or theirs is None:
         return "unknown"
     certain = ours.read and theirs.read

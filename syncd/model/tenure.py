@@ -46,8 +46,8 @@ class Tenure:
         self._deadline = min(self._deadline, deadline)
 
     def end(self, why: str) -> None:
-        """End the tenure at once; the first reason stays."""
-        self._ended = self._ended or why
+        """End the tenure at once; the first reason stays, also that it was not renewed."""
+        self._ended = self.why() or why
 
     def left_s(self) -> float:
         """Return for how many seconds it lasts unless it is renewed; 0 if it is over."""

@@ -115,7 +115,7 @@ class Portal:
         """Scheme and host of the portal, fit for messages."""
         self.limits = shared.limits
         self.claiming = shared.claiming
-        """Held while events or sections that nobody owns are claimed, so that two syncs do not claim the same."""
+        """Held while events to adopt or recover, or sections to create, are claimed: no two syncs claim the same."""
         self._shared = shared
         self._channel = shared.channel
         self._pace = shared.channel.pace

@@ -31,25 +31,24 @@ from syncd.lang.catalog import house, told
 from syncd.lang.saying import Saying, say, say_as
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
-from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked, doing, failure_of
+from syncd.service.tracked import (
+    LONGEST_SLEEP_S,
+    STALLED_AFTER_S,
+    Ended,
+    EndedPass,
+    Scheduled,
+    Tracked,
+    Watchdog,
+    doing,
+    failure_of,
+)
 
 R = TypeVar("R")
 _Told = asyncio.Future[Any] | None
 _log = structlog.get_logger()
-_LONGEST_SLEEP_S = 30.0
-"""The longest sleep of the daemon, so that it notices when a machine was suspended or its clock was set."""
-STALLED_AFTER_S = 600.0
-"""A pass without progress for this long is given up, unless it waits for a stated time. If nothing else works for as
-long again, the watchdog gets no more signs of life."""
-_LOOKED_AFTER_EVERY_S = 60.0
-"""How often running passes are checked if no watchdog asks for more."""
-SCHEDULER = "the scheduler"
-"""What `Daemon.stalled` calls the main loop, beside the names of syncs. Those have no spaces."""
 REFUSED_PAUSE_S = 3600.0
 """How long a portal that refuses the caller is left alone before one of its syncs tries again."""
 _CLOCK_TOLERANCE_S = 1.0
-_WATCHDOG_SIGNS = 3
-"""Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
 
 
 class Daemon:
@@ -80,8 +79,7 @@ class Daemon:
         self._wake = asyncio.Event()
         self._turn = asyncio.Event()  # set, and replaced, whenever a pass has ended or may start again
         self._tasks: asyncio.TaskGroup | None = None
-        self._beat = clock.monotonic()  # when the main loop last ran: the watchdog has to notice if it hangs
-        self._hopeless_since: float | None = None  # when a pass was given up, with nothing having worked since
+        self._watchdog = Watchdog(clock, notifier, lambda: self._tracked)
 
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
@@ -271,10 +269,10 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._stir()
-                watching = tasks.create_task(self._look_after(), name="watchdog")
+                watching = tasks.create_task(self._watchdog.run(), name="watchdog")
                 _log.info(events.DAEMON_STARTED, syncs=len(self._tracked))
                 while not self._stop.is_set():
-                    self._beat = self._clock.monotonic()
+                    self._watchdog.beat()
                     self._start_due(tasks)
                     await self._wait()
                 # Every pass gets its own event, so that a reload can end some and this can end all.
@@ -285,25 +283,6 @@ class Daemon:
                     one.halt.set()
                 watching.cancel()
         _log.info(events.DAEMON_STOPPED)
-
-    def stalled(self) -> tuple[str, ...]:
-        """Return what makes no progress: the scheduler itself, and the syncs of running passes."""
-        now = self._clock.monotonic()
-        found = [SCHEDULER] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
-        for name, one in self._tracked.items():
-            if one.task is None:
-                continue
-            progress = one.sync.progress()
-            done = (progress.done, progress.total, progress.requests)
-            if one.seen is None or one.seen[0] != done:
-                if one.seen is not None:
-                    self._hopeless_since = None  # something works
-                one.seen = (done, now)
-            # Waiting for a limit of the portal is no stall: operating time may take ten minutes to come back.
-            waiting = progress.waiting_until is not None and progress.waiting_until > self._clock.now()
-            if not waiting and now - one.seen[1] > STALLED_AFTER_S:
-                found.append(name)
-        return tuple(found)
 
     def status(self) -> str:
         """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next.
@@ -363,9 +342,9 @@ class Daemon:
         now = self._clock.now()
         idle = [one for one in self._tracked.values() if one.task is None and not one.drained and not one.waiting]
         idle = [one for one in idle if not self._being_tried(one.sync.portal)]
-        left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
+        left_s = min((self._due(one) for one in idle), default=now + LONGEST_SLEEP_S) - now
         waits = [
-            asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), _LONGEST_SLEEP_S))),
+            asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), LONGEST_SLEEP_S))),
             asyncio.ensure_future(self._stop.wait()),
             asyncio.ensure_future(self._wake.wait()),
         ]
@@ -410,7 +389,7 @@ class Daemon:
                 why = error or say_as("end of a pass", "stopped")
                 told.set_exception(caught or StoppedError(say("{sync}: {reason}", sync=one.sync.name, reason=why)))
         if not one.given_up:
-            self._hopeless_since = None
+            self._watchdog.hope()
         if (result is not None or told is None) and not isinstance(caught, LostLeaseError) and not one.cut_off:
             await self._note_end(one, started, Ended(
                 sync=one.sync.name, portal=one.sync.portal, error=error, refused=refused, result=result
@@ -443,38 +422,6 @@ class Daemon:
             self._refused[portal] = (error, now + REFUSED_PAUSE_S)
         elif not error and self._refused.pop(portal, None) is not None:
             _log.info(events.PORTAL_RESUMED, portal=portal)
-
-    async def _look_after(self) -> None:
-        """Give up passes that make no progress, and send systemd a sign of life while something else works.
-
-        One feed that hangs must not restart all syncs again and again. A new process is the better chance only if the
-        scheduler itself hangs, or if nothing has worked for long after a pass was given up.
-        """
-        watchdog_s = self._notifier.watchdog_s
-        pause_s = _LOOKED_AFTER_EVERY_S if watchdog_s is None else watchdog_s / _WATCHDOG_SIGNS
-        while True:
-            stalled = self.stalled()
-            if stalled:
-                _log.error(events.DAEMON_STALLED, what=stalled)
-                self._give_up(stalled)
-            if watchdog_s is not None and SCHEDULER not in stalled and not self._hopeless():
-                self._notifier.send(WATCHDOG="1")
-            await self._clock.sleep(pause_s)
-
-    def _give_up(self, names: Iterable[str]) -> None:
-        """End these passes at once. That is safe: what was sent is written down, and the next pass looks."""
-        for name in names:
-            one = self._tracked.get(name)
-            if one is None or one.task is None or one.given_up:
-                continue
-            one.given_up = True
-            one.task.cancel()
-            if self._hopeless_since is None:
-                self._hopeless_since = self._clock.monotonic()
-
-    def _hopeless(self) -> bool:
-        since = self._hopeless_since
-        return since is not None and self._clock.monotonic() - since > STALLED_AFTER_S
 
 
 def _cancelled_by_others() -> bool:

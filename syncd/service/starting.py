@@ -1,4 +1,7 @@
-"""The start of the service: tells systemd that it is still starting, and waits for a database that is not there yet."""
+"""The start of the service: tells systemd that it is still starting, and waits for a database that is not there yet.
+
+And which configs it starts with, or goes on with after a reload.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import structlog
 from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock, sleep_or_stop
-from syncd.errors import StateUnreachableError
+from syncd.config import Config
+from syncd.errors import ConfigError, StateUnreachableError
 from syncd.lang.saying import say
 from syncd.service.notify import Notifier
 
@@ -64,3 +68,22 @@ async def opened(
             notifier.send(STATUS=say("waiting for its database: {reason}", reason=error.message))
             await sleep_or_stop(clock, wait_s, stop)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def check_syncs(config: Config) -> None:
+    """Raise ConfigError for a config without a sync."""
+    if not config.syncs:
+        path = str(config.path)
+        raise ConfigError(say("{path} has no [[sync]]", path=path), say("add one; see config.example.toml"))
+
+
+def check_successor(config: Config, before: Config) -> None:
+    """Raise ConfigError for a config that cannot take the place of the one `before` while the service runs."""
+    check_syncs(config)
+    # The passes under way hold the ledger of the old state, and the lock on it.
+    same_state = (config.state, config.database) == (before.state, before.database)
+    for key, same in (("state", same_state), ("control", config.control == before.control)):
+        if not same:
+            path = str(config.path)
+            said = say("{path}: {key} cannot change while syncd runs", path=path, key=key)
+            raise ConfigError(said, say("restart it"))

@@ -16,7 +16,7 @@ from syncd.model.entry import Snapshot, Window
 from syncd.model.filter import NO_FILTER, Filter
 
 if TYPE_CHECKING:
-    from syncd.portal.people.directory import PageReader
+    from syncd.portal.reader import PageReader
 
 
 class FeedCache(Protocol):

@@ -1,7 +1,8 @@
 """A portal for `scale`: it holds so many linked shifts, answers at once and refuses nothing.
 
-It lists events as calendar.event.get does, reads them by id, and deletes. In a process of its own it answers over HTTP
-(`python -m tests.bench.scale_portal LEDGER`, which prints the port), so that its memory and its work are not counted.
+It lists events as calendar.event.get does, reads them by id, renames and deletes. In a process of its own it answers
+over HTTP (`python -m tests.bench.scale_portal LEDGER`, which prints the port), so that its memory and its work are not
+counted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ _PLAIN: Mapping[str, Any] = {
     "DT_LENGTH": 28800, "DATE_CREATE": "21.11.2026 12:00:00", "TIMESTAMP_X": "21.11.2026 12:00:00",
     "IS_DAYLIGHT_SAVING_TZ": "N", "~USER_OFFSET_FROM": 0, "~USER_OFFSET_TO": 0, "EVENT_TYPE": None,
     "CREATED_BY": "1", "DESCRIPTION": "", "PRIVATE_EVENT": "", "ACCESSIBILITY": "busy", "IMPORTANCE": "normal",
-    "REMIND": [], "COLOR": "", "G_EVENT_ID": "", "DAV_EXCH_LABEL": "", "CAL_DAV_LABEL": "", "VERSION": "1",
+    "REMIND": [], "COLOR": "", "G_EVENT_ID": "", "DAV_EXCH_LABEL": "", "CAL_DAV_LABEL": "",
     "RECURRENCE_ID": None, "RELATIONS": "", "SYNC_STATUS": None, "UF_CRM_CAL_EVENT": "",
     "UF_WEBDAV_CAL_EVENT": False, "SECTION_DAV_XML_ID": None, "OPTIONS": None, "COLLAB_ID": None,
     "IS_MEETING": False, "MEETING_STATUS": "H", "MEETING_HOST": "1", "RRULE": "", "EXDATE": "", "ACTIVE": "Y",
@@ -58,13 +59,14 @@ class Shift:
     location: str
     start: datetime
     end: datetime
+    version: int = 1
 
     def row(self) -> dict[str, Any]:
         """Return its row of calendar.event.get."""
         number, section = str(self.remote_id), str(self.section)
         return {
             **_PLAIN, "ID": number, "PARENT_ID": number, "OWNER_ID": str(self.owner), "NAME": self.name,
-            "LOCATION": self.location, "SECTION_ID": section, "SECT_ID": section,
+            "LOCATION": self.location, "VERSION": str(self.version), "SECTION_ID": section, "SECT_ID": section,
             "DATE_FROM": f"{self.start:%d.%m.%Y %H:%M:%S}", "DATE_TO": f"{self.end:%d.%m.%Y %H:%M:%S}",
             "DT_FROM": f"{self.start:%d.%m.%Y %H:%M:%S}", "DT_TO": f"{self.end:%d.%m.%Y %H:%M:%S}",
             "DATE_FROM_FORMATTED": f"{self.start:%a %b %d %Y %H:%M:%S}",
@@ -124,6 +126,8 @@ class ScalePortal:
             case "calendar.event.getbyid":
                 one = self.shifts.get(int(given["id"]))
                 return None if one is None else one.row()
+            case "calendar.event.update":
+                return self._renamed(int(given["id"]), given["name"])
             case "calendar.event.delete":
                 return self.shifts.pop(int(given["id"]), None) is not None
             case "profile" | "user.current":
@@ -135,6 +139,13 @@ class ScalePortal:
                 return datetime.now(MOSCOW).isoformat(timespec="seconds")
             case _:
                 raise ValueError(method)
+
+    def _renamed(self, remote_id: int, name: str) -> int:
+        before = self.shifts[remote_id]
+        after = self.shifts[remote_id] = replace(before, name=name, version=before.version + 1)
+        own = self._sections[before.section]
+        own[own.index(before)] = after
+        return remote_id
 
     def users(self, start: int) -> dict[str, Any]:
         """Return the answer to user.get: a page of everybody."""

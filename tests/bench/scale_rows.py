@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import orjson
@@ -82,11 +83,15 @@ def resident_mb() -> float:
 
 
 class Work:
-    """One row of the table; `size` is how large it is in full, `unit` what that counts."""
+    """One row of the table; `size` is how large it is in full, `unit` what that counts.
+
+    One that takes many minutes is done `when_asked` only, by its name.
+    """
 
     name = ""
     size = 0
     unit = ""
+    when_asked = False
 
     def prepare(self, folder: Path, size: int) -> None:
         """Write what the work needs."""
@@ -141,7 +146,8 @@ class SkippingClock(SystemClock):
 
 @asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[App]:
-    """Open the app of `folder`."""
+    """Open the app of `folder`, with what a daemon has imported for its page before its first pass."""
+    import_module("aiohttp")
     config = folder / "syncd.toml"
     async with open_app(config, readonly=False, learn_secret=lambda _: None, clock=clock) as app:
         yield app

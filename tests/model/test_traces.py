@@ -14,7 +14,7 @@ from syncd.model.item import Item, Key, Observed, Place
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, beginning, made_during
 from syncd.model.traces import Heard, Sending, Suspect, remembered_suspects, still_suspected, traces
-from syncd.target.calendar.observe import comparison_of
+from syncd.target.calendar.portal_event import comparison_of
 
 ANNA, IVAN = Place(kind="user", owner=3), Place(kind="user", owner=5)
 SENT_AT = 1_000_000.0

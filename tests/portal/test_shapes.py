@@ -12,7 +12,7 @@ from syncd.model.item import Place
 from syncd.portal.line.answers import call_time, read_batch, read_single
 from syncd.portal.line.shapes import fault_in
 from syncd.portal.line.wire import Command, Done, Unknown
-from syncd.portal.people.directory_reading import read_directory, read_sections
+from syncd.portal.people.reading import read_directory, read_sections
 from tests.portal.fake import FakePortal
 from tests.portal.test_answers import batch, raw
 from tests.portal.test_push import portal_of

@@ -11,8 +11,7 @@ from msgspec import structs
 
 from syncd.model.colors import COLORS, color_of
 from syncd.portal.line.answers import RawAnswer
-from syncd.target.calendar.observe import comparison_of
-from syncd.target.calendar.portal_event import EventFields, from_fields, to_fields
+from syncd.target.calendar.portal_event import EventFields, comparison_of, from_fields, to_fields
 from tests.support.sandbox import Stage, run_inline
 from tests.target.guests_stage import HEADER, MEETINGS, event_of, staged
 

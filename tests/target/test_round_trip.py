@@ -117,7 +117,7 @@ async def read_back(portal: Portal, remote_id: int) -> Observed:
     return seen
 
 
-COMPARISON = observe.comparison_of("s")
+COMPARISON = portal_event.comparison_of("s")
 
 
 async def write_twice(waf: bool, event: EventFields, other: EventFields, *, alone: bool) -> None:

@@ -25,7 +25,7 @@ from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory
-from syncd.portal.people.directory_reading import read_directory, read_sections
+from syncd.portal.people.reading import read_directory, read_sections
 
 _BUDGETS = (
     say_as("column", "method"),

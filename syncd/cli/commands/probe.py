@@ -21,7 +21,7 @@ from syncd.portal.probe.facts import Fact
 from syncd.portal.probe.found_words import answer_told, answers_told
 from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
 from syncd.portal.probe.run import probe as ask_portal
-from syncd.state.notes import PortalLedger
+from syncd.state.portal_ledger import PortalLedger
 
 R = TypeVar("R")
 _REQUESTS = 60

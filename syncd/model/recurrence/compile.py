@@ -87,25 +87,29 @@ def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date
     return compile_in(entry, Circumstances(window, today), portal_zone)
 
 
-def compile_once(entry: Entry, window: Window, portal_zone: str) -> Compiled:
-    """Do what `compile_entry` does, with as few arguments as possible, for an entry that happens once, as most do.
+def compile_once(entry: Entry, days: Window | Circumstances, portal_zone: str) -> Compiled:
+    """Do what `compile_entry` does for an entry that happens once; most are such, so it asks for as little as it can.
 
     Only for an entry without recurrence and overrides.
     """
     try:
-        return _plain(entry, window, clock_of(portal_zone))
+        span, first, last = _placed(entry.span, clock_of(portal_zone))
     except ZoneInfoNotFoundError as error:
         return _rejected(entry, _unknown_zone(error))
     except RuleError as error:
         return _rejected(entry, _unusable_rule(error))
+    if not days.touches(first, last):
+        return _NOTHING
+    piece = Piece(id="", span=span, rule=None, details=entry.details, where=entry.where)
+    return Compiled(pieces=(piece,), summary=None, problems=())
 
 
 def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> Compiled:
     """Do what `compile_entry` does; `circumstances` then tell for which others the result is the same."""
     server = clock_of(portal_zone)
+    if entry.recurrence is None and not entry.overrides:
+        return compile_once(entry, circumstances, portal_zone)
     try:
-        if entry.recurrence is None and not entry.overrides:
-            return _plain(entry, circumstances, server)
         recurrence = entry.recurrence or Recurrence()
         rules = tuple(parse(text) for text in recurrence.rules)
         return _Compiler(entry, recurrence, rules, circumstances, server).compile()
@@ -139,15 +143,6 @@ def _unknown_zone(error: Exception) -> str:
 
 def _unusable_rule(error: Exception) -> str:
     return say("the recurrence rule cannot be used: {error}; correct RRULE in the source", error=message_of(error))
-
-
-def _plain(entry: Entry, days: Window | Circumstances, server: WallClock) -> Compiled:
-    """Compile an entry that happens once. Most entries do, and this is all that they need."""
-    span, first, last = _placed(entry.span, server)
-    if not days.touches(first, last):
-        return _NOTHING
-    piece = Piece(id="", span=span, rule=None, details=entry.details, where=entry.where)
-    return Compiled(pieces=(piece,), summary=None, problems=())
 
 
 # In a timetable many entries are at the same time, and where a span lies depends on nothing else.

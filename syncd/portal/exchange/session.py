@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from syncd import events
+from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import LostLeaseError
 from syncd.portal.exchange.exchange import Exchange
@@ -61,16 +62,46 @@ class Traffic:
     pushes: list[tuple[Exchange, int]] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class Landing:
+    """The way in of one answer: `at` is when its last byte came, and a large one has a `turn` to be read and taken in.
+
+    As values an answer takes ten times its bytes, and portals answer faster than listings are made small. So only one
+    large answer is taken in at a time; the others wait as bytes. The collector of garbage rests meanwhile: answers make
+    no circles, and a full round would keep everybody waiting for as long as it takes to look through them.
+    """
+
+    clock: Clock
+    turn: asyncio.Lock
+    at: float | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+    _large: bool = False
+
+    async def came(self, size: int) -> None:
+        """Note that an answer of that many bytes has come, and wait for its turn; it has that until `end`."""
+        self.at = self.clock.monotonic()
+        if size >= _LARGE_BYTES and not self._large:
+            await self.turn.acquire()
+            self._large = True
+            self._held.callback(self.turn.release)
+            self._held.enter_context(collector.resting())
+
+    def end(self) -> None:
+        """Note that the answer has been taken in, or is given up."""
+        self._held.close()
+
+
 class Line:
-    """Sends one request, which has passed the `gate`, and reads its answer."""
+    """Sends one request, which has passed the `gate`, and reads its answer; `turn` is that of large answers."""
 
     def __init__(self, transport: Transport, credential: Credential, gate: RequestGate, timeout_s: float) -> None:
         self.gate = gate
+        self.turn = asyncio.Lock()
         self._transport = transport
         self._credential = credential
         self._timeout_s = timeout_s
 
-    async def ask(self, send: Send) -> Answer:
+    async def ask(self, send: Send, landing: Landing) -> Answer:
         """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
         authorization = self._credential.parameters
         if send.single:
@@ -87,6 +118,7 @@ class Line:
             return scrubbed(lost, self._credential.scrub)
         reading = [job.command.method for job in send.jobs] if send.reading else None
         read = partial(read_single, raw, reading) if send.single else partial(read_batch, raw, send.keys, reading)
+        await landing.came(len(raw.body))
         # A listing of a thousand events takes longer to read than other syncs and the page should wait.
         answer = read() if len(raw.body) < _LARGE_BYTES else await asyncio.to_thread(read)
         if any(isinstance(reply, Refused) and reply.reach == "rate" for reply in answer.replies):
@@ -114,18 +146,18 @@ class RenewingLine(Line):
         super().__init__(transport, credential, gate, timeout_s)
         self._renewing = renewing
 
-    async def ask(self, send: Send) -> Answer:
+    async def ask(self, send: Send, landing: Landing) -> Answer:
         """Send the jobs and return the answer; raises StateError if a new credential cannot be written down."""
         if (missing := await self._renewing.ready()) is not None:
             return Answer(replies=(missing,) * len(send.jobs), whole=missing)
         used = self._renewing.token
-        answer = await super().ask(send)
+        answer = await super().ask(send, landing)
         if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
             return answer
         if (refused := await self._renewing.renew(used)) is not None:
             return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)
         await self.gate.acquire()
-        return await super().ask(send)
+        return await super().ask(send, landing)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,6 +271,7 @@ class Session:
 
     async def _flight(self, send: Send) -> None:
         clock, departed = self.channel.clock, False
+        landing = Landing(clock=clock, turn=self.channel.line.turn)
         try:
             waited_from = clock.monotonic()
             await self.channel.line.gate.acquire()
@@ -258,13 +291,18 @@ class Session:
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            answer = await self.channel.line.ask(send)
-            arrived = clock.monotonic()
-            settled = self.exchange.answered(send.ticket, arrived, answer)
-            self._report(send, answer, sent_at, arrived)
-            await self.record(settled)
+            await self._take_in(send, sent_at, landing)
         finally:
+            landing.end()
             self.exchange.drop(send.ticket, clock.monotonic(), departed=departed)
+
+    async def _take_in(self, send: Send, sent_at: float, landing: Landing) -> None:
+        """Wait for the answer, and hand on what it says. Apart, so that it is let go of before its turn ends."""
+        answer = await self.channel.line.ask(send, landing)
+        arrived = self.channel.clock.monotonic() if landing.at is None else landing.at
+        settled = self.exchange.answered(send.ticket, arrived, answer)
+        self._report(send, answer, sent_at, arrived)
+        await self.record(settled)
 
     def _report(self, send: Send, answer: Answer, sent_at: float, now: float) -> None:
         """Log what an answer said of the request, and of the limit of each method in it."""
@@ -367,11 +405,14 @@ async def ask_once(channel: Channel, traffics: Sequence[Traffic], question: Ques
     channel.check()
     pace.sent(costs)
     alone, sent_at = pace.lanes.in_flight == 1, clock.monotonic()
+    landing = Landing(clock=clock, turn=channel.line.turn)
     try:
-        answer = await channel.line.ask(send)
+        answer = await channel.line.ask(send, landing)
     except BaseException:
         pace.lost(costs, batched=not single, sent_at=sent_at, now=clock.monotonic())
         raise
+    finally:
+        landing.end()
     for traffic in traffics:
         traffic.requests += 1
         traffic.commands += len(commands)

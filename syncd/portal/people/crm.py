@@ -13,9 +13,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command
 from syncd.portal.people.clients import REACHED, CrmCard, CrmLookup, Sought, likeness
-from syncd.portal.people.crm_cards import Reader, find_by_field, rank, read_cards, result_of
+from syncd.portal.people.crm_cards import find_by_field, rank, read_cards, result_of
 from syncd.portal.people.owner_types import OwnerType, code_of, type_in
 from syncd.portal.people.phones import phones_in
+from syncd.portal.reader import Reader
 
 _VALUES_PER_CALL = 20
 """All that crm.duplicate.findbycomm takes (PORTAL.md 6.8)."""

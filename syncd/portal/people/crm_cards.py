@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.clients import REACHED, CrmCard
 from syncd.portal.people.owner_types import OwnerType, letters_of, number_of
+from syncd.portal.reader import Reader
 
 LIST: Final = "crm.item.list"
 _IDS_PER_CALL: Final = 50
@@ -35,14 +36,6 @@ _OLDER: Final[Mapping[OwnerType, tuple[str, ...]]] = {
 
 _NOT_HERE: Final = frozenset({"ERROR_METHOD_NOT_FOUND", "NOT_FOUND", "ALLOWED_ONLY_INTRANET_USER"})
 """Refusals of crm.item.list by builds that do not know it, or not for this type, and to extranet users."""
-
-
-class Reader(Protocol):
-    """The part of the portal's client that look-ups need."""
-
-    async def read_many(self, commands: Sequence[Command]) -> tuple[Reply, ...]:
-        """Call methods that are safe to repeat; return their replies in the same order."""
-        ...
 
 
 class _ItemRow(msgspec.Struct, rename="camel"):

@@ -1,6 +1,6 @@
-"""The people, groups and calendar sections of a portal, its caller and its zone: a value that tells whom a text means.
+"""The portal's people, groups and calendar sections, its caller and its time zone, as `people.reading` found them.
 
-It is read by `directory_reading`, all of it, and matched here.
+Who or what a text means is decided here, among all there are: the portal's own filters are not trusted (PORTAL.md 7).
 """
 
 from __future__ import annotations
@@ -12,18 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from syncd.errors import DoubtfulError, EntryError, SyncdError
+from syncd.errors import DoubtfulError, EntryError
 from syncd.lang.saying import restored, say, say_as
 from syncd.model import zones
 from syncd.model.item import Place
-from syncd.model.json_values import Json
 from syncd.model.zones import country_of
-from syncd.portal.line.wire import Command, Refused, Reply, Unknown
 from syncd.portal.people.clients import CrmLookup
-from syncd.portal.people.crm_cards import Reader
 from syncd.portal.people.groups import Group
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
@@ -163,8 +159,8 @@ class Directory:
         """The country of phones without one: as named, else where most people live, else the server's."""
         if self.country:
             return self.country
-        lived_in = Counter(country_of(_known_zone(user.zone)) for user in self.users if user.active and user.zone)
-        likely = (*(country for country, _ in lived_in.most_common()), country_of(caller_zone(self)))
+        lived_in = Counter(country_of(known_zone(user.zone)) for user in self.users if user.active and user.zone)
+        likely = (*(country for country, _ in lived_in.most_common()), country_of(known_zone(self.caller.zone)))
         return next(filter(None, likely), "") or country_of(server_zone(self))
 
     def group(self, text: str) -> Group:
@@ -291,11 +287,21 @@ class Directory:
 
     @cached_property
     def _users_by_word(self) -> Mapping[str, Sequence[User]]:
-        words: dict[str, list[User]] = defaultdict(list)
-        for user in self.users:
-            for word in {str(user.id), folded(user.email), folded(user.xml_id), *spellings(user)} - {""}:
-                words[word].append(user)
-        return {word: found if len(found) == 1 else _by_rank(word, found) for word, found in words.items()}
+        """Whom each word means: an id goes before an e-mail, an e-mail before an XML_ID, an XML_ID before a name."""
+        kinds: Sequence[Callable[[User], Iterable[str]]] = (
+            lambda user: (str(user.id),),
+            lambda user: (folded(user.email),),
+            lambda user: (folded(user.xml_id),),
+            spellings,
+        )
+        found: dict[str, list[User]] = {}
+        for words_of in kinds:
+            stronger = frozenset(found)
+            for user in self.users:
+                for word in words_of(user):
+                    if word and word not in stronger:
+                        found.setdefault(word, []).append(user)
+        return found
 
     @cached_property
     def _groups_by_word(self) -> Mapping[str, Sequence[Group]]:
@@ -304,14 +310,6 @@ class Directory:
             for word in {_folded(group.name), str(group.id)}:
                 words[word].append(group)
         return {word: [group for group in found if str(group.id) == word] or found for word, found in words.items()}
-
-
-def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
-    """Keep the matches of the strongest kind: an id beats an e-mail, an e-mail an XML_ID, an XML_ID a name."""
-    by_id = [user for user in found if str(user.id) == word]
-    by_email = [user for user in found if folded(user.email) == word]
-    by_xml_id = [user for user in found if folded(user.xml_id) == word]
-    return by_id or by_email or by_xml_id or found
 
 
 def _folded(text: str) -> str:
@@ -333,36 +331,6 @@ def _nearest(wanted: str, words: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words[one] for one in close))
 
 
-class PageReader(Reader, Protocol):
-    """The part of the portal's client that reading a directory needs."""
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host of the portal, fit for messages."""
-        ...
-
-    @property
-    def server_offset_s(self) -> int | None:
-        """UTC offset of the server zone in seconds; None before the first answer."""
-        ...
-
-    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
-        """Return the result of one call."""
-        ...
-
-    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
-        """Return all rows of a list method."""
-        ...
-
-    def refused(self, why: Refused | Unknown) -> SyncdError:
-        """Return the error that explains why nothing more can be sent."""
-        ...
-
-    async def read_each(self, commands: Sequence[Command], take: Callable[[int, Reply], None]) -> None:
-        """Call methods like `read_many`; hand each reply, with its place in `commands`, to `take` and keep none."""
-        ...
-
-
 def server_zone(directory: Directory) -> str:
     """Return the server's zone as configured, else the best guess: the portal never names it (PORTAL.md 1.2, 6.3).
 
@@ -371,20 +339,16 @@ def server_zone(directory: Directory) -> str:
     """
     if directory.server_zone:
         return directory.server_zone
-    lived_in = Counter(_known_zone(user.zone) for user in directory.users if user.active)
-    for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *LIKELY_ZONES):
+    lived_in = Counter(known_zone(user.zone) for user in directory.users if user.active)
+    for zone in (known_zone(directory.caller.zone), *(zone for zone, _ in lived_in.most_common()), *LIKELY_ZONES):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
     year = datetime.fromtimestamp(directory.read_at, UTC).year
     return zones.keeping(timedelta(seconds=directory.server_offset_s), year) or "UTC"
 
 
-def caller_zone(directory: Directory) -> str:
-    """Return the caller's zone, "" if the profile has none or an unknown one."""
-    return _known_zone(directory.caller.zone)
-
-
-def _known_zone(zone: str) -> str:
+def known_zone(zone: str) -> str:
+    """Return the name under which the portal keeps the zone of a profile, "" if there is none or an unknown one."""
     try:
         return zones.canonical(zone) if zone else ""
     except LookupError:

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from syncd.model.json_values import Json
 from syncd.portal.line.shapes import rows_of
+from syncd.portal.reader import PageReader
 
 _EVERY_KIND = "socialnetwork"
 """The scope of the newer method, which alone knows collabs."""
-
-
-class GroupReader(Protocol):
-    """The part of the portal's client that reading groups needs."""
-
-    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
-        """Return the result of one call."""
-        ...
-
-    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
-        """Return all rows of a list method."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +21,7 @@ class Group:
     name: str
 
 
-async def read_groups(portal: GroupReader, *, admin: bool) -> tuple[Group, ...]:
+async def read_groups(portal: PageReader, *, admin: bool) -> tuple[Group, ...]:
     """Return the groups that the caller may see, by id; an administrator's webhook sees secret ones, too.
 
     Raises the client's errors.

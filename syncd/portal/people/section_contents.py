@@ -12,7 +12,7 @@ from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection, SectionSeen
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.crm_cards import Reader
+from syncd.portal.reader import Reader
 
 _ALWAYS = {"from": "1971-01-01", "to": "2099-12-31"}
 """Whatever people have put into a section is to be seen. So wide a window is slow only where much stands in it."""

@@ -16,9 +16,9 @@ from dataclasses import replace
 from syncd.lang.saying import say, stored
 from syncd.model.item import Place
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.crm_cards import Reader
-from syncd.portal.people.directory import Caller, Directory, PageReader
-from syncd.portal.people.directory_reading import read_sections
+from syncd.portal.people.directory import Caller, Directory
+from syncd.portal.people.reading import read_sections
+from syncd.portal.reader import PageReader, Reader
 
 
 async def with_calendars(portal: PageReader, directory: Directory, calendars: Sequence[Place]) -> Directory:

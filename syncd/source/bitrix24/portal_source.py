@@ -31,8 +31,9 @@ from syncd.model.json_values import Json
 from syncd.portal.line.remedies import CommandRefusedError, unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.directory import Directory, PageReader, Section
-from syncd.portal.people.directory_reading import read_directory, read_sections
+from syncd.portal.people.directory import Directory, Section
+from syncd.portal.people.reading import read_directory, read_sections
+from syncd.portal.reader import PageReader
 from syncd.source.base import OwnEvents, ReadContext, Source
 from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
 from syncd.source.field_values import clean

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.colors import color_of
-from syncd.model.entry import Details, Entry, Problem, Span, Window
+from syncd.model.entry import Entry, Problem, Reminder, Window
 from syncd.model.filter import Condition
 from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Json
@@ -26,7 +27,8 @@ from syncd.model.template import Template
 from syncd.portal.line.remedies import explained, meaning_of
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
+from syncd.portal.reader import PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
 from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings
@@ -86,39 +88,26 @@ class CalendarSettings:
 class CalendarTarget:
     """Shapes entries into calendar events and reads them back; see `syncd.target.base.Target` for the contract."""
 
+    on_cards = False
+    command = staticmethod(portal_event.command)  # what is sent follows from the change alone
+
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
-        self._compiler = CompilerMemory()
+        self.series = CompilerMemory()
+        """What is remembered of series."""
+        self.section_name = settings.section
+        self.wants_groups = settings.calendar == "group"
+        self.wants_crm = bool(settings.crm)
+        """Events may be linked to the CRM."""
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
-        self._comparison = observe.comparison_of(
+        self._comparison = portal_event.comparison_of(
             settings.sync, invites=self._guests.invites, names_host=settings.guests.host is not None
         )
-        self._owners = Remembered(self._find_named)
-        self._fallbacks = Remembered(self._find)
+        self._owners = Remembered(self._find)
+        self._fallbacks = Remembered(partial(self._find, as_it_is=True))
         self._section_ids = Remembered(self._section_id)
-
-    @property
-    def series(self) -> CompilerMemory:
-        """What is remembered of series."""
-        return self._compiler
-
-    @property
-    def wants_groups(self) -> bool:
-        """Groups are needed for group calendars only."""
-        return self._settings.calendar == "group"
-
-    @property
-    def wants_crm(self) -> bool:
-        """The CRM is needed where events are linked to it."""
-        return bool(self._settings.crm)
-
-    @property
-    def section_name(self) -> str:
-        """The section that the config names."""
-        return self._settings.section
-
-    on_cards = False
+        self._picks_colors = bool(settings.colors) or settings.color is not None
 
     def writes_to(self, place: Place) -> bool:
         """Return True for calendars."""
@@ -137,6 +126,12 @@ class CalendarTarget:
             found.setdefault(name, why)
         return found
 
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
+        if self._settings.on_unresolved != "fallback":
+            return ()
+        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
+
     def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
         """Yield the name of each entry's owner who is not found, with why."""
         owner = self._settings.owner
@@ -145,12 +140,6 @@ class CalendarTarget:
                 self._owners.get(name, directory)
             except EntryError as error:
                 yield name, error.message
-
-    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
-        if self._settings.on_unresolved != "fallback":
-            return ()
-        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
@@ -168,6 +157,34 @@ class CalendarTarget:
                 found |= self._guests.calendars((entry,), directory)
         return frozenset(found)
 
+    def _calendar(self, entry: Entry, directory: Directory) -> Place:
+        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
+        settings = self._settings
+        if settings.calendar == "company":
+            return _COMPANY
+        assert settings.owner is not None
+        try:
+            return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
+        except EntryError as error:
+            if settings.on_unresolved == "skip":
+                raise SkippedError(error) from None
+            if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
+                return self._fallbacks.get(str(settings.fallback_owner), directory)
+            raise
+
+    def _find(self, name: str, directory: Directory, *, as_it_is: bool = False) -> Place:
+        """Return whose calendar `name` means, which may be an alias unless taken `as_it_is`; raises EntryError."""
+        wanted = name if as_it_is else self._aliases.resolve(name.strip())
+        if not wanted:
+            raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
+        if self._settings.calendar == "group":
+            return Place(kind="group", owner=directory.group(wanted).id)
+        return Place(kind="user", owner=directory.user(wanted).id)
+
+    def _section_id(self, calendar: Place, directory: Directory) -> int | None:
+        section = directory.section(calendar, self._settings.section)
+        return section.id if section is not None else None
+
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return the events `entry` becomes in `context`, or why there are none."""
         dropped = entry.details.status == "CANCELLED"  # the portal should not show it
@@ -184,7 +201,7 @@ class CalendarTarget:
             # What happens once is quicker worked out than remembered.
             compiled = compile_once(entry, context.window, context.portal_zone)
         else:
-            compiled = self._compiler.compile(
+            compiled = self.series.compile(
                 entry, window=context.window, portal_zone=context.portal_zone, today=context.today, turn=context
             )
         problems = compiled.problems
@@ -234,6 +251,61 @@ class CalendarTarget:
                 problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
         return tuple(items), tuple(problems)
 
+    def _event(
+        self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
+    ) -> tuple[EventFields, Guests]:
+        """Return the event of one piece and its guests; raises EntryError."""
+        settings, span, given = self._settings, piece.span, piece.details
+        details, _ = readable(given, settings.untitled)
+        # Most entries have little more than a title and times: what is not there is not looked into.
+        guests = NOBODY
+        if not self._guests.invites_nobody:
+            guests = self._guests.find(entry, details, span, key.place, directory, warnings)
+        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
+        said, place = (one.render(entry, details, span) for one in (settings.name, settings.location))
+        name = title_text(said, warnings) if said.strip() or details.title.strip() else ""
+        text = settings.description.render(entry, details, span)
+        if guests.listed:
+            text = f"{text}\n\nGuests: {', '.join(guests.listed)}"
+        # What the entry says of itself counts where the config says nothing.
+        wish, hidden = settings.private, given.classification in ("PRIVATE", "CONFIDENTIAL")
+        busy: Accessibility = "free" if given.transparent else "quest" if given.status == "TENTATIVE" else "busy"
+        remind = settings.remind
+        if remind is None:
+            remind = _minutes_before(details.reminders) if details.reminders else ()
+        event = EventFields(
+            name=name,
+            start=times.start,
+            end=times.end,
+            all_day=times.all_day,
+            zone_from=times.zone_from,
+            zone_to=times.zone_to,
+            rule=piece.rule,
+            description=description_text(text, warnings) if text else "",
+            location=location_text(place, warnings) if place else "",
+            color=self._color(entry, piece, warnings) if self._picks_colors or given.color else "",
+            text_color=self._text_color(settings.text_color, entry, piece, warnings) if settings.text_color else "",
+            accessibility=_accessibility(settings.accessibility, entry, piece) if settings.accessibility else busy,
+            importance=importance_of(settings.importance, entry, details, span),
+            private=truth(wish.render(entry, given, span), "private") if isinstance(wish, Template) else wish or hidden,
+            remind=remind,
+            meeting=guests.meeting,
+            crm=crm_links(settings.crm, entry, directory, warnings) if settings.crm else (),
+            mark=recovery_mark(settings.sync, key) if settings.marker else "",
+        )
+        return event, guests
+
+    def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        for condition, color in self._settings.colors:
+            if condition.holds(entry):
+                return color
+        template = self._settings.color
+        said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
+        return _known_color(said, warnings) if said else ""
+
+    def _text_color(self, template: Template, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings)
+
     def _copies(
         self,
         main: Item,
@@ -269,10 +341,6 @@ class CalendarTarget:
     ) -> tuple[Sequence[Change], Mapping[int, str]]:
         """Return `changes` as they are: they need nothing from elsewhere."""
         return changes, {}
-
-    def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
-        """Return the call that carries out `change` in the section `section_id`; its mark names the `ledger`."""
-        return portal_event.command(change, section_id, directory, ledger)
 
     def creator(self, item: Item, caller: int) -> int:
         """Return the caller, but for a meeting in a user's calendar its owner (PORTAL.md 4.2)."""
@@ -310,114 +378,35 @@ class CalendarTarget:
     async def observe(
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
-        """Read what the portal holds of `links` and in the sections `places` within `window`."""
-        return await observe.observe(portal, links, places, window, self._comparison)
+        """Read `links` and whatever else stands in the sections `places` within `window`; raises the client's errors.
+
+        A listing or a look by id without a usable answer raises PortalUnreachableError: absence has to be proved.
+        """
+        reading = observe.Reading(portal, links)
+        if places:
+            await reading.list_sections(places, observe.days_to_read(links, window))
+        gone = await reading.ask_by_id()
+        alien = frozenset(reading.parts)
+        return Observation(events=reading.events, gone=gone, comparison=self._comparison, alien=alien)
 
     async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
         """Return True if an event in the sections and months of `items` bears the mark of one of them."""
         return self._settings.marker and await observe.stands(portal, items)
 
-    def _calendar(self, entry: Entry, directory: Directory) -> Place:
-        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
-        settings = self._settings
-        if settings.calendar == "company":
-            return _COMPANY
-        assert settings.owner is not None
-        try:
-            return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
-        except EntryError as error:
-            if settings.on_unresolved == "skip":
-                raise SkippedError(error) from None
-            if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
-                return self._fallbacks.get(str(settings.fallback_owner), directory)
-            raise
 
-    def _find_named(self, name: str, directory: Directory) -> Place:
-        return self._find(self._aliases.resolve(name.strip()), directory)
-
-    def _find(self, name: str, directory: Directory) -> Place:
-        if not name:
-            raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
-        if self._settings.calendar == "group":
-            return Place(kind="group", owner=directory.group(name).id)
-        return Place(kind="user", owner=directory.user(name).id)
-
-    def _section_id(self, calendar: Place, directory: Directory) -> int | None:
-        section = directory.section(calendar, self._settings.section)
-        return section.id if section is not None else None
-
-    def _event(
-        self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
-    ) -> tuple[EventFields, Guests]:
-        """Return the event of one piece and its guests; raises EntryError."""
-        settings, span = self._settings, piece.span
-        details, _ = readable(piece.details, settings.untitled)
-        # Most entries have little more than a title and times: what is not there is not looked into.
-        guests = NOBODY
-        if not self._guests.invites_nobody:
-            guests = self._guests.find(entry, details, span, key.place, directory, warnings)
-        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
-        said, place = (one.render(entry, details, span) for one in (settings.name, settings.location))
-        event = EventFields(
-            name=title_text(said, warnings) if said.strip() or details.title.strip() else "",
-            start=times.start,
-            end=times.end,
-            all_day=times.all_day,
-            zone_from=times.zone_from,
-            zone_to=times.zone_to,
-            rule=piece.rule,
-            description=self._description(entry, details, span, guests, warnings),
-            location=location_text(place, warnings) if place else "",
-            color=self._color(entry, piece, warnings),
-            text_color=self._text_color(settings.text_color, entry, piece, warnings) if settings.text_color else "",
-            accessibility=self._accessibility(entry, piece),
-            importance=importance_of(settings.importance, entry, details, span),
-            private=self._private(entry, piece),
-            remind=self._remind(details),
-            meeting=guests.meeting,
-            crm=crm_links(settings.crm, entry, directory, warnings) if settings.crm else (),
-            mark=recovery_mark(self._settings.sync, key) if settings.marker else "",
+def _accessibility(template: Template, entry: Entry, piece: Piece) -> Accessibility:
+    """Return what `template` gives; raises EntryError for a word that the portal does not know."""
+    word, words = template.render(entry, piece.details, piece.span).strip().lower(), get_args(Accessibility)
+    if word not in words:
+        raise EntryError(
+            say("{name} is {word!r}", name="accessibility", word=word), say("it must be one of {words}", words=words)
         )
-        return event, guests
+    return cast(Accessibility, word)
 
-    def _description(self, entry: Entry, details: Details, span: Span, guests: Guests, warnings: list[str]) -> str:
-        said = self._settings.description.render(entry, details, span)
-        if guests.listed:
-            said = f"{said}\n\nGuests: {', '.join(guests.listed)}"
-        return description_text(said, warnings) if said else ""
 
-    def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
-        for condition, color in self._settings.colors:
-            if condition.holds(entry):
-                return color
-        template = self._settings.color
-        said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
-        return _known_color(said, warnings) if said else ""
-
-    def _text_color(self, template: Template, entry: Entry, piece: Piece, warnings: list[str]) -> str:
-        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings)
-
-    def _accessibility(self, entry: Entry, piece: Piece) -> Accessibility:
-        if self._settings.accessibility is not None:
-            word = self._settings.accessibility.render(entry, piece.details, piece.span).strip().lower()
-            return cast(Accessibility, _one_of(word, get_args(Accessibility), "accessibility"))
-        if piece.details.transparent:
-            return "free"
-        return "quest" if piece.details.status == "TENTATIVE" else "busy"
-
-    def _private(self, entry: Entry, piece: Piece) -> bool:
-        wish = self._settings.private
-        if isinstance(wish, bool):
-            return wish or piece.details.classification in ("PRIVATE", "CONFIDENTIAL")
-        return truth(wish.render(entry, piece.details, piece.span), "private")
-
-    def _remind(self, details: Details) -> tuple[int, ...]:
-        if self._settings.remind is not None:
-            return self._settings.remind
-        if not details.reminders:
-            return ()
-        minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders}
-        return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
+def _minutes_before(reminders: Iterable[Reminder]) -> tuple[int, ...]:
+    minutes = {int(alarm.before.total_seconds() // 60) for alarm in reminders}
+    return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
 
 
 def _known_color(said: str, warnings: list[str]) -> str:
@@ -432,14 +421,6 @@ def _known_color(said: str, warnings: list[str]) -> str:
 
 def _iso(day: date | None) -> str | None:
     return day.isoformat() if day is not None else None
-
-
-def _one_of(word: str, words: Sequence[str], name: str) -> str:
-    if word not in words:
-        raise EntryError(
-            say("{name} is {word!r}", name=name, word=word), say("it must be one of {words}", words=tuple(words))
-        )
-    return word
 
 
 def _problem(where: str, kind: Literal["rejected", "held"], uid: str, error: EntryError) -> Problem:

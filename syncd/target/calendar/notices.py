@@ -39,7 +39,7 @@ def told(
     shown = after or before
     if shown is None or not (was or there) or _is_over(shown, server_zone(directory), now):
         return ()
-    answers: Mapping[int, str] = seen.answers if seen is not None else {}
+    answers: Mapping[int, str] = dict(seen.answers) if seen is not None else {}
     people = (there - was) | {user for user in was - there if _is_told_off(change, answers, user)}
     if before is not None and after is not None and (was != there or _is_news(change, before, after, comparison, seen)):
         people |= {user for user in was & there if not answers or answers.get(user) in _TAKES_PART}

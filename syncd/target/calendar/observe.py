@@ -8,9 +8,10 @@ before it counts as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import msgspec
 
@@ -18,24 +19,25 @@ from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
-from syncd.model.json_values import Json
+from syncd.model.json_values import Json, PackedFields, packed_fields
 from syncd.model.marks import split_mark
-from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.remedies import unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
-from syncd.portal.people.directory import PageReader
-from syncd.target.calendar.listed import Listed, is_part
-from syncd.target.calendar.portal_event import MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
+from syncd.portal.reader import PageReader
+from syncd.target.calendar.portal_event import MASKED, MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
-_MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
 _LISTINGS_AT_ONCE = 50
+_TIMES_TO_SAY_NO = 2
+
+Days = tuple[date | None, date | None]
+"""The first and the last day to be read, both None where there is nothing to look for."""
 
 
 class _RuleRow(msgspec.Struct, rename="upper"):
@@ -81,100 +83,139 @@ class _EventRow(msgspec.Struct, rename="upper"):
     recurrence_id: Any = None
 
 
-_NEW_EVENT = frozenset({
-    "New event", "Новое событие", "Нова подія", "Neuer Termin", "Nuevo evento", "Novo evento", "Nouvel événement",
-    "Nuovo evento", "Nowe wydarzenie", "Yeni etkinlik", "Жаңа оқиға",
-})  # fmt: skip
-"""What the portal shows, by its language, for an event without a name (PORTAL.md 4.2)."""
+class Reading:
+    """One look at the portal: the events of some links, and what else the listings of sections show.
 
-
-def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) -> Comparison:
-    """Return how the events of a sync compare: the portal tells everything that is sent but, apart, the mark.
-
-    A sync that invites nobody leaves the guests of events that it takes over alone; one that does not name the host
-    takes whomever the portal makes it. People may link an event to more than what was sent.
+    A row has sixty columns, and a portal may hold 100,000 of ours: all rows together take ten times the memory of what
+    is believed of them. So each is made small as it arrives. Of two rows with one id the later listing counts,
+    whichever arrives first.
     """
-    plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
-    return Comparison(
-        sync=sync,
-        defaults={name: value for name, value in plainest.items() if name != "mark"},
-        texts=frozenset({"name", "description", "location"}),
-        chosen=frozenset({"color", "name"}),
-        unnamed=_NEW_EVENT,
-        identity=("name", "start", "end", "zone_from", "rule"),
-        clocks=(("start", "zone_from"), ("end", "zone_to")),
-        maskable=_MASKED,
-        left=frozenset() if invites else frozenset({"meeting"}),
-        holding=frozenset({"crm"}),
-        steady={"meeting": "host"},
-        unstored={"meeting": frozenset({"reinvite"})},
-        asks_steady=names_host,
+
+    def __init__(self, portal: PageReader, links: Sequence[Link]) -> None:
+        self.events: dict[int, Observed] = {}
+        self.parts: set[int] = set()
+        """Linked ids at which a detached occurrence or an attendee's copy stands."""
+        self._portal = portal
+        self._links = {link.remote_id: link for link in links}
+        self._listing: dict[int, int] = {}
+        self._series: dict[int, Place] = {}
+        """Ids that have to be read by themselves, each with the calendar in whose listing it stands."""
+
+    async def list_sections(self, places: Iterable[tuple[Place, int]], days: Days) -> None:
+        """Read what stands in the sections `places` on `days`.
+
+        Raises the client's errors, and PortalUnreachableError if a listing gets no usable answer: absence has to be
+        proved.
+        """
+        calendars: defaultdict[Place, list[int]] = defaultdict(list)
+        for calendar, section_id in places:
+            calendars[calendar].append(section_id)
+        asked = [(calendar, one) for calendar, own in calendars.items() for one in _listings(calendar, own, days)]
+
+        def take(number: int, reply: Reply) -> None:
+            for row in rows_of(_result(reply)):
+                self._add(number, asked[number][0], row)
+
+        await self._portal.read_each([command for _, command in asked], take)
+
+    def _add(self, listing: int, calendar: Place, row: Json) -> None:
+        """Take in a row of the answer to the listing with that number."""
+        remote_id = whole_number(row.get("ID")) if isinstance(row, Mapping) else 0
+        if not remote_id or self._listing.get(remote_id, listing) > listing:
+            return
+        if (link := self._links.get(remote_id)) is not None:
+            remote_id = link.remote_id  # the same number, kept once
+        self._listing[remote_id] = listing
+        if _needs_master(row):
+            self._forget(remote_id)
+            self._series[remote_id] = calendar
+        else:
+            self._put(remote_id, calendar, row)
+
+    async def ask_by_id(self) -> frozenset[int]:
+        """Read what no listing has shown as it is, one by one; return the linked ids that do not exist.
+
+        Null is the portal's word for "not there" (PORTAL.md 4.5), and something is made again because of it. So it has
+        to say so twice. Raises the client's errors, and PortalUnreachableError for an answer that cannot be used and
+        for an event that is listed and not there.
+        """
+        series = dict(self._series)
+        asked: list[int] = []
+        unknown = [*sorted(series), *sorted(self._links.keys() - self._listing.keys())]
+
+        def take(number: int, reply: Reply) -> None:
+            row, remote_id = _result(reply), asked[number]
+            if not isinstance(row, Mapping) or row.get("DELETED") == "Y":  # some may show a deleted one, and call it so
+                unknown.append(remote_id)
+                return
+            self._put(remote_id, series[remote_id] if remote_id in series else self._links[remote_id].key.place, row)
+
+        for _ in range(_TIMES_TO_SAY_NO):
+            asked, unknown = unknown, []
+            await self._portal.read_each([Command(method=GETBYID, params={"id": one}) for one in asked], take)
+            unknown.sort()
+        if there := [one for one in unknown if one in series]:
+            # Deleted this very moment, or not told: neither is a reason to make it again.
+            raise PortalUnreachableError(
+                say("event {remote_id} is listed but cannot be read", remote_id=min(there)),
+                say("the next pass tries again"),
+            )
+        return frozenset(unknown)
+
+    def _put(self, remote_id: int, calendar: Place, row: Json) -> None:
+        """Take in a row that shows the whole event, in place of what was known of that id."""
+        if remote_id in self._listing:
+            self._forget(remote_id)
+        self._listing.setdefault(remote_id, 0)
+        seen = read_event(calendar, row)
+        link = self._links.get(remote_id)
+        if seen is not None:
+            self.events[remote_id] = _small(seen, link)
+        elif link is not None and is_part(row):
+            self.parts.add(remote_id)
+
+    def _forget(self, remote_id: int) -> None:
+        self.events.pop(remote_id, None)
+        self._series.pop(remote_id, None)
+        self.parts.discard(remote_id)
+
+
+def _small(seen: Observed, link: Link | None) -> Observed:
+    """Return `seen`, sharing with `link` what is equal: nearly all events are as they were sent."""
+    packed = packed_fields(seen.fields)
+    # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
+    changed: Callable[..., Observed] = partial(msgspec.structs.replace, cast(Any, seen))
+    if link is None:
+        return changed(fields=packed)
+    sent = link.sent
+    # By their texts alone: comparing the values would unpack both, and what is unpacked stays.
+    is_same = isinstance(packed, PackedFields) and isinstance(sent, PackedFields) and packed.text == sent.text
+    return changed(
+        remote_id=link.remote_id if seen.remote_id == link.remote_id else seen.remote_id,
+        section_id=link.section_id if seen.section_id == link.section_id else seen.section_id,
+        fields=sent if is_same else packed,
+        place=link.key.place if seen.place == link.key.place else seen.place,
+        title=link.title if seen.title == link.title else seen.title,
+        start=link.start if seen.start == link.start else seen.start,
+        stamp=link.stamp if seen.stamp == link.stamp else seen.stamp,
+        born="" if link.stamp else seen.born,  # it tells whose an event is where nothing else does
     )
 
 
-async def observe(
-    portal: PageReader,
-    links: Sequence[Link],
-    places: Sequence[tuple[Place, int]],
-    window: Window,
-    comparison: Comparison,
-) -> Observation:
-    """Read `links` and whatever else stands in the sections `places` within `window`.
-
-    Raises the client's errors, and PortalUnreachableError if a listing or look-up gets no usable answer: absence has to
-    be proved.
-    """
-    listed = Listed(links, read_event)
-    span = _span_to_read(links, window) if places else (None, None)
-    calendars: defaultdict[Place, list[int]] = defaultdict(list)
-    for calendar, section_id in places:
-        calendars[calendar].append(section_id)
-    asked = [(calendar, one) for calendar, own in calendars.items() for one in _listings(calendar, own, span)]
-
-    def take(number: int, reply: Reply) -> None:
-        listed.add(number, asked[number][0], _result(reply))
-
-    await portal.read_each([command for _, command in asked], take)
-    gone = await _read_by_id(portal, listed)
-    return Observation(events=listed.events, gone=gone, comparison=comparison, alien=frozenset(listed.parts))
+def _needs_master(row: Json) -> bool:
+    """Return True for a row of a series, or one that does not say whether it is: null is no word for "no rule"."""
+    return isinstance(row, Mapping) and row.get("RRULE") != ""
 
 
-async def _read_by_id(portal: PageReader, listed: Listed) -> frozenset[int]:
-    """Read what no listing shows as it is, into `listed`; return the linked ids that do not exist.
-
-    Null is the portal's word for "not there" (PORTAL.md 4.5), and something is made again because of it. So it has to
-    say so twice. Raises PortalUnreachableError for one that is listed and not there.
-    """
-    series = dict(listed.series)
-    unknown = await _put_by_id(portal, listed, series, sorted(series) + listed.missing())
-    unknown = await _put_by_id(portal, listed, series, unknown)
-    if there := [one for one in unknown if one in series]:
-        # Deleted this very moment, or not told: neither is a reason to make it again.
-        raise PortalUnreachableError(
-            say("event {remote_id} is listed but cannot be read", remote_id=min(there)),
-            say("the next pass tries again"),
-        )
-    return frozenset(unknown)
-
-
-async def _put_by_id(
-    portal: PageReader, listed: Listed, series: Mapping[int, Place], ids: Sequence[int]
-) -> Sequence[int]:
-    """Read the events `ids` into `listed`; return those that the portal does not have. `series` have been listed.
-
-    Some portals may show a deleted event, and call it so.
-    """
-    unknown: list[int] = []
-
-    def take(number: int, reply: Reply) -> None:
-        row, remote_id = _result(reply), ids[number]
-        if not isinstance(row, Mapping) or row.get("DELETED") == "Y":
-            unknown.append(remote_id)
-            return
-        listed.put(remote_id, series[remote_id] if remote_id in series else listed.links[remote_id].key.place, row)
-
-    await portal.read_each([Command(method=GETBYID, params={"id": one}) for one in ids], take)
-    return sorted(unknown)
+def is_part(row: Json) -> bool:
+    """Return True for a detached occurrence or an attendee's copy, which belongs to another event."""
+    if not isinstance(row, Mapping):
+        return False
+    # By numbers only: a value of another kind says nothing about whose the event is.
+    return whole_number(row.get("RECURRENCE_ID")) > 0 or whole_number(row.get("PARENT_ID")) not in (
+        0,
+        whole_number(row.get("ID")),
+    )
 
 
 def _result(reply: Reply) -> Json:
@@ -183,9 +224,9 @@ def _result(reply: Reply) -> Json:
     raise unread(say("the portal's events"), reply)
 
 
-def _listings(calendar: Place, section_ids: Sequence[int], span: tuple[date | None, date | None]) -> Iterable[Command]:
+def _listings(calendar: Place, section_ids: Sequence[int], days: Days) -> Iterable[Command]:
     """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
-    first, last = span
+    first, last = days
     if first is None or last is None:
         return  # nothing linked and a window without bounds: there is nothing to look for
     first, last = max(first, _FIRST_DAY), min(last, _LAST_DAY)  # the margins must not leave the calendar
@@ -232,7 +273,7 @@ async def stands(portal: PageReader, items: Sequence[Item]) -> bool:
     return any(item.fields["mark"] in marks for item in items)
 
 
-def _span_to_read(links: Sequence[Link], window: Window) -> tuple[date | None, date | None]:
+def days_to_read(links: Sequence[Link], window: Window) -> Days:
     """Return the window's bounds; where it has none, those of the links; None where there are no links either."""
     first, last = window.first, window.last
     if links and first is None:  # ISO dates: the least text is the earliest day
@@ -266,8 +307,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         description=description,
         location=_text(read.location),
         color=_text(read.color).lower(),
-        accessibility=_word(read.accessibility, "busy"),  # type: ignore[arg-type]
-        importance=_word(read.importance, "normal"),  # type: ignore[arg-type]
+        accessibility=_text(read.accessibility, "busy").lower(),  # type: ignore[arg-type]
+        importance=_text(read.importance, "normal").lower(),  # type: ignore[arg-type]
         private=read.private_event in ("1", 1, True, "Y"),
         remind=_remind(read.remind) if read.remind else (),
         meeting=_meeting(read) if read.is_meeting else None,
@@ -282,7 +323,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         place=_place(read, calendar),
         section_id=section_id,
         version=int(read.version) if read.version else None,
-        fields={name: value for name, value in to_fields(event).items() if not (masked and name in _MASKED)},
+        fields={name: value for name, value in to_fields(event).items() if not (masked and name in MASKED)},
         mark=mark,
         ledger=ledger,
         title=event.name,
@@ -290,10 +331,10 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         damage=_damage(read) if read.rrule else "",
         stamp=stamp_of(read.date_create, read.created_by),
         masked=masked,
-        creator=_number(read.created_by) or 0,
-        host=_number(read.meeting_host) or 0,
+        creator=whole_number(read.created_by),
+        host=whole_number(read.meeting_host),
         born=_text(read.dav_xml_id),
-        answers=_answers(read) if event.meeting is not None else {},
+        answers=tuple(_answers(read).items()) if event.meeting is not None else (),
     )
 
 
@@ -310,13 +351,9 @@ def _damage(read: _EventRow) -> str:
     return say("occurrences taken out of the series: {dates}", dates=tuple(dates.split(";"))) if dates else ""
 
 
-def _text(value: Json) -> str:
+def _text(value: Json, otherwise: str = "") -> str:
     """Return a text; what is empty varies between null, "", [] and false (PORTAL.md 4.6)."""
-    return value if isinstance(value, str) else ""
-
-
-def _word(value: Json, default: str) -> str:
-    return (_text(value) or default).lower()
+    return value if isinstance(value, str) and value else otherwise
 
 
 def _formatted(text: str) -> datetime:
@@ -365,14 +402,10 @@ def _meeting(read: _EventRow) -> Meeting | None:
         return None
     said = read.meeting if isinstance(read.meeting, Mapping) else {}
     flags = {flag: True for flag in MEETING_FLAGS if said.get(flag.upper()) in (True, 1, "1")}
-    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0, **flags)
+    return Meeting(attendees=tuple(sorted(_answers(read))), host=whole_number(read.meeting_host), **flags)
 
 
 def _answers(read: _EventRow) -> dict[int, str]:
     """Return who is among the guests, each with the answer given."""
     people = [one for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
-    return {user: str(one.get("status") or "") for one in people if (user := _number(one.get("id"))) is not None}
-
-
-def _number(value: Json) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
+    return {whole_number(one["id"]): str(one.get("status") or "") for one in people if str(one.get("id")).isdecimal()}

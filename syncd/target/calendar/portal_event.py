@@ -18,10 +18,11 @@ import msgspec
 from syncd.errors import EntryError, message_of
 from syncd.lang.saying import say
 from syncd.model import zones
-from syncd.model.entry import AllDay, Span
-from syncd.model.item import Change
+from syncd.model.entry import AllDay, Span, Timed
+from syncd.model.item import Change, Link, Observed
 from syncd.model.json_values import Fields, Json
 from syncd.model.marks import marked
+from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory
@@ -121,6 +122,39 @@ def days_of(event: EventFields) -> tuple[date, date | None]:
     return start.date(), start.date() + timedelta(days=days) + length
 
 
+MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
+"""The fields that cannot be seen on an event that is masked (PORTAL.md 4.5)."""
+_NEW_EVENT = frozenset({
+    "New event", "Новое событие", "Нова подія", "Neuer Termin", "Nuevo evento", "Novo evento", "Nouvel événement",
+    "Nuovo evento", "Nowe wydarzenie", "Yeni etkinlik", "Жаңа оқиға",
+})  # fmt: skip
+"""What the portal shows, by its language, for an event without a name (PORTAL.md 4.2)."""
+
+
+def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) -> Comparison:
+    """Return how the events of a sync compare: the portal tells everything that is sent but, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone; one that does not name the host
+    takes whomever the portal makes it. People may link an event to more than what was sent.
+    """
+    plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
+    return Comparison(
+        sync=sync,
+        defaults={name: value for name, value in plainest.items() if name != "mark"},
+        texts=frozenset({"name", "description", "location"}),
+        chosen=frozenset({"color", "name"}),
+        unnamed=_NEW_EVENT,
+        identity=("name", "start", "end", "zone_from", "rule"),
+        clocks=(("start", "zone_from"), ("end", "zone_to")),
+        maskable=MASKED,
+        left=frozenset() if invites else frozenset({"meeting"}),
+        holding=frozenset({"crm"}),
+        steady={"meeting": "host"},
+        unstored={"meeting": frozenset({"reinvite"})},
+        asks_steady=names_host,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
     """When something is, as `EventFields` says it: `start`, `end`, `all_day` and both zones.
@@ -141,15 +175,13 @@ class Times:
     shown: str
 
 
+# In a timetable many entries are at the same time, and what the portal gets for it depends on nothing else.
+@lru_cache(maxsize=32_768)
 def times_of(span: Span) -> Times:
     """Return the times of `span`; raises EntryError when the portal cannot hold them."""
-    if isinstance(span, AllDay):
-        return _days(span.first, span.end)
-    return _clocks(span.start, span.end, span.zone, span.end_zone)
+    return _days(span.first, span.end) if isinstance(span, AllDay) else _clocks(span)
 
 
-# In a timetable many entries are at the same time, and what the portal gets for it depends on nothing else.
-@lru_cache(maxsize=4096)
 def _days(first: date, end: date) -> Times:
     last = end - timedelta(days=1)  # the portal's last day is inclusive (PORTAL.md 4.6)
     starts_on, ends_on = first.isoformat(), last.isoformat()
@@ -167,15 +199,14 @@ def _days(first: date, end: date) -> Times:
     )
 
 
-@lru_cache(maxsize=32_768)
-def _clocks(start: datetime, end: datetime, zone: str, end_zone: str) -> Times:
+def _clocks(span: Timed) -> Times:
     try:
-        zone_from, zone_to = zones.canonical(zone), zones.canonical(end_zone)
+        zone_from, zone_to = zones.canonical(span.zone), zones.canonical(span.end_zone)
     except LookupError as error:
         raise EntryError(message_of(error), say("name an IANA zone such as Europe/Berlin")) from None
     # The portal rounds seconds in many paths (PORTAL.md 4.1), so none are sent; nor can it be told which reading of a
     # repeated hour is meant.
-    start, end = start.replace(second=0, microsecond=0, fold=0), end.replace(second=0, microsecond=0, fold=0)
+    start, end = (one.replace(second=0, microsecond=0, fold=0) for one in (span.start, span.end))
     begins = start.replace(tzinfo=ZoneInfo(zone_from))
     if end.replace(tzinfo=ZoneInfo(zone_to)) < begins:
         raise EntryError(say("the end is before the start"))
@@ -209,37 +240,24 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
         case "create":
             assert change.item is not None
             event = from_fields(change.item.fields)
-            params = {**owner, "section": section_id, **_params(event, directory, ledger), **_added(event)}
+            params = {**owner, "section": section_id, **_params(event, directory, ledger)}
+            if event.rule:
+                params["rrule"] = _rule(event.rule)
             return Command(method=ADD, params=params, success="id")
         case "update":
             assert change.item is not None
             assert change.link is not None
-            before = _before(change)
             event = _as_it_can_be(from_fields(change.item.fields), change)
             params = {
                 "id": change.link.remote_id,
                 **owner,
                 "section": section_id,
                 **_params(event, directory, ledger),
-                **_updated(event, before),
+                **_updated(event, change.link, change.observed),
             }
             return Command(method=UPDATE, params=params, success="id")
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
-
-
-def _before(change: Change) -> EventFields:
-    """Return what is in the portal, as far as is known: what was sent last, or what was just read.
-
-    Links to the CRM that people added are left out.
-    """
-    assert change.link is not None
-    sent = change.link.sent
-    if change.observed is None:
-        return from_fields(sent)
-    merged: Fields = {**sent, **change.observed.fields}
-    stands, ours = from_fields(merged), from_fields(sent).crm
-    return msgspec.structs.replace(stands, crm=tuple(one for one in stands.crm if one in ours))
 
 
 def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
@@ -305,19 +323,16 @@ def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, 
     return params
 
 
-def _added(event: EventFields) -> dict[str, Json]:
-    return {"rrule": _rule(event.rule)} if event.rule else {}
+def _updated(event: EventFields, link: Link, seen: Observed | None) -> dict[str, Json]:
+    """Return what an update has to take away: empty lists only where there is something, for they cannot go in a batch.
 
-
-def _updated(event: EventFields, before: EventFields) -> dict[str, Json]:
-    """Return what an update has to take away.
-
-    Empty lists are sent only if there is something to remove: they cannot travel in a batch.
+    What stands in the portal is what was sent, unless it was just `seen` there; people's own links are left to them.
     """
+    before = from_fields({**link.sent, **seen.fields} if seen is not None else link.sent)
     params: dict[str, Json] = {"rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"}}
     if before.remind and not event.remind:
         params["remind"] = []
-    if before.crm and not event.crm:
+    if before.crm and not event.crm and set(before.crm).intersection(from_fields(link.sent).crm):
         params["crm_fields"] = []
     if before.meeting is not None and event.meeting is None:
         params["is_meeting"] = "N"

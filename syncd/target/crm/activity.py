@@ -21,8 +21,9 @@ from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import REACHED, CrmCard, likeness
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
 from syncd.portal.people.owner_types import number_of
+from syncd.portal.reader import PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
 from syncd.target.crm.attached import NO_FILES, Files, FileSettings, count_of

@@ -25,8 +25,9 @@ from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.remedies import explained, meaning_of, unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
 from syncd.portal.people.owner_types import number_of, owner_type_of
+from syncd.portal.reader import PageReader
 from syncd.target.crm import extra
 from syncd.target.crm.attached import count_of
 from syncd.target.crm.cards import bounds, to_send

@@ -23,7 +23,7 @@ from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command
 from syncd.portal.people.clients import CrmCard, Sought, sought
-from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
+from syncd.portal.people.directory import Directory, known_zone, offset_s, server_zone
 from syncd.portal.people.owner_types import OwnerType
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fallback
@@ -264,7 +264,7 @@ def to_send(moment: str, directory: Directory) -> str:
     differ by another amount on that date (they switch to summer time on different days). The moment sent makes up for
     it in advance.
     """
-    caller = caller_zone(directory)
+    caller = known_zone(directory.caller.zone)
     if not caller:
         return moment
     server = server_zone(directory)

@@ -26,8 +26,9 @@ from syncd.model.template import Template
 from syncd.portal.line.remedies import explained
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import CrmCard
-from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.directory import Directory
 from syncd.portal.people.owner_types import number_of, owner_type_of
+from syncd.portal.reader import PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.crm.activity_wire import DELETE, LIST, made, read_by_id, stamp
 from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to_send

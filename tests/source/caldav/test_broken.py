@@ -171,19 +171,26 @@ def test_a_text_in_cdata_keeps_its_ampersands_and_a_cut_answer_stays_refused() -
             dav.read_multistatus((before + bomb).encode())
 
 
-async def test_507_for_changes_falls_back_to_etags_and_an_unchanged_calendar_costs_one_request() -> None:
+@pytest.mark.parametrize(
+    ("status", "said", "count"), [(507, "Insufficient Storage", 1), (400, "REPORT occurrences limit exceeded", 300)]
+)
+async def test_a_calendar_that_tells_no_changes_is_listed_by_etags_and_costs_one_request_while_unchanged(
+    status: int, said: str, count: int
+) -> None:
+    hrefs = [f"{TEAM}{n}.ics" for n in range(count)]
+
     def report(body: str) -> tuple[int, str]:
         if "sync-collection" in body:
-            return 507, "Insufficient Storage"
-        hrefs = wanted(body)
-        return multistatus(*(found(f"{TEAM}1.ics", etag("a"), data("one") if hrefs else "") for _ in (1,)))
+            return status, said
+        asked = wanted(body)
+        return multistatus(*(found(one, etag(one), data(one) if asked else "") for one in asked or hrefs))
 
     async with playing({f"PROPFIND {TEAM}": listing(TOKEN), f"REPORT {TEAM}": report}) as site:
         snapshot, source = await read(site)
         asked = len(site.requests)
         await source.read(CONTEXT)
         assert methods(site)[asked:] == [f"PROPFIND {TEAM}"]
-    assert uids(snapshot) == ["one"]
+    assert sorted(uids(snapshot)) == sorted(hrefs)
     assert snapshot.complete
 
 

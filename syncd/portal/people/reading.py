@@ -1,6 +1,6 @@
-"""Reads the people, groups and sections of a portal in batches, and who calls it.
+"""Reads the portal's people, groups and sections, in batches, into a `Directory`.
 
-No filter is trusted, because the portal may silently drop one (PORTAL.md 7): everything is read.
+No filter is trusted, because the portal may silently drop one (PORTAL.md 7): all is read, and matched afterwards.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
-from syncd.portal.people.directory import Caller, Directory, PageReader, Section, User
+from syncd.portal.people.directory import Caller, Directory, Section, User
 from syncd.portal.people.groups import read_groups
+from syncd.portal.reader import PageReader
 
 T = TypeVar("T")
 _log = structlog.get_logger()
