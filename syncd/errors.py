@@ -55,7 +55,7 @@ class PortalRefusedError(SyncdError):
 
 
 class PortalUnusableError(PortalRefusedError):
-    """The config says no usable secret for the portal; the other portals go on. `message` names file, line and key."""
+    """The portal has no usable secret; the other portals go on. `message` names file, line and key in the config."""
 
     exit_code = 2
 
@@ -79,7 +79,7 @@ class SourceError(SyncdError):
 
 
 class TransientSourceError(SourceError):
-    """What reads the source failed, as for want of memory or time: the same bytes may be read the next time."""
+    """The reader of the source failed, for want of memory or time, say: the same bytes may be readable later."""
 
 
 class SourceRefusedError(SourceError):
@@ -95,7 +95,7 @@ class EntryError(SyncdError):
 
 
 class DoubtfulError(EntryError):
-    """Somebody is meant whom the portal knows, but who it is cannot be told: there are two, or he is dismissed."""
+    """The portal knows the person who is meant, but not which one: there are two, or the only one is dismissed."""
 
 
 class StoppedError(SyncdError):
@@ -105,7 +105,7 @@ class StoppedError(SyncdError):
 
 
 class LostLeaseError(StoppedError):
-    """Another machine has, or may have, taken the portal over: the pass ends, and nothing is settled on a guess."""
+    """Another machine has taken the portal over, or may have: the pass ends, and nothing is settled on a guess."""
 
     exit_code = 6
 
@@ -117,7 +117,7 @@ class StateLockedError(SyncdError):
 
 
 class StateError(SyncdError):
-    """The ledger is of no use as it is: damaged, made by a newer syncd or another program, or under a wrong path."""
+    """The ledger cannot be used: damaged, made by a newer syncd or another program, or under a wrong path."""
 
     exit_code = 2
 
@@ -158,7 +158,7 @@ def held_elsewhere(portal: str, holder: str) -> StateLockedError:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what `error` says, as the message that it was made with where there is one."""
+    """Return what `error` says, as a `Saying` if it was made with one."""
     match error.args:
         case (Saying() as message,) if not isinstance(error, SyncdError):
             return message
@@ -166,10 +166,10 @@ def message_of(error: BaseException) -> str:
 
 
 def without_frames(error: E) -> E:
-    """Return `error`, which is about to be kept, without the frames that it and its causes came through.
+    """Return `error`, which is about to be kept, without the frames of its traceback and of its causes.
 
     A traceback holds every local value of those frames, and the frame that keeps the error is one of them: entries,
-    items and links of a whole pass would stay until the collector comes by.
+    items and links of a whole pass would stay in memory until the garbage collector runs.
     """
     left: list[BaseException] = [error]
     seen: set[int] = set()

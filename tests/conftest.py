@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 from unittest.mock import Mock
 
@@ -16,8 +17,11 @@ from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
 
-from syncd.config.database import Database
-from tests.support.tracing import stop_for_now
+from tests.support.measuring import begin, path_of_programs
+
+MEASURING = begin()  # before anything of syncd is imported
+
+from syncd.config.database import Database  # noqa: E402
 
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
 settings.register_profile(
@@ -30,9 +34,20 @@ os.environ.pop("SYNCD_LANG", None)
 os.environ["LC_ALL"] = "C.UTF-8"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    stop_for_now(session.config)  # only now has a worker of xdist begun to measure itself
+def pytest_configure(config: pytest.Config) -> None:
+    if MEASURING is not None:
+        config.pluginmanager.register(MEASURING)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector rest: what is made now stays, and to look through it over and over takes long."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Response(ClientResponse):
@@ -75,6 +90,13 @@ def database(postgres_server: str, worker_id: str) -> Iterator[Database]:
     made = new_database(postgres_server, worker_id)
     yield made
     dropped(made)
+
+
+@pytest.fixture
+def measured_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count what the programs that a test starts reach, where it is measured what tests reach."""
+    if MEASURING is not None:
+        monkeypatch.setenv("PYTHONPATH", path_of_programs())
 
 
 @pytest.fixture(autouse=True)

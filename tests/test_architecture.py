@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from tests.bench.walk import import_depth
-from tests.support.tracing import UNTRACED, untraced
 
 DEEPEST = 14
 """Whoever follows a call down to the model reads at most so many files, one below the other."""
@@ -47,13 +46,3 @@ def test_imports_are_not_deeper_than_agreed_and_go_in_no_circles() -> None:
 def test_every_module_can_be_imported_and_nothing_begins_by_itself() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
-
-
-def test_what_is_to_run_without_coverage_exists() -> None:
-    for one in UNTRACED:
-        path, *names = one.split("::")
-        assert (ROOT / "tests" / path).exists(), one
-        text = (ROOT / "tests" / path).read_text(encoding="utf-8") if names else ""
-        assert [name for name in names if not re.search(rf"\b(?:def|class) {name}\b", text)] == [], one
-    assert untraced("tests/" + UNTRACED[0] + "/test_a.py::test_b[1]")
-    assert not untraced("tests/" + UNTRACED[0] + "s.py::test_b")

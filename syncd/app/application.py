@@ -1,6 +1,6 @@
-"""What a config asks for, made ready and held together: the portals' clients, the ledger and the syncs.
+"""Everything that a config asks for, ready to use: the portals' clients, the ledger and the syncs.
 
-`wiring.py` makes it. This loads nothing that only passes need, because `status` and its like must be quick.
+`wiring.py` makes it. This module loads nothing that only passes need, because `status` and the like must be quick.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Connection:
 class App:
     """Everything that a config asks for, ready to run; made by `open_app`.
 
-    Another config can be taken over while it runs, apart from `state`. `connect` opens the client of a portal, and
-    `learn_secret` hears of every secret. Without `connect` nothing is taken over: config and ledger are looked at only.
+    Another config can be taken over while it runs, as long as `state` stays the same. `connect` opens the client of a
+    portal, and `learn_secret` is given every secret. Without `connect` the config and the ledger can only be looked at.
     """
 
     def __init__(
@@ -72,20 +72,20 @@ class App:
     def syncs(self, names: Sequence[str] = (), *, portal: str | None = None) -> tuple[Sync, ...]:
         """Return the syncs of these names, or all, in the config's order; a name may be a pattern such as "north-*".
 
-        With a `portal` only those that write to it. Raises ConfigError for an unknown name or portal, and for a pattern
-        that no name matches.
+        With a `portal`, return only those that write to it. Raises ConfigError for an unknown name or portal, and for a
+        pattern that no name matches.
         """
         chosen = self.config.chosen(names, portal)
         return tuple(self._syncs[name] for name in chosen if name in self._syncs)
 
     def sync(self, name: str) -> Sync:
-        """Return the sync of this name; raises ConfigError when there is none."""
+        """Return the sync of this name; raises ConfigError if there is none."""
         if name not in self._syncs:
             raise self.config.unknown(name)
         return self._syncs[name]
 
     def portal(self, name: str | None) -> Portal:
-        """Return the client of the portal `name`, or without one of the only portal; raises ConfigError otherwise."""
+        """Return the client of the portal `name`, of the only portal if None; raises ConfigError for any other."""
         if name is None and len(self._connections) == 1:
             return next(iter(self.portals.values()))
         if name is None or name not in self._connections:
@@ -99,7 +99,7 @@ class App:
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
 
     def ties(self) -> list[tuple[str, ...]]:
-        """Return each portal, and those that one sync reads and writes together."""
+        """Return each portal by itself, and the portals that one sync reads and writes together."""
         ties: list[tuple[str, ...]] = [(portal.name,) for portal in self.config.portals]
         return ties + [
             (sync.portal, source) for sync in self.config.syncs if (source := _source_portal(self._syncs[sync.name]))
@@ -108,7 +108,7 @@ class App:
     def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
         """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight.
 
-        Raises PortalUnusableError if the secret of its portal is missing.
+        Raises PortalUnusableError if its portal has no secret.
         """
         portal = self.portal_of(sync.name)
         if unusable := self._connections[portal.name].config.unusable:
@@ -128,7 +128,7 @@ class App:
         )
 
     def leaving(self, config: Config) -> tuple[str, ...]:
-        """Return the names of the present syncs whose passes must have ended before `config` is taken over."""
+        """Return the names of the syncs whose passes must have ended before `config` is taken over."""
         names = {sync.name for sync in config.syncs}
         gone = self._gone(config)
         return tuple(
@@ -138,9 +138,9 @@ class App:
         )
 
     async def take_over(self, config: Config, syncs: Mapping[str, Sync]) -> None:
-        """Let `config` with its `syncs` be the one in force.
+        """Put `config` with its `syncs` in force.
 
-        Portals whose settings are the same keep their client, and with it what it knows of the portal's limits.
+        Portals whose settings are the same keep their client, and so what it knows of the portal's limits.
         """
         async with self._exchanging:
             await self._take_over(config, syncs)
@@ -171,9 +171,9 @@ class App:
             await one.closing.aclose()
 
     async def disconnect(self, name: str) -> None:
-        """Close the client of the portal `name`, which notes how much of its limits is used; nobody may use it now.
+        """Close the client of the portal `name`, and note how much of the portal's limits is used.
 
-        A portal that the config no longer has is passed over, here and in `reconnect`.
+        Nobody may be using it. Here and in `reconnect` a portal that the config no longer has is ignored.
         """
         async with self._exchanging:
             await self._disconnect(name)
@@ -184,9 +184,9 @@ class App:
             await one.closing.aclose()
 
     async def reconnect(self, name: str) -> None:
-        """Give the portal `name` a client that goes by the lease that is held now, or by none; raises StateError.
+        """Give the portal `name` a new client that uses the lease held now, or none; raises StateError.
 
-        It begins with what the ledger remembers of the portal's limits: another machine may have used them.
+        The client starts with what the ledger knows of the portal's limits: another machine may have used them.
         """
         assert self._connect is not None
         async with self._exchanging:
@@ -207,7 +207,7 @@ class App:
                 self._bind(sync)
 
     async def _teach(self, portal: Portal) -> None:
-        """Tell a client what a probe has found out about its portal, if one ever asked."""
+        """Tell a client what a probe has found out about its portal, if there was one."""
         from syncd.portal.probe.facts import facts_from  # noqa: PLC0415 - what only looks at the state asks no portal
 
         facts = facts_from(await self.ledger.of_portal(portal.name).facts(portal.origin))
@@ -215,29 +215,29 @@ class App:
             portal.learn(facts)
 
     def _gone(self, config: Config) -> frozenset[str]:
-        """Return the names of the portals whose client `config` has no use for, or only with other settings."""
+        """Return the names of the portals that `config` lacks, or has with other settings: their clients go."""
         return frozenset(name for name, one in self._connections.items() if one.config not in config.portals)
 
     async def close(self) -> None:
-        """Give up the portals' connections."""
+        """Close the connections to the portals."""
         self._workroom.shutdown(wait=False, cancel_futures=True)
         for one in self._connections.values():
             await one.closing.aclose()
 
     def _bind(self, sync: Sync) -> None:
-        """Give a source that reads a portal its client, and what tells which events there are our own."""
+        """Give a source that reads a portal its client, and a function that returns which events there are ours."""
         if isinstance(sync.source, PortalBacked):
             name = sync.source.portal
             sync.source.bind(self._connections[name].portal, partial(_written_in, self.config, name, self.ledger))
 
 
 def _source_portal(sync: Sync) -> str:
-    """Return the name of the portal that a sync reads from, empty if it reads from something else."""
+    """Return the name of the portal that a sync reads from, "" if its source is no portal."""
     return sync.source.portal if isinstance(sync.source, PortalBacked) else ""
 
 
 async def _written_in(config: Config, portal: str, ledger: Ledger) -> OwnEvents:
-    """Return what syncd itself writes in a portal's calendars; links of syncs no longer configured count for all."""
+    """Return what syncd itself writes in a portal's calendars, also by links of syncs no longer configured."""
     calendars = {
         sync.name: sync.target
         for sync in config.syncs

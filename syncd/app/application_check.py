@@ -1,4 +1,4 @@
-"""What `syncd check` tells of an application: how long its tokens last, and whether the portal tells it of edits."""
+"""The part of `syncd check` about an application: how long its tokens last, and whether the portal reports edits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from syncd.portal.oauth.grants import REFRESH_LASTS_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One line: what stands in the way, if there is a `remedy`, else what is well."""
+    """One line: with a `remedy` it is an obstacle, without one all is well."""
 
     detail: str
     remedy: str = ""
 
 
 def tokens_told(application: Application, now: float) -> Told:
-    """Return how long the tokens last by themselves, and whether others are in reserve: without any nothing stops."""
+    """Return how long the tokens last by themselves, and whether others are in reserve."""
     own = application.authorisation
     assert own is not None, "the portal has answered"
     days = max(0.0, REFRESH_LASTS_S - (now - own.chain.since)) / 86_400
@@ -40,7 +40,7 @@ def tokens_told(application: Application, now: float) -> Told:
 
 
 async def events_told(config: Config, portal: Portal, application: Application) -> Told:
-    """Return whether the portal tells of people's edits; raises the client's errors."""
+    """Return whether the portal reports people's edits; raises the client's errors."""
     app = config.portal(portal.name).app
     if app is None or app.events == "off":
         return await _off_told(portal)

@@ -42,7 +42,7 @@ async def open_application(
 
 
 def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: Clock) -> LedgerTokens:
-    """Return where the tokens of a portal are kept; raises ConfigError if its key cannot be used."""
+    """Return the store for the tokens of a portal; raises ConfigError if its key cannot be used."""
     key = app.token_key.reveal() if app.token_key is not None else None
     return LedgerTokens(
         ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger, config.name, clock)
@@ -50,9 +50,9 @@ def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: C
 
 
 async def member_of(config: PortalConfig, ledger: Ledger, clock: Clock) -> str | None:
-    """Return the number of a portal that has authorised its application; None where nothing that can be read tells it.
+    """Return the number of a portal that has authorised its application; None if nothing that can be read tells it.
 
-    Raises StateError if the state cannot be read, ConfigError for the key of the tokens.
+    Raises StateError if the state cannot be read, ConfigError if the key of the tokens is wrong.
     """
     if config.app is None:
         return None
@@ -65,7 +65,7 @@ async def member_of(config: PortalConfig, ledger: Ledger, clock: Clock) -> str |
 
 @asynccontextmanager
 async def _for_a_moment(looked: Ledger, portal: str, clock: Clock) -> AsyncIterator[Ledger]:
-    """Open for writing the ledger that is `looked` at: a file alone, of a database what belongs to the portal."""
+    """Open for writing the ledger that is being `looked` at: a file alone, or the portal's part of a database."""
     place = looked.database or looked.path
     ledger = await Ledger.open(place, now=clock.now(), booted_at=clock.booted_at())
     try:

@@ -34,7 +34,7 @@ _SHOWN = 3
 async def check_all(
     app: App, *, offline: bool, names: Sequence[str] = (), portal: str | None = None
 ) -> AsyncIterator[Check]:
-    """Yield a check for everything that the syncs `names` depend on, or all, or those of one portal.
+    """Yield a check of everything that the syncs `names` depend on, or all syncs, or those of one portal.
 
     With `offline`, portals are not asked. Raises ConfigError for an unknown name or portal.
     """
@@ -72,7 +72,7 @@ async def check_all(
 
 
 def _size(syncs: int, portals: int) -> str:
-    """Return how many syncs and portals there are."""
+    """Return how many syncs and portals there are, in words."""
     return say(
         "{syncs}, {portals}",
         syncs=say_count("{count:,} sync", "{count:,} syncs", syncs),
@@ -81,7 +81,7 @@ def _size(syncs: int, portals: int) -> str:
 
 
 def _asked(app: App, chosen: Sequence[Sync], *, everything: bool) -> tuple[str, ...]:
-    """Return the names of the portals that the chosen syncs write to; all of them when `everything` is checked."""
+    """Return the names of the portals that the chosen syncs write to; all portals if `everything` is checked."""
     names = {sync.name for sync in chosen}
     used = {sync.portal for sync in app.config.syncs if sync.name in names}
     return tuple(portal.name for portal in app.config.portals if everything or portal.name in used)
@@ -152,7 +152,7 @@ def _of_source(sync: Sync, said: str) -> str:
 
 
 def _first(problems: tuple[Problem, ...]) -> str:
-    """Return the first problems, each with the number of those that are like it."""
+    """Return the first problems, each with the number of similar ones."""
     groups = alike(problems, lambda problem: f"{problem.kind}: {problem.reason}")
     said = [_one_of(group) for group in groups[:_SHOWN]]
     more = sum(group.size for group in groups[_SHOWN:])
@@ -206,7 +206,7 @@ async def _portal(
 
 
 def _known(app: App, portal: Portal, facts: Facts | None, syncs: list[SyncConfig]) -> Iterator[Check]:
-    """Yield what is known of the portal from a probe, and what it means for the syncs."""
+    """Yield what a probe has found out about the portal, and what it means for the syncs."""
     name, configured = f"facts {portal.name}", app.config.portal(portal.name).server_timezone
     yield Check(name=name, ok=True, detail=in_short(facts))
     for said in consequences(facts, syncs):
@@ -221,7 +221,7 @@ def _known(app: App, portal: Portal, facts: Facts | None, syncs: list[SyncConfig
 
 
 def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
-    """Return the permissions that the syncs need, each with those that include it."""
+    """Return the permissions that the syncs need, each with the permissions that include it."""
     wanted: list[tuple[str, ...]] = [("user_basic", "user")]
     if any(not sync.target.on_cards for sync in ready):
         wanted.insert(0, ("calendar",))
@@ -233,7 +233,10 @@ def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
 
 
 def _address(name: str, portal: Portal) -> Check:
-    """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
+    """Return the address at which the portal answers.
+
+    A portal that was renamed is still found while the vendor redirects, so that is no error yet.
+    """
     if portal.moved_to is None:
         return Check(name=name, ok=True, detail=say("{origin} answers", origin=portal.origin))
     key = "webhook" if portal.application is None else "address"
@@ -276,7 +279,7 @@ def _clock(name: str, portal: Portal) -> Check:
 
 
 def _names_people(portal: Portal) -> str:
-    """Return how syncd comes to see who it works as."""
+    """Return how syncd learns which user it works as."""
     if portal.application is None:
         return say("give the webhook the permission user_basic")
     return say(

@@ -1,4 +1,4 @@
-"""What `syncd check` says of the database that holds the state."""
+"""The part of `syncd check` about the database that holds the state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syncd.state.postgres.looking import ServerFacts
 
 _LARGEST_SKEW_S: Final = 2.0
-"""Leases and waits go by the server's clock alone; runs and notes carry the machine's."""
+"""Leases and waits use the server's clock alone, but runs and notes have the machine's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Finding:
 
 
 async def database_findings(database: Database, clock: Clock) -> tuple[Finding, ...]:
-    """Return what is to be said of `database`; the server is asked by a connection of its own."""
+    """Return the findings about `database`; the server is asked over a connection of its own."""
     try:
         facts = await asyncio.to_thread(postgres("looking").look_at, database, clock)
     except SyncdError as error:
@@ -40,7 +40,7 @@ async def database_findings(database: Database, clock: Clock) -> tuple[Finding, 
 
 
 def findings(database: Database, facts: ServerFacts) -> Iterator[Finding]:
-    """Yield what is to be said of a server: first what it is, then each thing that is not as it should be."""
+    """Yield the findings about a server: first what it is, then each thing that is not as it should be."""
     place = say("on this machine") if facts.local else say("with TLS") if facts.tls else say("without TLS")
     server = say(
         "{database}: PostgreSQL {version} {place}", database=database.shown, version=facts.version, place=place

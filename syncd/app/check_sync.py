@@ -1,4 +1,4 @@
-"""What `syncd check` finds out about one sync with its portal: clients, calendars, owners, sections, zones."""
+"""The part of `syncd check` about one sync and its portal: clients, calendars, owners, sections, zones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHOWN = 3
 async def check_sync(
     app: App, portal: Portal, sync: Sync, snapshot: Snapshot, directory: Directory
 ) -> AsyncIterator[Check]:
-    """Yield the checks of one sync against its portal; the first that makes the others meaningless is the last."""
+    """Yield the checks of one sync against its portal. If one makes the others meaningless, it is the last."""
     run = app.open_pass(sync, asyncio.Event())
     try:
         run.notes = await run.ledger.notes()
@@ -100,7 +100,7 @@ def _renamed_sections(sync: Sync, directory: Directory) -> Iterator[Check]:
 
 
 def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
-    """Return what the entries become. Those that become nothing often have one reason, so reasons are counted."""
+    """Return what the entries become, with the number of each reason, as many entries fail for the same one."""
     items = shaping.wanted.items
     on_card = sync.target.on_cards
     place = (
@@ -131,7 +131,7 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
 
 
 def _most_below_one_head(reasons: Counter[str]) -> list[str]:
-    """Return the commonest reasons why entries are left out; what they all begin with is said once."""
+    """Return the commonest reasons why entries are left out; a beginning that they share is said once."""
     alone: Counter[str] = Counter()
     heads: dict[str, Counter[str]] = defaultdict(Counter)
     for reason, number in reasons.items():

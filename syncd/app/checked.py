@@ -1,4 +1,4 @@
-"""What `syncd check` tells: one line for each thing that was checked, and all of them in short."""
+"""What `syncd check` reports: one line for each thing that was checked, and a summary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LABELS: Mapping[str, str] = {
 class Check:
     """One thing that was checked: `detail` says what was found, `remedy` what to do if it is not ok.
 
-    `exit_code` is what a sync would end with because of it, None if it follows from the name.
+    `exit_code` is what a sync would end with because of it, None if that follows from the name.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Check:
 
     @property
     def label(self) -> str:
-        """What people call it: the name, whose first word says what kind of thing it is."""
+        """What people call it: the name, whose first word is the kind of thing."""
         kind, _, thing = self.name.partition(" ")
         label = _LABELS.get(kind, kind)
         return say("{kind} {thing}", kind=label, thing=thing) if thing else label
@@ -59,7 +59,7 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """Return in one line how many checks found nothing, and the names of those that found something."""
+    """Return in one line how many checks found nothing, and the names of the others."""
     number = say_count("{count:,} check", "{count:,} checks", len(checks))
     problems = [one.label for one in checks if not one.ok]
     if not problems:
@@ -79,5 +79,5 @@ def summary(checks: Sequence[Check]) -> str:
 
 
 def entries_of(number: int) -> str:
-    """Return a number of entries."""
+    """Return a number of entries in words."""
     return say_count("{count:,} entry", "{count:,} entries", number)

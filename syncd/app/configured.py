@@ -1,4 +1,4 @@
-"""Reads the config together with where its state really stands, and sees to it that the state is this config's own."""
+"""Reads the config, finds where its state really is, and makes sure that the state belongs to this config."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _log = structlog.get_logger()
 def read_config(
     path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None, *, looks: bool = False
 ) -> Config:
-    """Return the config at `path` as `load_config` does; a state that an earlier version left is used on.
+    """Return the config at `path` as `load_config` does; a state that an earlier version left is still used.
 
-    Its place then depended on who ran syncd, so several configs may have had the same one. It stays with those whose
-    syncs it knows.
+    Its place then depended on who ran syncd, so several configs may have shared one. It stays with the config whose
+    syncs it has.
     """
     config = load_config(path, environ, learn_secret, looks=looks)
     earlier = _still_used(config, [sync.name for sync in config.syncs])
@@ -47,7 +47,7 @@ def read_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = l
 
 
 def _still_used(config: Config | Outline, names: Sequence[str]) -> Path | None:
-    """Return the state that an earlier version left if the syncs `names` go on with it, else None."""
+    """Return the state that an earlier version left if the syncs `names` are in it, else None."""
     earlier = config.earlier_state
     return earlier if earlier is not None and is_used_by(earlier, config.path, names) else None
 
@@ -55,10 +55,10 @@ def _still_used(config: Config | Outline, names: Sequence[str]) -> Path | None:
 async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
-    Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
-    ConfigError if they only share the default: each would take the other's events for its own and put them right. A
-    database is shared on purpose, by machines on which the same path is another file: there it is raised if a portal of
-    `config` is known by another name, or another portal by the same, and if a state file was left behind.
+    If another config has syncs of the same names, and both name this state on purpose, that is logged. Raises
+    ConfigError if they only share the default place: each would take the other's events for its own and correct them.
+    Machines share a database on purpose, and the same path is another file on each. There it is raised if a portal of
+    `config` is known by another name, if another portal has the same name, or if a state file was left behind.
     """
     if isinstance(ledger.thread, IsShared):
         await _refuse_left_behind(config, ledger)
@@ -85,9 +85,9 @@ async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
 
 
 async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
-    """Raise ConfigError if the database is new to the syncs of `config`, and the state file it had before is not.
+    """Raise ConfigError if the syncs of `config` are new to the database but known to the state file it had before.
 
-    Everything would be made again that the file knows of, as far as it cannot be taken over.
+    Everything that the file knows of would be created again, unless it could be taken over.
     """
     names = [sync.name for sync in config.syncs]
     if await ledger.knows_any(names) or not stands(config.state) or not is_used_by(config.state, config.path, names):
@@ -103,7 +103,7 @@ async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
 
 
 async def _portals_of(config: Config, ledger: Ledger, clock: Clock) -> list[PortalClaim]:
-    """Return the portals that `config` works with. The number of one is known once it has authorised an application."""
+    """Return the portals of `config`. The number of a portal is known once it has authorised an application."""
     from syncd.app.authorising import member_of  # noqa: PLC0415 - what only looks at the state calls no portal
 
     return [
@@ -114,12 +114,12 @@ async def _portals_of(config: Config, ledger: Ledger, clock: Clock) -> list[Port
 
 
 def _known_as(config: Config) -> Path:
-    """Return the path that `config` is known by."""
+    """Return the path under which `config` is known."""
     return Path(os.path.realpath(config.path))
 
 
 def _is_another(path: str, config: Path) -> bool:
-    """Return True if `path` is another config than this one, and still there: a renamed config keeps its state."""
+    """Return True if `path` is another config that still exists: a renamed config keeps its state."""
     try:
         return not Path(path).samefile(config)
     except OSError:

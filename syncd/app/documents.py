@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # `status --json` must be quick, and loads neither
 
 
 def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError]) -> dict[str, Json]:
-    """Return the document of `plan --json`; `failures` say by name why a sync could not be planned."""
+    """Return the document of `plan --json`; `failures` say why a sync could not be planned, by its name."""
     document: dict[str, Json] = {"plans": [_plan(one) for one in plans]}
     if failures:
         document["errors"] = _errors(failures)
@@ -61,7 +61,7 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
 
 
 def kept_document(link: Link) -> dict[str, Json]:
-    """Return an entry that is gone from the source, while its event stays."""
+    """Return an entry that is gone from the source while its event stays."""
     return {
         "key": str(link.key),
         "title": link.title,
@@ -116,9 +116,9 @@ def problem_document(problem: Problem) -> dict[str, Json]:
 def runs_document(
     results: Iterable[tuple[RunRecord, Iterable[Link]]], failures: Mapping[str, SyncdError]
 ) -> dict[str, Json]:
-    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it.
+    """Return the document of `sync --json`: the record of each run, and the entries it kept that the source lacks.
 
-    `failures` say by name why there is no run of a sync.
+    `failures` say why a sync has no run, by its name.
     """
     document: dict[str, Json] = {"runs": [run_document(record, kept) for record, kept in results]}
     return document | ({"errors": _errors(failures)} if failures else {})
@@ -150,7 +150,7 @@ def history_document(runs: Iterable[RunRecord]) -> dict[str, Json]:
 
 
 def record_change_document(change: ChangeRecord) -> dict[str, Json]:
-    """Return one change that a run made: what was known of the event before and after, null where there was none."""
+    """Return one change of a run: what was known of the event before and after it, null if it did not exist."""
     link = change.after or change.before
     before, after = (one.sent if one is not None else {} for one in (change.before, change.after))
     names = sorted(before if change.after is None else change.changed_fields)
@@ -172,7 +172,7 @@ def iso(unix: float | None) -> str | None:
 
 
 def operating_document(methods: Mapping[str, MethodBudget]) -> dict[str, Json]:
-    """Return the operating time by method, as in `status` and `portal limits`; without a limit it is null."""
+    """Return the operating time by method, as in `status` and `portal limits`; the limit is null if there is none."""
     return {
         method: {
             "used_s": round(budget.used_s, 2),

@@ -1,4 +1,4 @@
-"""The text of a first config: the keys that matter, each with a comment that says where its value comes from."""
+"""The text of a first config: the important keys, each with a comment that says where its value comes from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WIDTH = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstConfig:
-    """What goes into a first config; None or empty if it is not known.
+    """The contents of a first config; None or empty if not known.
 
     `section` names the calendar to write to. `people` and `groups` are lines about the portal, `unresolved` are owners
-    in the schedule that it does not know. `account` are the keys of a source that is an account at a vendor.
+    in the schedule that it does not know. `account` holds the keys of a source that is an account at a vendor.
     """
 
     webhook: str | None
@@ -43,25 +43,25 @@ class FirstConfig:
 
     @property
     def has_owner(self) -> bool:
-        """Whether the schedule says whose its entries are."""
+        """Whether the schedule names the owners of its entries."""
         return bool(self.owner)
 
     @property
     def owner(self) -> str:
-        """The name that stands for the owner in a template, "" if the schedule says nothing of owners."""
+        """The name that stands for the owner in a template, "" if the schedule does not name owners."""
         if self.guess is None:
             return "owner" if self.account else ""
         return self.guess.owner or next((field for field, _, _ in self.guess.columns if field == "owner"), "")
 
     @property
     def owner_title(self) -> str | int:
-        """The title or number of the column of owners, "" without one."""
+        """The title or number of the column of owners, "" if there is none."""
         columns = self.guess.columns if self.guess is not None else ()
         return next((column for field, column, _ in columns if field == "owner"), "")
 
     @property
     def client(self) -> str:
-        """The field that says which client an entry is about, "" if there is none or the webhook may not read them."""
+        """The field that tells which client an entry is about, "" for none or if the webhook may not read them."""
         fields = [field for field, _, _ in self.guess.columns] if self.guess is not None else []
         return next((field for field in ("contact_phone", "contact_email") if field in fields and self.has_crm), "")
 
@@ -238,7 +238,7 @@ def _key(name: str, value: str | int, said: str) -> str:
 
 
 def _commented(line: str, said: str) -> str:
-    """Return a line with a comment behind it."""
+    """Return a line with a comment after it."""
     return f"{line:<{_WIDTH - 1}} # {_one_line(told(said))}"
 
 

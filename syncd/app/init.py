@@ -44,9 +44,9 @@ from syncd.source.web.web_source import fetch_once
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = say("this machine's")
 _MEETINGS = "meetings"
-"""The name of a sync from an account at a vendor: the name of a file of credentials says nothing of what is read."""
+"""The name of a sync from an account at a vendor, as the name of a credentials file says nothing about the source."""
 _SHOWN = 200
-"""How many owners of the schedule are looked up: enough to see whether they are people or groups."""
+"""How many owners of the schedule are looked up: enough to tell people from groups."""
 _LONGEST_SECTION = 100
 _LATIN = str.maketrans({
     "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "y",
@@ -54,12 +54,12 @@ _LATIN = str.maketrans({
     "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu",
     "я": "ya", "і": "i", "ї": "yi", "є": "ye", "ґ": "g", "ў": "u",
 })  # fmt: skip
-"""Names of syncs are Latin letters, as they stand in commands."""
+"""Syncs have names in Latin letters, because people type them in commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The text of a config, the snapshot it gives of the source (None without one), and what a person should check."""
+    """The text of a config, the snapshot of the source that it gives (or None), and what a person should check."""
 
     text: str
     snapshot: Snapshot | None
@@ -117,7 +117,7 @@ def _checked(webhook: str) -> str:
 
 
 async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
-    """Return the keys of a source at Google or Microsoft if `source` is a file that logs in there."""
+    """Return the keys of a source at Google or Microsoft if `source` is a file with credentials for one."""
     if _ADDRESS.match(source) or not source.lower().endswith((".json", ".pem")):
         return ()
     try:
@@ -156,7 +156,7 @@ async def _look(source: str, clock: Clock) -> Guess:
 
 
 async def _look_at_1c(access: Access, clock: Clock) -> Guess:
-    """Return what the first records of an object of 1C seem to be: it says nothing in JSON unless it is asked to."""
+    """Return what the first records of an object of 1C look like. Unless asked, 1C does not answer in JSON."""
     asked = replace(access, url=with_query(access.url, {"$format": "json", "$top": 500}))
     found = guess(access.shown, await fetch_once(asked, clock), _today(clock))
     preset = ("preset", "1c", say("the address is one of 1C's OData"))
@@ -214,7 +214,7 @@ async def _ask(webhook: str, clock: Clock) -> tuple[Directory, bool]:
 
 
 def _placed(source: str | None, folder: Path) -> str | None:
-    """Return the source as a config in `folder` has to name it."""
+    """Return the source in the form that a config in `folder` has to name it."""
     if source is not None and is_database(source):
         return placed(source, folder)
     if source is None or _ADDRESS.match(source) or Path(source).is_absolute():
@@ -223,13 +223,13 @@ def _placed(source: str | None, folder: Path) -> str | None:
 
 
 def _name(source: str | None) -> str:
-    """Return the name of the sync: that of the file in Latin letters, which two files seldom share."""
+    """Return the name of the sync: the name of the file in Latin letters, which two files seldom share."""
     usual = re.sub(r"[^a-z0-9]+", "-", _stem(source).lower().translate(_LATIN)).strip("-")
     return usual[:40].strip("-") or "schedule"
 
 
 def _stem(source: str | None) -> str:
-    """Return the name of a file without folder and ending, "" for anything else."""
+    """Return the name of a file without folder and suffix, "" for anything else."""
     # The last part of a feed's address is often a secret token, which must not become a name.
     if source is None or _ADDRESS.match(source):
         return ""
@@ -265,7 +265,7 @@ def _machine_zone() -> str:
 
 
 def _calendar(owners: Sequence[str], directory: Directory | None, *, by_groups: bool) -> str:
-    """Return whether most owners of the schedule are people or groups of the portal, or else called so."""
+    """Return whether most owners of the schedule are people or groups of the portal, or else sound like it."""
     if directory is None or not owners:
         return "group" if by_groups else "user"
     people = sum(_resolves(directory.user, owner) for owner in owners[:_SHOWN])
@@ -326,7 +326,7 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
 
 
 def _zone_doubts(first: FirstConfig, snapshot: Snapshot | None) -> tuple[str, ...]:
-    """Return a doubt if times were taken to be in this machine's zone, which on a server is often UTC."""
+    """Return a doubt if times were read in this machine's zone, which is often UTC on a server."""
     spans = [entry.span for entry in snapshot.entries] if snapshot is not None else []
     if first.zone_said != _MACHINES or not any(isinstance(one, Timed) and one.zone == first.zone for one in spans):
         return ()

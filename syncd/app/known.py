@@ -1,4 +1,4 @@
-"""What a probe has found out about a portal, as far as it matters for what the config asks for."""
+"""What a probe has found out about a portal, as far as it matters for the config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEVER = say("never probed; `syncd portal probe` finds out in a minute how it beh
 
 
 async def facts_of(ledger: Ledger, portal: Portal) -> Facts | None:
-    """Return what a probe has found out about a portal, None if this very one was never probed."""
+    """Return what a probe has found out about a portal, None if this portal was never probed."""
     return facts_from(await ledger.of_portal(portal.name).facts(portal.origin))
 
 

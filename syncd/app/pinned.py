@@ -74,7 +74,7 @@ class Pins:
 def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
     """Pin `plans` in the file `path`; raises ConfigError if it cannot be written.
 
-    `clean` takes secrets out of what is only for people to read.
+    `clean` takes secrets out of texts that are only for people to read.
     """
     pinned: Json = {
         "format": _FORMAT,
@@ -96,7 +96,7 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
 
 
 def read(path: Path, content: bytes) -> Pins:
-    """Return the pins in the `content` of the file that `write` wrote to `path`; raises ConfigError if it is none."""
+    """Return the pins in `content`, which `write` wrote to the file `path`; raises ConfigError if it did not."""
     try:
         read_file = msgspec.json.decode(content, type=_PinnedFile)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -117,7 +117,7 @@ def read(path: Path, content: bytes) -> Pins:
 
 
 def _digest(change: Change) -> str:
-    """Return what identifies a change: what is done to which item, and what it will be afterwards."""
+    """Return what identifies a change: the operation, the item, and how it will be afterwards."""
     # The fingerprint covers every field that is sent; the id tells the event from another one with the same key.
     fingerprint = change.item.fingerprint if change.item is not None else ""
     remote_id = change.link.remote_id if change.link is not None else ""

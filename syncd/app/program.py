@@ -1,4 +1,4 @@
-"""A mark of the program itself: its version, its files, the libraries it reads with, and the zone data it goes by."""
+"""A mark of the program itself: its version, its files, the libraries it reads with, and its zone data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LIBRARIES = (
     "charset-normalizer", "icalendar", "lxml", "msgspec", "phonenumberslite", "publicsuffixlist", "python-calamine",
     "python-dateutil", "tzdata",
 )  # fmt: skip
-"""Those whose other version may read or make something else."""
+"""The libraries of which another version may read something differently or make something else."""
 
 
 def program_mark() -> str:
-    """Return what differs whenever another program, or one with other zone data, might plan something else.
+    """Return a mark that differs between programs, or zone data, that might make different plans.
 
-    Zones are looked for in the system's directories before the package `tzdata`; an update of either is another mark.
-    Takes some ten milliseconds, so it is made once for a process: what that has loaded stays as it is, too.
+    Zones are looked for in the system's directories before the package `tzdata`; an update of either changes the mark.
+    It takes some ten milliseconds, so it is made once for each process: what a process has loaded does not change.
     """
     facts = [syncd.__version__, sys.version, *_versions(), *_files(Path(syncd.__file__).parent), *_zones()]
     return blake2b(repr(facts).encode(), digest_size=16).hexdigest()
@@ -38,7 +38,7 @@ def _versions() -> Iterator[str]:
 
 
 def _files(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield path, size and time of change of the program's files: a version number alone hides a patch."""
+    """Yield path, size and time of change of the program's files: a version number alone would hide a patch."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(one for one in folders if one != "__pycache__")
         for name in sorted(names):
@@ -48,7 +48,7 @@ def _files(root: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _zones() -> Iterator[object]:
-    """Yield what an update of the system's zone data changes: its version, and when its directories were written."""
+    """Yield what an update of the system's zone data changes: its version, and the times of its directories."""
     for root in map(Path, TZPATH):
         for name in ("tzdata.zi", "+VERSION"):
             with suppress(OSError):

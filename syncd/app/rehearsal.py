@@ -1,6 +1,6 @@
 """A world for the simulated portal with the people, groups and sections of a real one, for a rehearsal.
 
-No events, no phones, no rights and no secrets: of people only what an entry can name them by, and their time zone.
+It has no events, phones, rights or secrets. Of people it has what an entry can name them by, and their time zone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The report file: CSV, one row per source entry or removed entry.
+"""The report file: CSV, one row for each source entry or removed entry.
 
-`ok` only where the portal confirmed it, and after a reading back only where that did; `verified` only what was read.
+A row is `ok` only if the portal confirmed it or, after everything was read back, if the reading did; `verified` only if
+it was read.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
 _ITEM_PART = re.compile(rf"\|{KIND_PATTERN}/\d+(?:\|.*)?\Z", re.DOTALL)
-"""What an item's key has after the entry's uid."""
+"""The part of an item's key after the uid of the entry."""
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-"""How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""
+"""The beginning of a formula. Spaces before it do not help, nor do the wide forms of the signs."""
 _LATER_FORMULA = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
-"""Or within a text: where the comma is the decimal sign, spreadsheets part the lines of any CSV file at semicolons."""
+"""Within a text: if the comma is the decimal sign, spreadsheets split the lines of any CSV file at semicolons."""
 _ACTIONS = ("create", "update", "delete", "adopt")
 _KEPT, _UNCONFIRMED = say("gone from the source, kept"), say("not confirmed by the portal")
 _NOT_READ = say("not read back")
 _STATUSES = {"skipped": "unchanged"}
-"""The status of what the config says to leave out: nothing waits there for a person."""
+"""The status of entries that the config leaves out: they do not wait for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a reading back says about entries: how many should stand there, do so, do not, and never came that far.
+    """What a reading back says about entries: how many should stand there, do, do not, and were never reached.
 
     `items` are the events or activities that should stand there for them.
     """
@@ -60,9 +61,9 @@ class Verdict:
         return joined([*said, *([say("{number:,} held", number=self.held)] if self.held else [])])
 
     def told(self, *, to_report: bool) -> str:
-        """Return the verdict, with what is counted: a pass counts events, and a series may be several.
+        """Return the verdict in words, with what is counted: a pass counts events, and a series may be several.
 
-        With `to_report` it says where more is to be read.
+        With `to_report` it says where to read more.
         """
         said = say("entries read back: {verdict}", verdict=str(self))
         if to_report:
@@ -77,7 +78,7 @@ class Verdict:
 
 
 def verdict(result: PassResult) -> Verdict:
-    """Return what the reading back of `result` says about its entries."""
+    """Return the verdict of the reading back of `result` about its entries."""
     facts = _Facts.of(result)
     read = result.read_back
     due = {uid: keys for uid, keys in facts.keys.items() if uid not in facts.troubles and uid not in facts.conflicts}
@@ -95,14 +96,14 @@ def verdict(result: PassResult) -> Verdict:
 
 
 def to_read_back(result: PassResult) -> frozenset[Key]:
-    """Return the items that should stand in the portal now: those wanted, without what is held or in conflict."""
+    """Return the items that should stand in the portal now: those wanted, without the held and conflicting ones."""
     facts = _Facts.of(result)
     apart = set(facts.troubles) | set(facts.conflicts)
     return frozenset(key for uid, keys in facts.keys.items() if uid not in apart for key in keys)
 
 
 def check(path: Path) -> None:
-    """Raise ConfigError when no report can be written to `path`: better said before the work than after it."""
+    """Raise ConfigError if no report can be written to `path`: better before the work than after it."""
     try:
         path.open("a", encoding="utf-8").close()
     except OSError as error:
@@ -124,7 +125,7 @@ def write(file: TextIO, results: Iterable[PassResult], *, clean: Clean = str, ra
 
 
 def cell(text: str, *, raw: bool) -> str:
-    """Return `text` as a spreadsheet shows it: a title such as "=HYPERLINK(...)" comes from whoever wrote the feed."""
+    """Return `text` so that a spreadsheet shows it as text: a title such as "=HYPERLINK(...)" comes from the feed."""
     if raw:
         return text
     text = _LATER_FORMULA.sub(r"\1'", printable(text))
@@ -175,7 +176,7 @@ class _Facts:
         keys: dict[str, set[Key]] = defaultdict(set)
         for change in prepared.plan.changes if prepared else ():
             changes[change.key.uid].append(change)
-        for item in prepared.wanted if prepared else ():
+        for item in prepared.wanted.items if prepared else ():
             keys[item.key.uid].add(item.key)
         linked = {link.key: link.remote_id for link in prepared.links} if prepared else {}
         confirmed = prepared.confirmed if prepared else frozenset()
@@ -231,7 +232,7 @@ def _conflicts(prepared: Prepared | None) -> dict[str, str]:
 
 
 def _is_elsewhere(problem: Problem, places: Mapping[str, str]) -> bool:
-    """Return True if not the entry of that uid was rejected but something else: a second row with its uid."""
+    """Return True if the entry of that uid was not itself rejected, but a second row with its uid was."""
     return problem.kind == "rejected" and problem.where != places.get(problem.key or "", problem.where)
 
 

@@ -1,6 +1,6 @@
-"""The files that come with syncd beside its code: the example config, the guide, what systemd reads.
+"""The files that come with syncd beside its code: the example config, the guide, the units for systemd.
 
-A wheel holds them in `syncd/shipped/`; in a checkout they stand where they are kept.
+A wheel holds them in `syncd/shipped/`; in a checkout they are where they are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from syncd.lang.saying import say
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _KEPT_IN = {"README.md": "", "config.example.toml": ""}
-"""Where a checkout keeps what is not in `deploy/`, below its top."""
+"""Where a checkout keeps the files that are not in `deploy/`, below its top."""
 
 
 def shipped(name: str) -> Path:

@@ -21,7 +21,7 @@ _AS_WRITTEN = say('as in "postgresql://USER@HOST/DATABASE", or a path')
 
 
 def target_of(text: str, schema: str, environ: Mapping[str, str], learn: Learn) -> Path | Database:
-    """Return where `--to` leads: a path, an address without a password, or file:, env: or credential: with one.
+    """Return where `--to` points: a path, an address without a password, or file:, env: or credential: for one with.
 
     Raises ConfigError, which repeats no secret.
     """
@@ -59,10 +59,10 @@ def _database(address: Secret, schema: str) -> Database:
 
 
 def move_state(source: Path | Database, target: Path | Database, booted_at: float) -> Moved:
-    """Move the ledger at `source` to `target`, and have the old one refuse; blocks until it is done.
+    """Move the ledger at `source` to `target`, and make the old one refuse; blocks until it is done.
 
-    Raises StateLockedError where somebody works with it, and StateError where it cannot be done; then the old one is as
-    it was.
+    Raises StateLockedError if somebody works with it, and StateError if it cannot be moved; then the old one is
+    unchanged.
     """
     if source == target or (isinstance(source, Path) and isinstance(target, Path)):
         raise StateError(

@@ -1,4 +1,4 @@
-"""The report over all syncs: what was done since a moment, and how each stands now; as CSV, JSON or HTML."""
+"""The report over all syncs: what was done since a given time, and how each stands now; as CSV, JSON or HTML."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _TITLES: Mapping[str, str] = {
     "paused": say_as("column", "paused"),
     "error": say_as("column", "error"),
 }
-"""Of the page; CSV and JSON keep the names that programs read."""
+"""The titles of the page. CSV and JSON keep the names that programs read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSummary:
-    """One sync: its passes in the time of the report and what they changed, and how the last one left it.
+    """One sync: its passes in the time of the report, what they changed, and how the last one left it.
 
-    Times are ISO 8601 in UTC, None where there was none. `rejected` and `held` are of the last pass that ended.
+    Times are ISO 8601 in UTC, None if there was none. `rejected` and `held` are from the last pass that ended.
     """
 
     sync: str
@@ -70,7 +70,7 @@ _MOMENTS = ("last_pass", "last_success", "paused")
 def summary_of(
     name: str, portal: str, runs: Sequence[RunRecord], *, since: float, success: float | None, paused: float | None
 ) -> SyncSummary:
-    """Return the summary of one sync from its `runs`, newest first, of which those since unix time `since` count."""
+    """Return the summary of one sync. Of its `runs`, newest first, those since unix time `since` count."""
     counted = [run for run in runs if run.started >= since]
     changes = Counter[str]()
     for run in counted:
@@ -126,7 +126,7 @@ def _values(one: SyncSummary) -> dict[str, Json]:
 
 
 def _told(name: str, value: Json) -> str:
-    """Return a cell of the page, which is for people alone."""
+    """Return a cell of the page, which only people read."""
     if name == "state":
         return told(STATES.get(str(value), str(value)))
     if name in _MOMENTS and isinstance(value, str):

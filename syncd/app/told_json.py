@@ -1,4 +1,4 @@
-"""JSON with texts for people in it: messages are written in the reader's language, everything else as it is."""
+"""JSON that contains texts for people: messages are written in the reader's language, everything else as it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def told_json(value: Json) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Return what orjson passes on: a message in the reader's language, any other subclass as what it is at heart."""
+    """Return a value for orjson: a message in the reader's language, any other subclass as its base type."""
     match value:
         case str():
             return str(told(value))

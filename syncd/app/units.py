@@ -1,7 +1,7 @@
-"""Installs what systemd reads: the two units, the user, the directories. It writes nothing that somebody changed.
+"""Installs the files for systemd: the two units, the user, the directories.
 
-A file that is written begins with a line that holds a checksum of the rest, so that a later version knows whether
-somebody has changed it since, and replaces it only if not.
+It overwrites nothing that somebody changed. A file that it writes begins with a line that holds a checksum of the rest.
+So a later version knows whether somebody has changed the file since, and replaces it only if not.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _PLACES = {
 }
 _MARK = re.compile(r"# Written by `syncd service install`; sha256 of what follows: ([0-9a-f]{64})\n(.*)", re.DOTALL)
 _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - named, not written to
-"""What ProtectHome= and PrivateTmp= of the units hide from the daemon."""
+"""The directories that ProtectHome= and PrivateTmp= of the units hide from the daemon."""
 
 Action = Literal["written", "replaced", "unchanged", "kept"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """One file and what became of it; `kept` is a file that somebody has changed or made, and that stays as it is."""
+    """One file and what was done with it. `kept` is a file that somebody has changed or made, which stays as it is."""
 
     path: Path
     action: Action
 
 
 def install_units(*, program: Path, root: Path, force: bool) -> tuple[Placed, ...]:
-    """Write the files of systemd below `root`, for the `syncd` at `program`, and return what became of each.
+    """Write the files of systemd below `root`, for the `syncd` at `program`; return what was done with each.
 
-    A file that is not as an earlier installation wrote it is kept, or with `force` replaced; it then stays beside
-    the new one under its name with `.old`. Raises ConfigError if the units could not start that program, or a
-    file cannot be written.
+    A file that differs from what an earlier installation wrote is kept, or with `force` replaced; the old one then
+    stays beside it with the suffix `.old`. Raises ConfigError if the units could not start that program, or if a file
+    cannot be written.
     """
     _check_program(program)
     texts = [(root / _PLACES[name], _marked(_text_of(name, program))) for name in _PLACES]
@@ -110,7 +110,7 @@ def _marked(text: str) -> str:
 
 
 def _place(path: Path, text: str, *, force: bool) -> Action:
-    """Write `text` to `path` unless what stands there was changed by somebody."""
+    """Write `text` to `path` unless somebody changed the file there."""
     there = _read(path)
     if there == text:
         return "unchanged"
@@ -140,7 +140,7 @@ def _is_ours(text: str) -> bool:
 
 
 def next_steps(placed: tuple[Placed, ...], config: Path) -> Iterator[str]:
-    """Yield what is left to do by hand, a line each; `config` is where the service looks for its config."""
+    """Yield what is left to do by hand, one line each; `config` is where the service looks for its config."""
     kept = [one.path for one in placed if one.action == "kept"]
     if kept:
         yield say("kept as it is, because it was changed by hand: {files}", files=tuple(map(str, kept)))

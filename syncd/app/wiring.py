@@ -1,6 +1,6 @@
 """Makes ledger, portals, sources and targets from the config and joins them; nothing is decided here.
 
-Both the command line and the service open the same `App`, so that what the config says holds in both.
+The command line and the service open the same `App`, so that the config means the same in both.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _log = structlog.get_logger()
 async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> AsyncIterator[Portal]:
     """Open the client of one portal, with what the ledger remembers of its operating budget.
 
-    Where several machines share the ledger, it goes by the lease that is held now. Without one it may only read and
-    send messages, and keeps nothing.
+    If several machines share the ledger, the client uses the lease that is held now. Without a lease it may only read
+    and send messages, and keeps nothing.
     """
     tenure = ledger.tenure(config.name)
     keeps = not ledger.shared or tenure is not None
@@ -77,7 +77,7 @@ async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock, learn_
 
 
 async def _credential(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> Webhook | Application:
-    """Return who calls the portal: a webhook, or an application with its tokens from the ledger."""
+    """Return what calls the portal: a webhook, or an application with its tokens from the ledger."""
     if config.app is not None:
         return await open_application(config, config.app, ledger, clock, learn_secret)
     webhook = config.webhook.reveal()
@@ -87,7 +87,7 @@ async def _credential(config: PortalConfig, ledger: Ledger, clock: Clock, learn_
 
 
 def _transport(config: PortalConfig, credential: Webhook | Application, permit: Permit | None) -> Transport:
-    """Return what carries the requests to the portal that `config` names."""
+    """Return the transport for requests to the portal that `config` names."""
     if config.unusable:
         return _Unusable(config.unusable)
     if config.tls is None:
@@ -98,7 +98,7 @@ def _transport(config: PortalConfig, credential: Webhook | Application, permit: 
 
 
 class _Unusable:
-    """The transport of a portal whose secret is missing: whatever is asked, it says why."""
+    """The transport of a portal whose secret is missing: every request raises the error that says why."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -121,9 +121,9 @@ async def open_app(
     connect: Connect = make_portal,
     clean: Clean = str,
 ) -> AsyncIterator[App]:
-    """Load the config at `path`, open the ledger and one client per portal; close them at the end.
+    """Load the config at `path`, open the ledger and one client for each portal; close them at the end.
 
-    `learn_secret` hears of every secret, so that `clean` can take it out of what the ledger keeps of errors. Raises
+    `learn_secret` is given every secret, so that `clean` can remove it from the errors that the ledger keeps. Raises
     ConfigError, StateError and, unless `readonly`, StateLockedError.
     """
     clock = clock or SystemClock()
@@ -161,7 +161,7 @@ async def open_app(
 
 
 async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
-    """Begin to hold leases in the database of `ledger`, which is closed if that cannot be."""
+    """Start to hold leases in the database of `ledger`; if that fails, close the ledger."""
     try:
         await ledger.share(config.lease, clock)
     except BaseException:
@@ -170,9 +170,9 @@ async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
 
 
 def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger | None = None) -> dict[str, Sync]:
-    """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
+    """Return the syncs of `config` by name; raises ConfigError if the options of a source cannot be used.
 
-    `writable` lets feeds from the web be kept for the next process, beside the state or in its database: that of
+    If `writable`, feeds from the web are kept for the next process, beside the state or in its database: that of
     `ledger`, if it is open already.
     """
     feeds = _feeds(config, writable=writable)
@@ -240,7 +240,7 @@ def make_sync(
 
 
 def _settings(config: Config, sync: SyncConfig, program: Callable[[], str]) -> str:
-    """Return a mark of all that a plan of `sync` follows from and that stays the same while its config is in force."""
+    """Return a mark of everything that a plan of `sync` follows from and that stays the same under one config."""
     owners = sorted(sync.target.owners.items())  # which may stand in a file of their own
     everything = repr((config.digest, sync.name, owners, program()))
     return blake2b(everything.encode(), digest_size=16).hexdigest()

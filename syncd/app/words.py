@@ -1,4 +1,4 @@
-"""The words of tables and results: what runs, changes and problems are called, for the reader's language."""
+"""The words of tables and results: how runs, changes and problems are called, in the reader's language."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES: Final[Mapping[str, str]] = {
     "unknown": say_as("state of a run", "unknown"),
     "never": say_as("state of a run", "never"),
 }
-"""How a run ended, as a record has it."""
+"""How a run ended, by its state in a record."""
 
 KINDS: Final[Mapping[str, str]] = {
     "rejected": say_as("kind of a problem", "rejected"),
@@ -27,7 +27,7 @@ KINDS: Final[Mapping[str, str]] = {
     "incomplete": say_as("kind of a problem", "incomplete"),
     "warning": say_as("kind of a problem", "warning"),
 }
-"""What is the matter with an entry."""
+"""What is wrong with an entry, by the kind of the problem."""
 
 OPS: Final[Mapping[str, str]] = {
     "create": say_as("what was done", "create"),
@@ -49,7 +49,7 @@ COUNTS: Final[Mapping[str, str]] = {
     "skipped": say_as("count", "skipped"),
     "kept": say_as("count", "kept"),
 }
-"""Headings of columns with what a run counts."""
+"""Headings of the columns of counts."""
 
 _NUMBERED: Final[Mapping[str, Callable[[int], str]]] = {
     "created": lambda number: say("{number:,} created", number=number),
@@ -70,16 +70,16 @@ _NUMBERED: Final[Mapping[str, Callable[[int], str]]] = {
 
 
 def numbered(name: str, number: int) -> str:
-    """Return how many there are of what `name` counts: "3 created", "5 to delete"."""
+    """Return a count in words: "3 created", "5 to delete"."""
     make = _NUMBERED.get(name)
     return make(number) if make is not None else f"{number:,} {name}"
 
 
 def field(name: str) -> str:
-    """Return what people call the field `name` of an event, an activity or a to-do."""
+    """Return the label of the field `name` of an event, an activity or a to-do."""
     return LABELS.get(name, name)
 
 
 def fields(names: Iterable[str]) -> str:
-    """Return what people call the fields `names`."""
+    """Return the labels of the fields `names`."""
     return say("{names}", names=labels(names))

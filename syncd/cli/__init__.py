@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     scrubber = Scrubber()
     given = sys.argv[1:] if argv is None else argv
-    with outlets(scrubber), speaking(given):  # from the first word on: a message about the command line repeats it
+    with outlets(scrubber), speaking(given):  # at once, because a message about the command line repeats it
         try:
             return _main(given, scrubber)
         except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
@@ -45,14 +45,14 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
     from syncd.cli.parser import build_parser, parsed
 
     parser = build_parser()
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line goes on
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         from syncd.cli.completer import complete
 
         complete(parser)
     try:
         arguments = parsed(parser, given)
     except SystemExit as stopped:
-        if stopped.code and "--json" in given:  # a script that reads the document has to find one
+        if stopped.code and "--json" in given:  # a script that reads the document must find one
             from syncd.lang.saying import say
 
             _print_json(say("the command line is wrong; stderr says why"), "syncd --help", 2)

@@ -45,7 +45,8 @@ from syncd.service.protocol import (
 def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -> Request:
     """Return what a command line asks of a daemon that knows these `languages`.
 
-    Raises ConfigError for a plan that cannot be read.
+    Every option that the daemon has to know is a field here, and goes back into the arguments of the command in
+    `cli/served.py: _arguments`. Raises ConfigError for a plan that cannot be read.
     """
 
     def given(name: str) -> bool:
@@ -85,7 +86,7 @@ def _screen() -> Screen:
 async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Have the daemon carry out a command, and return its exit code; raises the command's error.
 
-    `stop` is passed on, so that the command ends as it does without a daemon.
+    `stop` is passed on, so that the command ends as it would without a daemon.
     """
     request = request_of(arguments, daemon.hello.languages)
     stopping = asyncio.ensure_future(_stop_when(stop, daemon.writer))
@@ -175,13 +176,13 @@ class _RemoteError(SyncdError):
 
 
 class _RemoteBar:
-    """The bar of work that the daemon does; it is taken off the terminal before anything is printed."""
+    """The bar of work that the daemon does. It is taken off the terminal before anything is printed."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
 
     def move(self, now: Moved) -> None:
-        """Show how far it is."""
+        """Show how far the work is."""
         if not now.title:
             self.end()
             return
@@ -199,7 +200,7 @@ class _RemoteBar:
             self._bar.update(self._bar.task_ids[0], total=now.total, completed=now.done, note=note)
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

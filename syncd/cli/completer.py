@@ -1,6 +1,6 @@
 """Completes the words of a command line, for a shell that asks for it (`syncd completion`).
 
-The config is read as plain TOML: a shell asks at every press of a key, also while the config has a mistake.
+The config is read as plain TOML: a shell asks at every press of a key, even while the config has a mistake.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from argcomplete.completers import BaseCompleter, FilesCompleter
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks how the command line goes on, and exit; return if none asks."""
+    """Answer a shell that asks for completions, and exit; return if none asks."""
     argcomplete.autocomplete(parser, default_completer=_Completer())
 
 
 class _Completer(BaseCompleter):
-    """Tells how an argument without choices goes on: by names of the config, else by files."""
+    """Completes arguments without choices: with names in the config, otherwise with files."""
 
     _files = FilesCompleter()
 
     def __call__(
         self, *, prefix: str, action: argparse.Action, parser: argparse.ArgumentParser, parsed_args: argparse.Namespace
     ) -> Iterable[str]:
-        """Return the words that may stand there."""
+        """Return the words that may stand here."""
         names = _NAMES.get(action.dest)
         return names(parsed_args) if names is not None else self._files(prefix)
 
@@ -77,4 +77,4 @@ _NAMES: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "portal": portal_names,
     "from_portal": portal_names,
 }
-"""By the name of the argument; files are completed by the shell."""
+"""By the name of the argument. The shell completes files itself."""

@@ -1,7 +1,7 @@
-"""Where a command works: whom it asks, where its results go, and what else must not run meanwhile.
+"""Where a command runs: whom it asks, where its results go, and what must not run meanwhile.
 
-A command that needs the state for itself is written once, for any desk: at `OwnDesk` it runs in the process that was
-called; at `cli/served.py: ServedDesk` in the daemon, for a client at the other end of its control socket.
+A command that needs the state for itself is written once, for any desk. At `OwnDesk` it runs in the process that was
+called; at `cli/served.py: ServedDesk` it runs in the daemon, for a client at the other end of its control socket.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 
 class Desk(Protocol):
-    """What a command may ask of the place it runs at. `stop` is set when whoever called wants it to end."""
+    """What a command may ask of the place where it runs. `stop` is set when the caller wants it to end."""
 
     stop: asyncio.Event
 
@@ -57,7 +57,7 @@ class Desk(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Print a line beside the results, to stderr."""
+        """Print a line to stderr, beside the results."""
         ...
 
     def bar(
@@ -67,11 +67,11 @@ class Desk(Protocol):
         ...
 
     async def agreed(self, question: str) -> bool:
-        """Ask a person yes or no; no answer counts as no."""
+        """Ask a person yes or no. No answer counts as no."""
         ...
 
     async def asked(self, question: str) -> str | None:
-        """Ask a person for a line of text; None is no answer."""
+        """Ask a person for a line of text; return None if there is no answer."""
         ...
 
     def content(self, path: Path) -> bytes:
@@ -87,15 +87,15 @@ class Desk(Protocol):
         ...
 
     async def pausing(self, name: str) -> None:
-        """See to it that what is about to be taken back is not done again by the next pass."""
+        """Keep the next pass from doing again what is about to be taken back."""
         ...
 
     def states(self) -> Mapping[str, SyncState] | None:
-        """Return how the daemon that this runs in has every sync, by name; None if it runs in none."""
+        """Return how every sync stands in the daemon that this runs in, by name; None outside a daemon."""
         ...
 
     def poke(self, name: str) -> None:
-        """Have the daemon make a pass now; raises StateError if this runs in none, ConfigError for a paused sync."""
+        """Have the daemon make a pass now; raises StateError outside a daemon, ConfigError for a paused sync."""
         ...
 
     async def pause(self, name: str) -> None:
@@ -165,10 +165,10 @@ class OwnDesk:
         """Do nothing: no daemon makes a next pass."""
 
     def states(self) -> None:
-        """Return None: no daemon is known here."""
+        """Return None: this is not a daemon."""
 
     def poke(self, name: str) -> None:
-        """Raise StateError: nobody is there who could make a pass."""
+        """Raise StateError: without a daemon nobody can make the pass."""
         raise StateError(
             say("no daemon runs with {path}", path=str(self.app.config.path)),
             say("`syncd sync` makes a pass now; `syncd run` is the daemon"),
@@ -184,7 +184,7 @@ class OwnDesk:
 
 
 async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
-    """Return the names of the syncs that a command line means; those that are paused only if it names them."""
+    """Return the names of the syncs that a command line selects. Paused ones only count if it names them."""
     found: list[str] = []
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
         if not arguments.names and await desk.app.ledger.of(sync.name).paused() is not None:
@@ -214,7 +214,7 @@ _WORKS = {
 
 
 def work_of(command: str) -> Work:
-    """Return what `command` does at any desk, importing only its module."""
+    """Return the function of `command` for any desk, importing only its module."""
     module, function = _WORKS[command]
     work: Work = getattr(import_module(f"syncd.cli.commands.{module}"), function)
     return work

@@ -60,9 +60,9 @@ EXAMPLES = {
 
 
 def epilog_of(command: str, already: str | None) -> str:
-    """Return what stands at the end of the help of `command`: `already`, then its examples.
+    """Return the end of the help of `command`: `already`, then its examples.
 
-    Of a command below another one, such as "state move", these are those of the other one that name it.
+    A command below another one, such as "state move", has those examples of the other one that name it.
     """
     own = EXAMPLES.get(command)
     if own is None:

@@ -25,10 +25,10 @@ _SECOND_SIGNAL_NOTE = say("stopping after the batches in flight; once more to st
 
 
 def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
-    """Run the command that `arguments` name and return its exit code; `scrubber` cleans what it lets out."""
+    """Run the command in `arguments` and return its exit code; `scrubber` cleans its output."""
     from syncd import log
 
-    # A command shows its result; of the daemon the log is all there is to see, so it says more.
+    # A command prints its result. The daemon has only its log, so it logs more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
     try:
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
         tell(say("stopped"), stderr=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # `syncd plan | head`: not an error. Python would complain when it flushes stdout at exit, so that goes nowhere.
+        # `syncd plan | head` is no error. Python would complain when it flushes stdout at exit, so stdout is replaced.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -103,7 +103,7 @@ def command_of(name: str) -> Command:
 
 
 async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
-    """Run `command` with a stop event that SIGINT and SIGTERM set; a second signal cancels."""
+    """Run `command` with a stop event that SIGINT and SIGTERM set. A second signal cancels it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -122,7 +122,7 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
 
 
 def worst(codes: Iterable[int]) -> int:
-    """Return the exit code that matters most: what stops every pass comes before what concerns a few entries."""
+    """Return the most important exit code: an error that stops every pass comes before one about a few entries."""
     found = set(codes)
     return next((code for code in _WORST_FIRST if code in found), 0)
 
@@ -130,7 +130,8 @@ def worst(codes: Iterable[int]) -> int:
 def config_path(arguments: argparse.Namespace) -> Path:
     """Return the config file to use; raises ConfigError if there is none.
 
-    Says so, once, where $SYNCD_CONFIG names a file that is not there: whoever set it expects no other to be used.
+    It prints a warning if $SYNCD_CONFIG names a file that does not exist: whoever set it expects no other file to be
+    used.
     """
     from syncd.config import find_config
     from syncd.log import ranked
@@ -143,7 +144,7 @@ def config_path(arguments: argparse.Namespace) -> Path:
             found=str(found),
         )
         print(ranked(shown(said), "warning", sys.stderr), file=sys.stderr)
-    arguments.config = found  # who asks for a daemon first, and works by himself then, looks for it twice
+    arguments.config = found  # a command that finds no daemon asks for the path twice, and must not warn twice
     return found
 
 

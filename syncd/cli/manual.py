@@ -1,6 +1,6 @@
 """`python -m syncd.cli.manual [--lang ru]`: the manual page syncd(1).
 
-It is made from the parser, so that it tells what is true.
+It is made from the parser, so that it is always true.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _sentence(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return `text` so that troff takes nothing in it for a request."""
+    """Return `text` so that troff does not read anything in it as a request."""
     text = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{text}" if text.startswith((".", "'")) else text
 

@@ -1,4 +1,4 @@
-"""Opens what the config asks for, as most commands begin; apart from `execute`, which must start quickly."""
+"""Opens what the config asks for, which most commands need; apart from `execute`, which must start quickly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def opened(
     arguments: argparse.Namespace, *, readonly: bool, path: Path | None = None
 ) -> AbstractAsyncContextManager[App]:
     """Open what the config asks for, as `open_app` does; the config is the command line's unless `path` names one."""
-    from syncd.app.wiring import open_app  # not by what only looks
+    from syncd.app.wiring import open_app  # not at the top: commands that only look must start quickly
 
     scrubber: Scrubber = arguments.scrubber
     return open_app(
@@ -34,7 +34,7 @@ def opened(
 
 @asynccontextmanager
 async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
-    """Open config and ledger only, to look at them: neither sources nor portals are made ready."""
+    """Open only config and ledger, for reading: neither sources nor portals are made ready."""
     scrubber: Scrubber = arguments.scrubber
     config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
     ledger = await Ledger.open_readonly(config.ledger)
@@ -46,7 +46,7 @@ async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
 
 @asynccontextmanager
 async def sharing(arguments: argparse.Namespace) -> AsyncIterator[tuple[App, Leases]]:
-    """Open config and ledger like `looked`, to have a say in who holds what; raises ConfigError for a state file."""
+    """Open config and ledger like `looked`, to look at or change leases; raises ConfigError for a state file."""
     scrubber: Scrubber = arguments.scrubber
     config, clock = read_config(config_path(arguments), os.environ, scrubber.add, looks=True), SystemClock()
     if config.database is None:
@@ -63,7 +63,7 @@ async def sharing(arguments: argparse.Namespace) -> AsyncIterator[tuple[App, Lea
 
 
 def no_leases(path: Path) -> ConfigError:
-    """Return the error for a command about leases under a config whose state is a file."""
+    """Return the error for a command about leases if the state is a file."""
     return ConfigError(
         say("{path}: the state is a file, which one machine has for itself", path=str(path)),
         say("leases are for a state in PostgreSQL (`state_url`)"),
@@ -71,7 +71,7 @@ def no_leases(path: Path) -> ConfigError:
 
 
 async def hold(arguments: argparse.Namespace, app: App) -> None:
-    """Take the leases of the portals that a command is about; raises StateLockedError that names who has one.
+    """Take the leases of the portals that a command works with; raises StateLockedError naming who has one.
 
     They are given back when the ledger is closed. A ledger in a file needs none.
     """
@@ -100,7 +100,7 @@ async def _concerned(arguments: argparse.Namespace, app: App) -> list[str]:
         run = await app.ledger.run(arguments.run_id)
         names = [run.sync] if run is not None and run.sync in app.config.chosen(()) else []
         if not names:
-            return []  # which the command tells
+            return []  # the command reports it
     if arguments.command == "purge":
         names = [arguments.name]
     chosen = {sync.name for sync in app.syncs(names, portal=getattr(arguments, "portal", None))}

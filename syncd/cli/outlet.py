@@ -1,7 +1,7 @@
-"""stdout and stderr as the commands see them: nothing gets through that is known to be a secret.
+"""stdout and stderr as the commands see them: no known secret gets through.
 
 Results are cleaned value by value where they are made (`show`). What comes here is finished text, also that of
-libraries and of Python itself, as a traceback.
+libraries and of Python itself, such as a traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ESCAPES: Final = "syncd.escapes"
 
 
 class Outlet:
-    """Writes to `stream` what `scrubber` leaves of each line.
+    """Writes each line to `stream` after `scrubber` has cleaned it.
 
     A line is held back until it is complete or flushed, because a secret may be written in pieces.
     """
@@ -46,7 +46,7 @@ class Outlet:
         self.stream.flush()
 
     def reveal(self, text: str) -> None:
-        """Write a line as it is: for what has to be seen although it looks like a secret."""
+        """Write a line unchanged, for text that has to be seen although it looks like a secret."""
         self.flush()
         self.stream.write(f"{text}\n")
 
@@ -71,10 +71,10 @@ def outlets(scrubber: Scrubber) -> Iterator[None]:
 
 
 def _encode_everything(stream: TextIO) -> None:
-    """Let `stream` escape what its encoding does not have; Python does so for stderr, and raises an error for stdout.
+    """Let `stream` escape characters that its encoding lacks.
 
-    A terminal set to ASCII would end a command in the middle of a Russian table. The escapes are those of JSON, so that
-    a document stays one.
+    Python does so for stderr, but raises an error for stdout. A terminal set to ASCII would end a command in the middle
+    of a Russian table. The escapes are those of JSON, so that a document stays valid.
     """
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         codecs.register_error(_ESCAPES, _escaped)
@@ -95,7 +95,7 @@ def shown(text: str) -> str:
 
 
 def tell(text: str, *, stderr: bool = False) -> None:
-    """Print a line in the reader's language: a result, or with `stderr` what stands beside it."""
+    """Print a line in the reader's language: a result, or with `stderr` a remark beside it."""
     print(told(text), file=sys.stderr if stderr else sys.stdout, flush=stderr)
 
 
@@ -106,7 +106,7 @@ def certain(text: str) -> str:
 
 
 def reveal(text: str) -> None:
-    """Print a line to stdout as it is: for what has to be seen although it looks like a secret."""
+    """Print a line to stdout unchanged, for text that has to be seen although it looks like a secret."""
     outlet = _stdout()
     if outlet is not None:
         outlet.reveal(text)

@@ -99,7 +99,7 @@ def _below(command: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Arg
 
 
 def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line says; options that contradict each other are a usage error like any other."""
+    """Parse a command line. Options that contradict each other are a usage error like any other."""
     found = parser.parse_args(words)
     match found.command:
         case "report":
@@ -150,7 +150,7 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command that looks at a portal, or has an application authorised."""
+    """Add the command that looks at a portal, or authorises an application."""
     portal = commands.add_parser(
         "portal", help=say("list what the portal has, ask how it behaves, or authorize an application")
     )
@@ -176,7 +176,7 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
-    """Add what may be given before the command and after it; where it is not given, it sets nothing."""
+    """Add the options that may come before the command and after it; if they are absent they set nothing."""
     absent = argparse.SUPPRESS
     parser.add_argument("--config", type=Path, metavar=_FILE, default=absent, help=_CONFIG_HELP)
     parser.add_argument(
@@ -195,7 +195,7 @@ def _of_every_command(parser: argparse._ActionsContainer) -> None:
 
 
 def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands that only look into the state."""
+    """Add the commands that only look at the state."""
     status = commands.add_parser("status", help=say("show the last and next pass, held entries and operating time"))
     _names(status)
     _json(status)
@@ -219,7 +219,7 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add what is done for a sync's source."""
+    """Add the commands about the source of a sync."""
     source = commands.add_parser("source", help=say("let a sync read somebody's calendars at Google or Microsoft"))
     what = source.add_subparsers(dest="what", metavar=_WHAT, required=True)
     authorize = what.add_parser(
@@ -290,7 +290,7 @@ def _force(command: argparse.ArgumentParser) -> None:
 
 
 def _reading(command: argparse.ArgumentParser) -> None:
-    """Add what asks for more reading than a pass needs."""
+    """Add the options that ask for more reading than a pass needs."""
     command.add_argument("--verify", action="store_true", help=say("read the portal's events first"))
     command.add_argument(
         "--fresh", action="store_true", help=say("read all of the source, even if it seems to be the same")
@@ -392,7 +392,7 @@ def _add_steering(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _names(parser: argparse.ArgumentParser, *, needed: bool = False) -> None:
-    """Add NAME... and --portal; where names are `needed`, a mistake must not concern all syncs."""
+    """Add NAME... and --portal. If names are `needed`, leaving them out must not mean all syncs."""
     parser.add_argument(
         "names",
         nargs="+" if needed else "*",
@@ -411,7 +411,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...]) -> None:
-    """Add an argument that errors call by what it may be, as the usage line does: its name is a word of the code."""
+    """Add an argument that errors call by its choices, as the usage line does; its name is only an identifier."""
     parser.add_argument(name, choices=choices, metavar="{" + ",".join(choices) + "}")
 
 

@@ -1,4 +1,4 @@
-"""The progress bar of long work: counts, time left, what a wait is for and until when."""
+"""The progress bar of long work: counts, time left, and what it waits for until when."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def make_bar() -> Bar:
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
-        transient=True,  # the result says what the last state of the bar would
+        transient=True,  # the result says what the last state of the bar would say
     )
 
 
@@ -90,7 +90,7 @@ async def follow(bar: Bar, portal: Portal, title: str) -> None:
 
 
 async def tell(portal: Portal, title: str, show: Callable[[str], None]) -> None:
-    """Say every half minute how far the portal's pushes are, until cancelled."""
+    """Print every half minute how far the portal's pushes are, until cancelled."""
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         now = portal.progress()
@@ -104,7 +104,7 @@ def _to_stderr(text: str) -> None:
 
 
 def note(now: Progress) -> str:
-    """Return the text behind the bar: the time left, and what is waited for until when."""
+    """Return the text behind the bar: the time left, and what it waits for until when."""
     left = say("{time} left", time=_clock(timedelta(seconds=round(now.eta_s)))) if now.eta_s is not None else ""
     if now.waiting_for and now.waiting_until:
         until = datetime.fromtimestamp(now.waiting_until).astimezone().strftime("%H:%M:%S")

@@ -1,4 +1,4 @@
-"""Asks a person yes or no, or for a line; a signal ends the waiting for the answer."""
+"""Asks a person yes or no, or for a line; a signal ends the wait for the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _YES = {"en": ("y", "yes"), "ru": ("y", "yes", "д", "да")}
 
 
 async def agreed(question: str, stop: asyncio.Event) -> bool:
-    """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer counts as no."""
+    """Ask `question` on stderr; return True if the answer, one line on stdin, is yes. No answer counts as no."""
     # On stderr, because stdout may be a file.
     print(told(say("{question} [y/N] ", question=question)), end="", file=sys.stderr, flush=True)
     answer = await typed(stop)

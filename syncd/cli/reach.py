@@ -1,4 +1,4 @@
-"""Finds the daemon that holds the state of a config. It loads little, because every command begins with it."""
+"""Finds the daemon that holds the state of a config. It imports little, because every command begins with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk of a command that the daemon carries out for a client: words and files travel over the control socket."""
+"""The desk of a command that the daemon carries out for a client; texts and files travel over the control socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from syncd.service.control import Caller
 from syncd.service.protocol import Moved, Part, Request, Text
 from syncd.service.schedule import SyncState
 
-if TYPE_CHECKING:  # the service carries these commands out, so it is loaded already
+if TYPE_CHECKING:  # only for annotations: at run time the service imports this module
     from syncd.service.host import Service
 
 R = TypeVar("R")
@@ -47,7 +47,10 @@ async def carry(app: App, service: Service, request: Request, caller: Caller, sc
 
 
 def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
-    """Return what the command line's parser would have made of it; raises ConfigError for what it would refuse."""
+    """Return the arguments that the parser would have made; raises ConfigError for what it would refuse.
+
+    The counterpart of `cli/client.py: request_of`: each field of a request goes back under the name of its option.
+    """
     if request.do == "undo" and request.run is None:
         raise ConfigError(say("undo needs the number of a run"))
     if request.do == "purge" and len(request.names) != 1:
@@ -76,7 +79,7 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
 
 
 class ServedDesk:
-    """What `Desk` says, for the client that `caller` is."""
+    """The `Desk` of a client: `caller` is its end of the socket."""
 
     def __init__(self, app: App, service: Service, request: Request, caller: Caller, scrubber: Scrubber) -> None:
         self.app = app
@@ -110,7 +113,10 @@ class ServedDesk:
     async def bar(
         self, portal: Portal, title: str, *, wanted: bool = True, lines: bool = False
     ) -> AsyncIterator[progress.Shown]:
-        """Tell the client how far the portal's pushes are while the body runs; it makes room for texts by itself."""
+        """Send the client how far the portal's pushes are while the body runs.
+
+        It takes the bar away for texts itself.
+        """
         live = self._request.screen.live
         if not wanted or not (live or lines):
             yield progress.Shown()
@@ -136,12 +142,12 @@ class ServedDesk:
             await asyncio.sleep(_MOVES_EVERY_S)
 
     async def agreed(self, question: str) -> bool:
-        """Have the client ask; it has five minutes."""
+        """Have the client ask. The person has five minutes to answer."""
         self.flush()
         return await self._caller.ask(told(question), self.app.clock)
 
     async def asked(self, question: str) -> str | None:
-        """Have the client ask for a line; it has five minutes."""
+        """Have the client ask for a line. The person has five minutes to answer."""
         self.flush()
         return await self._caller.ask_text(told(question), self.app.clock)
 
@@ -151,7 +157,7 @@ class ServedDesk:
         return self._request.plan.content.encode()
 
     async def report(self, path: Path, results: Sequence[PassResult]) -> None:
-        """Send the report; the client knows where it goes."""
+        """Send the report. The client knows which file it goes to."""
         file = io.StringIO()
         report.write(file, results, clean=self._out.scrubber.certain, raw=self.app.config.raw_reports)
         file.seek(0)
@@ -167,7 +173,7 @@ class ServedDesk:
             else say("{name}: something is under way with it, which has to end first", name=name)
         )
         waits = partial(self.note, said)
-        return await self._service.alone(name, work, self.stop, waits=waits, at_once=at_once)
+        return await self._service.daemon.alone(name, work, self.stop, waits=waits, at_once=at_once)
 
     async def pausing(self, name: str) -> None:
         """Pause the sync, or the daemon's next pass would do again what is about to be taken back."""
@@ -196,7 +202,7 @@ class ServedDesk:
         await self._service.resume(name)
 
     def flush(self) -> None:
-        """Send what is left of a line."""
+        """Send what is left of an incomplete line."""
         for one in (self._out, self._err):
             with suppress(ValueError):
                 one.flush()

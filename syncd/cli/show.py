@@ -1,7 +1,7 @@
-"""Tables for people: coloured on a terminal, otherwise plain. Text from feeds is never taken for rich's markup.
+"""Tables for people: coloured on a terminal, otherwise plain. Text from feeds is never read as rich's markup.
 
-Nor does it act on the terminal: whatever is printed here is made fit to be shown (`outlet.shown`) before it is laid
-out, because a secret that is folded into two lines could not be recognised any more.
+Nor does it act on the terminal: everything printed here is cleaned (`outlet.shown`) before it is laid out, because a
+secret that is folded into two lines could not be recognised any more.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _SHOWN_PEOPLE = 5
 _SHOWN_KEPT = 20
 _PLAIN_WIDTH = 160  # rich would assume 80 columns and fold every title in a file or a mail
 _ROOMY = 76
-"""Columns of a terminal from which times and places are kept on one line each."""
+"""Terminals with at least so many columns keep times and places on one line each."""
 _DEEPER = 4
 
 
 class Results(Console):
-    """Prints only what is fit to be shown. Cells of tables have to be made so by whoever makes the table."""
+    """Prints only what is fit to be shown. Whoever makes a table has to clean its cells."""
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as rich has it
         """Print `objects` as `Console.print` does."""
@@ -69,7 +69,7 @@ class Results(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return the console for results: stdout, wide enough for a table if it is no terminal; or stderr."""
+    """Return the console for results: stdout, wide enough for a table if it is not a terminal; or stderr."""
     if stderr or sys.stdout.isatty():
         # rich would colour numbers and paths within texts of a feed, and make a picture of "old.csv:100:".
         return Results(stderr=stderr, highlight=False, emoji=False)
@@ -116,7 +116,7 @@ def _fit_text(text: Text) -> Text:
 
 
 def plan(out: Console, prepared: Prepared, *, zone: str | None, shown: int = _SHOWN_CHANGES) -> None:
-    """Print one plan: counts, changes field by field, problems, and what it would cost; times in the sync's `zone`."""
+    """Print one plan: counts, changes field by field, problems, and the cost; times in the sync's `zone`."""
     counts = prepared.counts
     line(out, Text(prepared.sync, style="bold").append(f": {told(_counts(counts))}", style="not bold"))
     if not prepared.snapshot.complete:
@@ -140,11 +140,11 @@ def change_table(
     directory: Directory | None = None,
     places: bool = True,
 ) -> None:
-    """Print changes, one row each; what a series became is printed with its first item.
+    """Print changes, one row each. What became of a series is printed with its first item.
 
-    Without `places` it is not said where each stands in the source: what is taken back may have moved there since.
-    Times are in `zone`, which is named below; without one each is as it stands, with its offset. `directory`
-    gives the names of the owners. A reason that all changes share is printed once, below.
+    Without `places` the column of places in the source is left out: what is taken back may have moved there since.
+    Times are in `zone`, which is named below the table; without one each has its own offset. `directory` gives the
+    names of the owners. A reason that all changes share is printed once, below the table.
     """
     if not changes:
         return
@@ -204,7 +204,7 @@ def known(out: Console, portal: str, said: str) -> None:
 
 
 def _notices(prepared: Prepared) -> str:
-    """Return how many notices go out at most, and to whom."""
+    """Return how many notices are sent at most, and to whom."""
     if not prepared.notified:
         return say("nobody gets a notice")
     # Whoever gets the most is named first: those are the people to warn.
@@ -224,7 +224,7 @@ def _notices(prepared: Prepared) -> str:
 
 
 def kept(out: Console, links: Sequence[Link]) -> None:
-    """Print which entries are gone from the source while their events stay, the first ones of them."""
+    """Print the first of the entries that are gone from the source while their events stay."""
     for link in links[:_SHOWN_KEPT]:
         line(
             out,
@@ -288,15 +288,15 @@ def _short(value: Json) -> str:
 
 
 def _rule(value: Mapping[str, Json]) -> str:
-    """Return a recurrence rule in the terms of RFC 5545, and of any other mapping what is set in it."""
+    """Return a recurrence rule in the terms of RFC 5545; of any other mapping, what is set in it."""
     said = {name: ",".join(map(str, one)) if isinstance(one, list | tuple) else one for name, one in value.items()}
     return " ".join(f"{name.upper()}={one}" for name, one in said.items() if one not in (None, ""))
 
 
 def line(out: Console, text: Text | str, style: str = "") -> None:
-    """Print one line. Without a terminal it is never wrapped, for the sake of grep and mail.
+    """Print one line. Without a terminal it is never wrapped, so that grep and mail can read it.
 
-    On a terminal it is wrapped with a deeper indent, so that the next line is seen to be another one.
+    On a terminal it is wrapped with a deeper indent, which tells it from the next line.
     """
     if not out.is_terminal:
         out.print(text, style=style, markup=False, soft_wrap=True)
@@ -313,12 +313,12 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
 
 
 def inset(text: str) -> str:
-    """Return a line that is set in below another one."""
+    """Return a line that is indented below another one."""
     return say("  {text}", text=text)
 
 
 def problems(out: Console, lines: Sequence[Problem]) -> None:
-    """Print problems, one line each, with the place first; of many alike the first, and where others are."""
+    """Print problems, one line each, with the place first. Of many similar ones only the first are printed."""
     groups = alike(lines, lambda problem: f"{problem.kind}: {problem.reason}")
     for group in groups[:_SHOWN_PROBLEMS]:
         for problem in group.examples:
@@ -337,7 +337,7 @@ def problems(out: Console, lines: Sequence[Problem]) -> None:
 
 
 def more_alike(out: Console, places: Sequence[str]) -> None:
-    """Print how many more messages say what the line above says, and the first of their places."""
+    """Print how many more messages are like the line above, and the first of their places."""
     if places:
         first = tuple(places[:_SHOWN_PLACES]) + (("…",) if len(places) > _SHOWN_PLACES else ())
         line(out, say("    and {number:,} more like it: {places}", number=len(places), places=first), "dim")
@@ -383,7 +383,7 @@ def error(out: Console, one: SyncdError) -> None:
 
 
 def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Print a plain table; cells are folded where the console is too narrow for it."""
+    """Print a plain table; cells are folded if the console is too narrow for it."""
     titles = [shown(title) for title in titles]
     cells = [[shown(cell) for cell in line] for line in lines]
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]

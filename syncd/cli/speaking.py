@@ -1,6 +1,6 @@
-"""The language of a process, chosen before its first word: a wrong command line has to be told in it too.
+"""The language of a process, chosen before its first word: errors in the command line are told in it too.
 
-What asks for one counts in this order: `--lang`, $SYNCD_LANG, `language` in the config, the system's locale.
+In this order: `--lang`, $SYNCD_LANG, `language` in the config, the system's locale.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from syncd.places import config_places
 
 _LANG, _CONFIG = "--language", "--config"
 _SHORTEST = len("--lan")
-"""argparse takes the beginning of an option for it where only one begins so."""
+"""argparse accepts the beginning of an option if only one option begins so."""
 
 
 @contextmanager
 def speaking(words: Sequence[str]) -> Iterator[None]:
-    """Speak the language that a command line asks for, or who calls syncd, within the block."""
+    """Within the block, use the language that the command line asks for, or that of the caller."""
     before, environment = house(), os.environ.get("SYNCD_LANG")
     if named(asked := option(words, _LANG)):
-        os.environ["SYNCD_LANG"] = asked  # for what is asked again later, as when the daemon reads a new config
+        os.environ["SYNCD_LANG"] = asked  # for later questions, as when the daemon reads a new config
     set_house(house_language(os.environ, _configured(words, os.environ)))
     try:
         with _taught_argparse():
@@ -39,7 +39,7 @@ def speaking(words: Sequence[str]) -> Iterator[None]:
 
 
 def option(words: Sequence[str], name: str) -> str:
-    """Return the last value of an option, "" if it is not given; what is wrong with the rest does not matter."""
+    """Return the last value of an option, "" if it is absent. Errors in the rest of the line do not matter."""
     found = ""
     for at, word in enumerate(words):
         if word == "--":
@@ -51,7 +51,7 @@ def option(words: Sequence[str], name: str) -> str:
 
 
 def in_the_reader_s_language(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Return `parser` with all its texts in the language of the reader: argparse formats them as plain ones."""
+    """Return `parser` with all its texts in the reader's language, as plain strings, which argparse formats."""
     if reader() != "en":
         _tell(parser)
     return parser
@@ -94,7 +94,7 @@ def _text(text: str | None) -> str | None:
 
 @contextmanager
 def _taught_argparse() -> Iterator[None]:
-    """Let argparse take its own texts from the catalogs, in the reader's language of the moment, within the block."""
+    """Within the block, let argparse take its own texts from the catalogs, in the reader's language."""
     own = {name: getattr(argparse, name) for name in ("_", "ngettext")}  # it calls gettext by these names
     vars(argparse).update(_=_translated, ngettext=_translated_number)
     try:

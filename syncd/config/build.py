@@ -1,4 +1,4 @@
-"""Portals and syncs: from the tables of TOML to the values of the config; what each key means is decided here."""
+"""Portals and syncs: from the tables of TOML to the values of the config. What each key means is decided here."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _NAME = re.compile(r"[a-z0-9-]+")
 _MOST_PER_BATCH = 50
 _VERIFY = "6h"
 _VERIFY_WATCHED = "24h"
-"""Where the portal tells of edits itself, reading it is only the proof that no hint was lost."""
+"""If the portal reports edits itself, reading it only proves that no hint was lost."""
 _FORMS_OF_WEBHOOK = tuple(f"webhook{form}" for form in FORMS if form)
 
 
@@ -63,9 +63,9 @@ def build_portal(
     environ: Mapping[str, str],
     alone: bool = True,
 ) -> tuple[PortalConfig, str, Path | None]:
-    """Return `[portals.NAME]`, the key that gives its secret, and the file that was read from, if any.
+    """Return `[portals.NAME]`, the key that gives its secret, and the file that it was read from, if any.
 
-    Unless it is `alone` in the config, a secret that is not there makes only this portal unusable.
+    Unless the portal is the only one (`alone`), a missing secret makes just this portal unusable.
     """
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
@@ -83,7 +83,7 @@ def build_portal(
             if alone:
                 raise
             unusable = str(file.error((*path, given), message_of(error)))
-            webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: leads nowhere
+            webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: no such host
     return _portal(file, name, portal, base, webhook=webhook, host=host, unusable=unusable), key, holder
 
 
@@ -187,7 +187,7 @@ def build_sync(
     portals: Sequence[str],
     watched: Collection[str] = (),
 ) -> SyncConfig:
-    """Return the `[[sync]]` number `index` (from 0); `watched` are the portals that tell of edits themselves."""
+    """Return the `[[sync]]` number `index` (from 0); `watched` are the portals that report edits themselves."""
     path = ("sync", index)
     sync = file.convert(table, SyncTable, *path)
     if not _NAME.fullmatch(sync.name):
@@ -211,7 +211,7 @@ def build_sync(
         country=_country(file, sync.country, *path, "country"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),
         future=file.parsed(parse_duration, sync.window.future, *path, "window", "future"),
-        window_given="window" in table,  # a migration takes all days unless the config limits them
+        window_given="window" in table,  # a migration covers all days unless the config limits them
         on_removed=sync.on_removed,
         removed_after=sync.removed_after,
         on_conflict=sync.on_conflict,

@@ -1,4 +1,4 @@
-"""`[alerts]` and `[portals.X.alerts]`: who is told when something is wrong, and by which way."""
+"""`[alerts]` and `[portals.X.alerts]`: who is told when something is wrong, and how."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HIGHEST_PORT = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerting:
-    """Who is told: those of `[alerts]`, those of a portal in their place, and of what besides the usual."""
+    """Who is told: the people of `[alerts]`, those of a portal instead of them, and what they are told of."""
 
     everybody: AlertsConfig | None
     of_portals: Mapping[str, AlertsConfig]
@@ -74,7 +74,7 @@ def _recipients(
     smtp: SmtpConfig | None,
     usual: str | None,
 ) -> AlertsConfig:
-    """Return who `table` names; `usual` is the portal that messages go through where it names none."""
+    """Return whom `table` names. Messages go through the portal `usual` if it names none."""
     ways = _ways(table)
     if not ways:
         raise file.error(path, say("tells nobody"), say("give user, chat, email or command"))

@@ -1,4 +1,4 @@
-"""`app` of a portal: a local application in place of a webhook, and what its tokens are kept with."""
+"""`app` of a portal: a local application in place of a webhook, and the key for its tokens."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _SOONEST, _LATEST = timedelta(seconds=5), timedelta(minutes=10)
 def build_app(
     file: ConfigFile, table: AppTable, path: KeyPath, *, base: Path, environ: Mapping[str, str], alone: bool
 ) -> tuple[AppConfig, str, Path | None, str]:
-    """Return the application, the portal's host and port, the file its secret came from, and why it is unusable.
+    """Return the application, the portal's host and port, the file of its secret, and why it is unusable.
 
-    Unless the portal is `alone` in the config, a secret that is not there is no error: it makes the portal unusable.
+    Unless the portal is the only one (`alone`), a missing secret is no error: it makes the portal unusable.
     """
     with file.at(*path, "address"):
         origin, host = portal_origin(table.address)
@@ -58,7 +58,7 @@ def build_app(
 
 
 def _server(file: ConfigFile, table: AppTable, origin: str, path: KeyPath) -> str:
-    """Return where tokens come from: a simulated portal gives them itself."""
+    """Return where tokens come from: a simulated portal issues them itself."""
     if table.server is None:
         return origin if is_loopback(urlsplit(origin).hostname or "") else OAUTH_SERVER
     with file.at(*path, "server"):
@@ -102,7 +102,7 @@ def _token_key(
 def _read(
     file: ConfigFile, table: AppTable, name: str, path: KeyPath, base: Path, environ: Mapping[str, str]
 ) -> tuple[Secret, Path | None] | None:
-    """Return the secret `name` and the file it stands in, None if it is not given; raises SecretMissingError."""
+    """Return the secret `name` and its file, None if it is not given; raises SecretMissingError."""
     forms = {key: value for key, value in msgspec.structs.asdict(table).items() if key.startswith(name)}
     given = next((key for key, value in forms.items() if value is not None), None)
     if given is None:

@@ -17,7 +17,7 @@ _AS_WRITTEN: Final = say('as in "postgresql://USER@HOST/DATABASE"; its password 
 def build_database(
     file: ConfigFile, forms: Mapping[str, str | None], schema: str, environ: Mapping[str, str]
 ) -> Database | None:
-    """Return the database that `state_url` in one of its `forms` leads to, None if the config names none."""
+    """Return the database that `state_url`, in one of its `forms`, points to; None if the config names none."""
     given = [key for key, value in forms.items() if value is not None]
     if not given:
         if schema != DEFAULT_SCHEMA:

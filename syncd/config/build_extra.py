@@ -1,7 +1,6 @@
 """`[sync.fields.extra]`: parameters of crm.activity.add that have no key of their own, by their names in the portal.
 
-What makes an activity act in the portal, its provider and settings, is said by the config alone; only results may come
-from entries.
+Only the config may say how an activity acts in the portal, by its provider and settings. Entries may give results only.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _FROM_ENTRIES: Final = (
 _TABLES: Final = ("SETTINGS", "PROVIDER_PARAMS")
 _FLAGS: Final = ("IS_INCOMING_CHANNEL",)
 EXTRA: Final = (*_FIXED, *_FROM_ENTRIES, *_TABLES, *_FLAGS)
-"""What `[sync.fields.extra]` may hold."""
+"""What `[sync.fields.extra]` may contain."""
 
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "OWNER_TYPE_ID": say("{key} in [sync.target]", key="owner_type"),
@@ -57,11 +56,11 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
     "ORIGIN_ID": say("syncd, which finds its activities by it"),
     **dict.fromkeys(("ID", "CREATED", "LAST_UPDATED", "AUTHOR_ID", "EDITOR_ID"), say("the portal")),
 }
-"""Which key sets what else crm.activity.add knows."""
+"""The keys that set the other parameters of crm.activity.add."""
 
 
 def refuse_misplaced(file: ConfigFile, sync: SyncTable, path: KeyPath) -> None:
-    """Raise ConfigError for keys of activities where there are none, and for a provider that does not go with them."""
+    """Raise ConfigError for keys of activities if the target makes none, and for a provider that does not fit them."""
     fields, extra = sync.fields, sync.fields.extra
     if sync.target.type != "activity":
         given = [name for name in ("markup", "extra", "files") if getattr(fields, name) not in (None, {}, "none")]

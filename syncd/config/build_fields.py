@@ -63,7 +63,7 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath, extra: Ext
 
 
 def _file_hosts(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:
-    """Return the hosts that links may lead to; raises ConfigError for what is no host, and where links need them."""
+    """Return the hosts that links may point to; raises ConfigError for what is no host, and if links need them."""
     if table.files == "links" and not table.file_hosts:
         raise file.error(
             (*path, "file_hosts"), say('is missing, with files = "links"'), say("name the hosts they may lead to")
@@ -86,7 +86,7 @@ def _files_max_bytes(file: ConfigFile, table: FieldsTable, path: KeyPath) -> int
 
 
 def _meeting(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:
-    """Return the flags that are set; raises ConfigError where there are no meetings that could have them."""
+    """Return the flags that are set; raises ConfigError if no meetings exist that could have them."""
     flags = frozenset(name for name, given in msgspec.structs.asdict(table.meeting).items() if given)
     if flags and (table.invite == "copy" or (table.attendees in ("none", []) and table.host is None)):
         raise file.error((*path, min(flags)), say("is about meetings, but nobody is invited: see attendees and invite"))
@@ -96,7 +96,7 @@ def _meeting(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[s
 def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | None:
     if text is None:
         return None
-    # A name becomes its value here; what is left is a template, which is filled in for each entry.
+    # A name becomes its value here; the rest is a template, which is filled in for each entry.
     template = file.template(color_of(text) or text, *path)
     if template.constant is not None and not color_of(template.constant):
         raise file.error(path, say('must be "#rrggbb", a template or a name, not "{text}"', text=text), _COLOR_REMEDY)
@@ -104,7 +104,7 @@ def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | N
 
 
 def _colors(file: ConfigFile, table: Mapping[str, str], path: KeyPath) -> tuple[tuple[Condition, str], ...]:
-    """Return which condition gives which colour; a key without an operator is the name of a category."""
+    """Return which condition gives which colour. A key without an operator is the name of a category."""
     rules = []
     for key, text in table.items():
         color = color_of(text)
@@ -116,7 +116,7 @@ def _colors(file: ConfigFile, table: Mapping[str, str], path: KeyPath) -> tuple[
 
 
 def _choice(file: ConfigFile, text: str | None, allowed: Sequence[str], *path: str | int) -> Template | None:
-    """Return the template `text`. If it is constant it must be one of `allowed`; else each entry decides."""
+    """Return the template `text`. A constant must be one of `allowed`; otherwise each entry decides."""
     if text is None:
         return None
     template = file.template(text, *path)

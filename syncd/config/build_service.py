@@ -1,4 +1,4 @@
-"""What only `syncd run` uses: when passes run, and `[http]`, where the status page listens."""
+"""The keys that only `syncd run` uses: when passes run, and `[http]`, where the status page listens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_SETTLE = timedelta(hours=1)
 
 
 def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
-    """Return when the sync's passes run; `given` are the keys that the config really holds, without defaults."""
+    """Return when the sync's passes run. `given` are the keys that are really in the config, without defaults."""
     if "cron" in given and "every" in given:  # `given`, as `every` has a default
         raise file.error((*path, "cron"), say("and every exclude each other"), say("keep one of them"))
     every = file.period(sync.every, *path, "every")
@@ -45,7 +45,7 @@ def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path
 
 
 def build_lease(file: ConfigFile, table: LeaseTable | None, *, shared: bool) -> LeaseTerms:
-    """Return the terms of `[lease]`, or the usual ones; `shared`: the state may be shared by several machines."""
+    """Return the terms of `[lease]`, or the usual ones. `shared` is True if several machines may share the state."""
     if table is None:
         return LeaseTerms()
     if not shared:
@@ -84,7 +84,7 @@ def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
 
 
 def _bad_field(said: str, text: str) -> str:
-    """Return what cronsim `said` of the expression `text`; it names the field that it cannot read."""
+    """Return what cronsim `said` of the expression `text`, naming the field that it cannot read."""
     match said.removeprefix("Bad "):
         case "minute":
             return say('has a bad minute: "{text}"', text=text)
@@ -124,7 +124,7 @@ def build_http(file: ConfigFile, table: HttpTable | None, environ: Mapping[str, 
 
 
 def _public_url(file: ConfigFile, table: HttpTable) -> tuple[str | None, str]:
-    """Return the address at which portals reach the daemon, with a slash at the end, and its bare name."""
+    """Return the address at which portals reach the daemon, with a slash at the end, and its bare host name."""
     if table.public_url is None:
         return None, ""
     path = ("http", "public_url")

@@ -56,7 +56,7 @@ def build_target(
 
 
 def _owners(file: ConfigFile, table: TargetTable, path: KeyPath, base: Path) -> Mapping[str, int | str]:
-    """Return the aliases of the file and the config; the config's own win."""
+    """Return the aliases of the file and of the config; the config takes precedence."""
     if table.owners_file is None:
         return table.owners or {}
     with file.at(*path, "owners_file"):
@@ -66,8 +66,8 @@ def _owners(file: ConfigFile, table: TargetTable, path: KeyPath, base: Path) -> 
 def _read_aliases(path: Path) -> Mapping[str, int | str]:
     """Return the aliases in the CSV file `path`: other name -> owner (id, e-mail, XML_ID or full name).
 
-    UTF-8 or cp1251, comma, semicolon or tab; empty lines and lines that begin with # are skipped. Raises ValueError
-    with the line for anything else than two filled cells, and for a name given twice.
+    The file is UTF-8 or cp1251, with comma, semicolon or tab; empty lines and lines that begin with # are skipped.
+    Raises ValueError with the line for anything but two filled cells, and for a name given twice.
     """
     text = _table_text(path)
     # The first line decides the delimiter: a name may hold a comma, but not in every table.
@@ -176,7 +176,7 @@ def _card(file: ConfigFile, table: TargetTable, path: KeyPath, owners: Mapping[s
 
 
 def _owner_type(file: ConfigFile, given: str | int | None, *path: str | int) -> str:
-    """Return whose cards are meant: a type that every portal has by its name, a dynamic one by its number."""
+    """Return whose cards are meant: a type that every portal has by its name, a dynamic type by its number."""
     if given is None:
         return "contact"
     text = str(given)

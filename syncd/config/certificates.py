@@ -1,4 +1,4 @@
-"""Whom a server has to be trusted by, and how syncd shows who it is: files in PEM, for portals and sources alike."""
+"""Which authority syncd trusts, and which certificate it shows: PEM files, for portals and sources alike."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from syncd.lang.saying import say
 
 
 class Files(Protocol):
-    """The files of one server, as the config names them; `where` is their place in it."""
+    """The files for one server, as the config names them; `where` is their place in it."""
 
     @property
     def ca_file(self) -> str | None:
-        """The authority that is trusted instead of the system's."""
+        """The authority that is trusted in place of the system's."""
         ...
 
     @property
     def client_cert(self) -> str | None:
-        """What is shown to the server."""
+        """The certificate that is shown to the server."""
         ...
 
     @property
     def client_key(self) -> str | None:
-        """Its key, where it is not in the same file."""
+        """Its key, if that is in another file."""
         ...
 
     @property
@@ -40,13 +40,13 @@ class Files(Protocol):
 
 
 def make_context(files: Files) -> ssl.SSLContext:
-    """Return how a server with these files is spoken to; raises ConfigError if they cannot be used."""
+    """Return the TLS context for a server with these files; raises ConfigError if they cannot be used."""
     own = certified(files.ca_file, files.client_cert, files.client_key, files.base, files.where)
     return own or trust(files.ca_file, files.base, files.where) or ssl.create_default_context()
 
 
 def trust(ca_file: str | None, base: Path, where: str) -> ssl.SSLContext | None:
-    """Return a context that trusts `ca_file` alone, None without one; `base` is the folder of relative paths.
+    """Return a context that trusts `ca_file` alone, None if there is none; `base` is the folder of relative paths.
 
     Raises ConfigError, whose message begins with `where`.
     """
@@ -65,7 +65,7 @@ def trust(ca_file: str | None, base: Path, where: str) -> ssl.SSLContext | None:
 def certified(
     ca_file: str | None, client_cert: str | None, client_key: str | None, base: Path, where: str
 ) -> ssl.SSLContext | None:
-    """Return a context that shows `client_cert`, None without one; raises like `trust`."""
+    """Return a context that shows `client_cert`, None if there is none; raises like `trust`."""
     if client_cert is None:
         if client_key is not None:
             raise ConfigError(
@@ -87,5 +87,5 @@ def certified(
 
 
 def _system_says(error: Exception) -> str:
-    """Return why a file cannot be opened, "" if it can and holds something else."""
+    """Return why a file cannot be opened, "" if it can be opened but holds something else."""
     return error.strerror or "" if isinstance(error, FileNotFoundError | PermissionError) else ""

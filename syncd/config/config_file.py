@@ -1,4 +1,4 @@
-"""One file of the config: which line holds which key, errors that name it, and the checks that tables share."""
+"""One file of the config: the line of each key, errors that name it, and the checks that tables share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class ConfigFile:
-    """Knows where the keys of one config file stand, and checks values so that every error names its key.
+    """Knows the lines of the keys in one config file, and checks values so that every error names its key.
 
     A `path` names a key: table names, keys, and indexes of arrays. All errors are ConfigErrors. `above` is the file
     that includes this one, if any.
@@ -36,7 +36,7 @@ class ConfigFile:
         self._above = above
 
     def where(self, *path: str | int) -> str:
-        """Return "FILE:LINE: table.key" for `path`; for a key that came from the defaults, where these give it."""
+        """Return "FILE:LINE: table.key" for `path`; for a key that came from the defaults, their file and line."""
         file, path = self._placed(path)
         key = ".".join(step for step in path if isinstance(step, str))
         return f"{file.path}:{file._lines.line_of(path)}: {key}"
@@ -94,7 +94,7 @@ class ConfigFile:
         return duration
 
     def reminders(self, texts: Sequence[str], path: KeyPath) -> tuple[int, ...]:
-        """Return durations before the start in whole minutes, each once: the portal knows no seconds here."""
+        """Return durations before the start in whole minutes, each once: the portal has no seconds here."""
         minutes: list[int] = []
         for number, text in enumerate(texts):
             duration = self.parsed(parse_duration, text, *path, number)
@@ -133,7 +133,7 @@ class ConfigFile:
         return name
 
     def convert(self, table: Mapping[str, Any], kind: type[T], *path: str | int) -> T:
-        """Return `table`, which stands at `path`, as a `kind`; raises for unknown and missing keys and wrong types."""
+        """Return `table`, which is at `path`, as a `kind`; raises for unknown and missing keys and wrong types."""
         self._refuse_unknown_within(table, kind, path)
         try:
             return msgspec.convert(table, kind)
@@ -141,7 +141,7 @@ class ConfigFile:
             raise self._explained(table, kind, path, str(error)) from None
 
     def refuse_unknown(self, table: Mapping[str, Any], known: Sequence[str], path: KeyPath) -> None:
-        """Raise ConfigError for a key of `table`, which stands at `path`, that is not one of `known`."""
+        """Raise ConfigError if `table`, which is at `path`, has a key that is not one of `known`."""
         for key in table:
             if key not in known:
                 remedy = did_you_mean(key, known) or say("known here: {names}", names=tuple(known))

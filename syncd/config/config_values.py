@@ -40,11 +40,11 @@ from syncd.model.plan import Adopt
 from syncd.model.template import Template
 
 BATCH_SECONDS = 20.0
-"""What every tariff has where the config sets nothing else."""
+"""The value for every tariff unless the config sets another."""
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What `[portals.X.limits]` sets: requests, requests per second, seconds, a share; None means the tariff's."""
+    """The settings of `[portals.X.limits]`: requests, requests per second, seconds, a share; None is the tariff's."""
 
     burst: int | None = None
     rate: float | None = None
@@ -58,7 +58,10 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def longest_batch_s(self) -> float:
-        """How long one request may take. All in flight together are planned for no longer than the time-out."""
+        """The longest time for one request.
+
+        All requests in flight are together planned for no longer than the time-out.
+        """
         return BATCH_SECONDS if self.batch_seconds is None else self.batch_seconds
 
     def given(self) -> Mapping[str, int | float]:
@@ -79,8 +82,8 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
 class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`app` of a portal: the application that calls it. `address` is the portal's origin, `server` that of OAuth.
 
-    `token_key` is what its tokens are encrypted with in the state, None if they are not. `events` says how people's
-    edits are heard of, and `events_every` how often the portal is asked for them.
+    `token_key` encrypts its tokens in the state, None if they are not encrypted. `events` says how people's edits are
+    heard of, and `events_every` how often the portal is asked for them.
     """
 
     address: str
@@ -95,9 +98,9 @@ class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[portals.NAME]`; `host` is the portal's host and port, fit for messages.
 
-    Either a `webhook` or an `app` calls it; the webhook of the latter is empty. `server_timezone` is the portal's own
-    zone, None if it has to be guessed. `unusable` is why it has no secret to call it with, empty if it has one. `tls`
-    are the files that `make_context` takes, None for the usual authorities and no certificate.
+    Either a `webhook` or an `app` calls it; with an app, the webhook is empty. `server_timezone` is the portal's own
+    zone, None if it has to be guessed. `unusable` is why it has no secret to call it with, "" if it has one. `tls` are
+    the files for `make_context`, None for the usual authorities and no certificate.
     """
 
     name: str
@@ -112,7 +115,7 @@ class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def watched(self) -> bool:
-        """Return True if the portal itself tells of people's edits."""
+        """Return True if the portal itself reports people's edits."""
         return self.app is not None and self.app.events != "off"
 
 
@@ -131,9 +134,9 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sync.target]`; `section` is a name or an id in digits, by default the name of the sync.
+    """`[sync.target]`; `section` is a name, or an id in digits, by default the name of the sync.
 
-    `owner` is None for the company calendar only. `owners` are aliases. `fallback_owner` is set exactly when
+    `owner` is None only for the company calendar. `owners` are aliases. `fallback_owner` is set if, and only if,
     `on_unresolved` is "fallback".
     """
 
@@ -150,7 +153,7 @@ class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `activity`, `completed`, `direction` and `origin_version` are for activities; `deadline`, `ping` (minutes, None: as
     remind) and `color_id` for to-dos. `owner_type` is a name, or the number of a dynamic type; with `owner_field`,
-    `contact` is the value of that field. `responsible` None is the one responsible for the client.
+    `contact` is the value of that field. If `responsible` is None, it is the user responsible for the client.
     """
 
     type: Literal["activity", "todo"]
@@ -171,12 +174,12 @@ class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sync.fields]`; None means what the entry says.
+    """`[sync.fields]`; None means that the entry itself decides.
 
     `remind` is in minutes before the start. A constant `color` is "#rrggbb"; the first of `colors` whose condition
-    holds takes precedence over it. `meeting` names the flags that are set. `outside_guests` are guests who are no users
-    of the portal, `invite` says whether the others get an invitation or a silent copy. `untitled` is the title of
-    entries without one, "" for the portal's.
+    holds takes precedence over it. `meeting` names the flags that are set. `outside_guests` says what happens to guests
+    who are not users of the portal, `invite` whether the others get an invitation or a silent copy. `untitled` is the
+    title of entries without one, "" for the portal's.
     """
 
     name: Template
@@ -222,9 +225,8 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
     `public_url` is where portals and browsers reach it from outside, with a slash at the end, None if they cannot.
-
-    `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
-    `token` may start passes by POST; None: nobody may.
+    `names` are the names, in small letters, under which it may be requested besides the machine's own. A request with
+    the `token` may start passes by POST; None: no request may.
     """
 
     host: str
@@ -236,7 +238,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts.smtp]`: the server that mails go through, and how it is talked to."""
+    """`[alerts.smtp]`: the mail server, and how to talk to it."""
 
     host: str
     port: int
@@ -248,7 +250,7 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses.
+    """Who is told: a user and a chat that get a message through the portal `portal`, a program, mail addresses.
 
     `language` is theirs, None for that of the house.
     """
@@ -263,9 +265,9 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What `[alerts]` tells besides syncs that are stale and portals that refuse.
+    """What `[alerts]` reports besides stale syncs and portals that refuse.
 
-    `rejected` and `held` are how many entries it takes; None: none are told.
+    `rejected` and `held` are the number of entries from which on it reports; None: never.
     """
 
     guard: bool = True
@@ -274,12 +276,12 @@ class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Return True if it takes the counts of a pass to know what to tell."""
+        """Return True if the counts of a pass are needed to know what to report."""
         return self.rejected is not None or self.held is not None
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it.
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" if the portal tells it.
 
     `verify_unheard` is how often the portal is read while nobody hears of its events; None: as always.
     """
@@ -311,7 +313,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a config tells where its state and its daemon are; no secret is needed for it. Fields as in `Config`."""
+    """The part of a config that tells where its state and its daemon are. It needs no secret. Fields as in `Config`."""
 
     path: Path
     state: Path
@@ -321,16 +323,14 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
+    """A whole config; `syncd check` reports its `warnings`, and a pass ignores them.
 
-    `digest` differs whenever the text of one of its files does, or which files there are.
-
-    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
-    a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
-    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
-    `lease` are the terms by which several machines share the portals then.
-    `control` is the daemon's socket for commands, None where it is in its usual place. `language` is that of
-    messages, None where the system's settings decide.
+    `digest` differs whenever the text of one of its files differs, or the set of files. With `raw_reports`, cells of
+    reports that a spreadsheet would take for formulas are left unchanged. `earlier_state` is a file where version 0.1
+    kept the state, None if there is none or if the config names or has a new one. With a `database` the state is there,
+    and `state` is only the place beside which this machine keeps its own files; `lease` then holds the terms by which
+    several machines share the portals. `control` is the daemon's socket for commands, None for its usual place.
+    `language` is that of messages, None if the system's settings decide.
     """
 
     path: Path
@@ -354,7 +354,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ledger(self) -> Path | Database:
-        """Where the ledger is: in a file, or in a database."""
+        """Where the ledger is: a file, or a database."""
         return self.database or self.state
 
     def portal(self, name: str) -> PortalConfig:
@@ -365,9 +365,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
     def authorised(self, name: str | None) -> PortalConfig:
-        """Return the portal to be authorised: `name`, or without one the only that has an application.
+        """Return the portal to be authorised: `name`, or if None the only one that has an application.
 
-        Raises ConfigError if there is none, or if several are meant.
+        Raises ConfigError if there is none, or more than one.
         """
         meant = [one for one in self.portals if one.name == name or (not name and one.app is not None)]
         if len(meant) != 1:
@@ -378,9 +378,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return meant[0]
 
     def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
-        """Return the names of the syncs that `names` and `portal` mean, in the config's order; no names mean all.
+        """Return the names of the syncs that `names` and `portal` select, in the config's order; no names select all.
 
-        A name may be a pattern such as "north-*". Raises ConfigError for one that means nothing.
+        A name may be a pattern such as "north-*". Raises ConfigError for a name that selects nothing.
         """
         known = [sync.name for sync in self.syncs]
         for name in names:

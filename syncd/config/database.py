@@ -1,4 +1,4 @@
-"""A database that holds the state in place of a file, and what of its address is secret."""
+"""A database that holds the state in place of a file, and the secret parts of its address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from syncd.lang.saying import say
 
 DEFAULT_SCHEMA: Final = "syncd"
 _LONGEST_NAME: Final = 63
-"""How many bytes PostgreSQL keeps of a name."""
+"""How many bytes of a name PostgreSQL keeps."""
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]*")
 # Several hosts are allowed, so that urlsplit does not do (PostgreSQL's documentation, 34.1.1.2).
 _URL: Final = re.compile(
@@ -31,14 +31,14 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """What messages call it: its address without user, password and parameters."""
+        """Its name in messages: the address without user, password and parameters."""
         found = _URL.fullmatch(self.url.reveal())
         place = f"postgresql://{found['hosts'] or 'localhost'}/{found['name'] or ''}" if found else "the database"
         return place if self.schema == DEFAULT_SCHEMA else f"{place} (schema {self.schema})"
 
 
 def database_at(url: Secret, schema: str = DEFAULT_SCHEMA) -> Database:
-    """Return the database at `url`; raises ValueError, which does not repeat it, if that is no address of one."""
+    """Return the database at `url`; raises ValueError, which does not repeat it, if it is no such address."""
     found = _URL.fullmatch(url.reveal())
     if found is None:
         raise ValueError(say("leads to what is no postgresql:// address"))
@@ -48,13 +48,13 @@ def database_at(url: Secret, schema: str = DEFAULT_SCHEMA) -> Database:
 
 
 def check_schema(name: str) -> None:
-    """Raise ValueError unless a schema may be called `name`; it is written into statements as it is."""
+    """Raise ValueError unless `name` may be the name of a schema: it is written into statements unchanged."""
     if _SCHEMA.fullmatch(name) is None or len(name) > _LONGEST_NAME or name.startswith("pg_"):
         raise ValueError(say("is no name for a schema: give small letters, digits and _, not beginning with pg_"))
 
 
 def secrets_in(address: str) -> Iterator[str]:
-    """Yield what lets somebody in of the address of a database, also of one that cannot be used."""
+    """Yield the parts of a database's address that let somebody in, also for an address that cannot be used."""
     before, _, more = address.strip().partition("?")
     login, at, _ = before.partition("://")[2].rpartition("@")
     written = login.partition(":")[2] if at else ""

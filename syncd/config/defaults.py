@@ -16,13 +16,13 @@ _RIVALS: Final = (
     (*(f"webhook{form}" for form in FORMS), "app"),
     *(tuple(f"{name}{form}" for form in FORMS) for name in _SECRETS),
 )
-"""Keys that say the same in different ways: one that is given takes the place of all the others of its kind."""
+"""Keys that say the same in different ways. If one is given, the defaults of the others are ignored."""
 
 
 def with_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the table `given` with the keys of `defaults` that it lacks; tables within it are joined likewise.
 
-    Of a source or target of another type than the default's, nothing is taken from the default.
+    A source or target of another type than the default's takes nothing from the default.
     """
     if "type" in given and "type" in defaults and given["type"] != defaults["type"]:
         return dict(given)
@@ -34,7 +34,7 @@ def with_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
 
 
 def _rivals(given: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys whose defaults are beside the point, because `given` says it in another way."""
+    """Yield the keys whose defaults do not apply because `given` says it in another way."""
     for group in _RIVALS:
         if any(key in given for key in group):
             yield from (key for key in group if key not in given)

@@ -1,7 +1,7 @@
 """Refuses two syncs that would show the same entries twice, because the CRM and the calendar copy each other.
 
-The portal puts an event into the responsible's calendar for every meeting on a card, and a to-do on the card for
-every event that is linked to it (PORTAL.md 6.5, 6.6).
+For every meeting on a card the portal puts an event into the calendar of the responsible user, and for every event that
+is linked to a card it puts a to-do on the card (PORTAL.md 6.5, 6.6).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from syncd.lang.saying import say
 
 
 def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
-    """Raise ConfigError if `sync` puts on cards what one of `others` puts into calendars, or the other way round.
+    """Raise ConfigError if `sync` and one of `others` show the same entries, one on cards and the other in calendars.
 
-    Only syncs with the same portal, source and filter are compared: with another filter the entries may well differ,
-    which cannot be known before the source is read.
+    Only syncs with the same portal, source and filter are compared: with another filter the entries may differ, which
+    cannot be known before the source is read.
     """
     path: KeyPath = ("sync", index, "target")
     for other in others:

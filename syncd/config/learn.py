@@ -1,7 +1,7 @@
-"""Tells what of a config is secret, before anything is done with it: an error may quote whatever stands in it.
+"""Tells what of a config is secret before anything else is done with it: an error may quote anything in the config.
 
-A secret that stands where its file or variable should be named is one too, so a value that leads nowhere counts as the
-secret itself. Nothing is checked and nothing raised here.
+A secret may be written where the name of its file or variable is expected, so a value that points to nothing counts as
+the secret itself. Nothing is checked and nothing raised here.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from syncd.config.database import secrets_in
 from syncd.config.secrets import FORMS
 
 Learn = Callable[[str], object]
-"""Is told each secret; what it returns, if it can be called, forgets the secret again."""
+"""Is called with each secret. If it returns a function, that makes it forget the secret again."""
 
 _PLUGIN_SECRET = re.compile(r"(?:^|_)(?:password|passwd|secret|token|key|auth|cookie|webhook|url|dsn)$", re.IGNORECASE)
 _SECRET_WITHIN = re.compile(r"(?:^|_)(?:password|secret|token|key)$", re.IGNORECASE)
-"""In a document of a vendor addresses are no secrets: they are everybody's."""
+"""Addresses in a vendor's document are no secrets: everybody has them."""
 _OPEN = ("client_key", "ca_key")
-"""Keys that name a file and are no secret though they sound like one."""
+"""Keys that name a file and are no secret, although they sound like one."""
 _FOLLOWED_BY_SECRET = re.compile(r"-u|--user|--?(?:oauth2-bearer|password|passwd|pass|token|secret|key|api-?key)")
 _PAIR = re.compile(r"(?:.*[\s-])?(?:authorization|token|secret|password|passwd|pass|key)\s*[=:]\s*(?P<secret>.+)", re.I)
 _LONGEST_FILE = 65_536
 
 
 def learn_document(document: Mapping[str, object], *, base: Path, environ: Mapping[str, str], learn: Learn) -> None:
-    """Call `learn` with every secret of one file of the config, as TOML gives it, and with what it leads to."""
+    """Call `learn` with every secret in one file of the config, as parsed TOML, and with what it points to."""
     forms = _Forms(base, environ)
     defaults = document.get("defaults")
     default = defaults if isinstance(defaults, dict) else {}
@@ -65,7 +65,7 @@ def learn_environment(environ: Mapping[str, str], learn: Learn) -> None:
 
 
 class _Forms:
-    """Finds the secret that a table gives in one of its forms."""
+    """Finds a secret that a table gives in one of its forms."""
 
     def __init__(self, base: Path, environ: Mapping[str, str]) -> None:
         self._base = base
@@ -82,7 +82,7 @@ class _Forms:
                     learn(one)
 
     def found(self, value: str, form: str) -> str:
-        """Return what `value` leads to; itself where it leads nowhere, because then it may be the secret."""
+        """Return what `value` points to; if that is nothing, `value` itself, because it may be the secret."""
         match form:
             case "_env":
                 return self._environ.get(value, value)
@@ -98,7 +98,7 @@ class _Forms:
 def _content(folder: Path, name: str) -> str:
     try:
         file = folder / Path(name).expanduser()
-        if not file.is_file():  # the other end of a pipe would be waited for
+        if not file.is_file():  # reading a pipe would wait for its other end
             return name
         with file.open(encoding="utf-8", errors="replace") as opened:
             return opened.read(_LONGEST_FILE)
@@ -107,7 +107,7 @@ def _content(folder: Path, name: str) -> str:
 
 
 def _within(secret: str) -> Iterator[str]:
-    """Yield the secrets in one that is a JSON document, such as a vendor's file of credentials."""
+    """Yield the secrets inside a secret that is a JSON document, such as a vendor's credentials file."""
     if not secret.lstrip().startswith("{"):
         return
     try:
@@ -134,7 +134,7 @@ def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> 
         for form in FORMS:
             if isinstance(value := source.get(name + form), str):
                 found[name] = forms.found(value, form).strip()
-                # A name is no secret, but what stands in place of the name of its variable or file may be one.
+                # A name is no secret, but a secret may stand where the name of its variable or file belongs.
                 if form and found[name] == value.strip():
                     learn(value)
     for one in _login(found.get("url", "")):
@@ -154,7 +154,7 @@ def _learn_alerts(table: object, forms: _Forms, learn: Learn) -> None:
 
 
 def _learn_command(command: Sequence[str], learn: Learn) -> None:
-    """Learn what in the arguments of the alerts' program looks like a secret: addresses, tokens, passwords."""
+    """Learn the arguments of the alert program that look like a secret: addresses, tokens, passwords."""
     before = ""
     for argument in command[1:]:
         if "://" in argument:
@@ -180,7 +180,7 @@ def _stem(key: str) -> str:
 
 
 def _login(address: str) -> tuple[str, ...]:
-    """Return what lets somebody in of an address with user and password, or with a password among its parameters."""
+    """Return the secret part of an address with user and password, or with a password among its parameters."""
     try:
         split = urlsplit(address)
         user, password = unquote(split.username or ""), unquote(split.password or "")

@@ -1,4 +1,4 @@
-"""Finds the config, reads its files and returns its values; every error names file, line and key."""
+"""Finds the config, reads its files and returns its values. Every error names file, line and key."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
 
 
 def _may_be_there(place: Path) -> bool:
-    """Return False if there is certainly no file; whoever may not look is told so when it is read."""
+    """Return False if there is certainly no file. A file that may not be looked at is reported when it is read."""
     try:
         return place.exists()
     except OSError:
@@ -90,9 +90,9 @@ def load_config(
 ) -> Config:
     """Return the config in the file `path` and the files it includes, with secrets read from where it says.
 
-    `learn_secret` is told every secret before it is used. For who only `looks` at the state, and where there are
-    several portals, a webhook that is not where it should be makes its portal unusable and is no error. Raises
-    ConfigError, naming file, line and key, for anything that cannot be used.
+    `learn_secret` is given every secret before it is used. If the caller only `looks` at the state, and there are
+    several portals, a missing webhook is no error: it makes its portal unusable. Raises ConfigError, naming file, line
+    and key, for anything that cannot be used.
     """
     learn_environment(environ, learn_secret)
     learner = partial(learn_document, environ=environ, learn=learn_secret)
@@ -146,7 +146,7 @@ def load_config(
 
 
 def load_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Outline:
-    """Return where the state and the daemon of the config at `path` are; its secrets are told, but need not be there.
+    """Return where the state and the daemon of the config at `path` are. Secrets are learned, but may be missing.
 
     Raises ConfigError for a file that cannot be read or has unknown keys at its top.
     """
@@ -169,7 +169,7 @@ def load_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = l
 class _Part:
     """One file of the config with its portals and syncs as TOML gives them.
 
-    These are converted one by one, so that an error can name the line of the one it is about.
+    They are converted one by one, so that an error can name the right line.
     """
 
     file: ConfigFile
@@ -180,7 +180,7 @@ class _Part:
 
 
 def _file(path: Path, kind: type[T], learner: _Learner, above: _Part | None = None) -> tuple[_Part, T]:
-    """Read one file; what it leaves out is taken from its defaults, and then from those of the file `above`."""
+    """Read one file. Keys that it leaves out come from its own defaults, then from those of the file `above`."""
     text = _read(path)
     document = _parse(path, text)
     learner(document, base=path.absolute().parent)
@@ -216,7 +216,7 @@ def _defaults(file: ConfigFile, given: DefaultsTable, above: _Part | None) -> De
 def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[_Part, ...]:
     """Return the files that `include` names, sorted by name within each pattern.
 
-    A pattern may match nothing, as an empty conf.d does; a name without wildcards must exist.
+    A pattern may match nothing, like an empty conf.d; a name without wildcards must exist.
     """
     base = main.file.path.absolute().parent
     found: dict[Path, None] = {}
@@ -290,9 +290,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 def _portals(
     parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str], *, needed: bool
 ) -> tuple[PortalConfig, ...]:
-    """Return the portals of all files; add to `warnings` those whose webhook others can read.
+    """Return the portals of all files; add to `warnings` those whose webhook other users can read.
 
-    The webhook of the only one must be there if it is `needed`.
+    If there is only one portal and it is `needed`, its webhook must exist.
     """
     if not any(part.portals for part in parts):
         raise parts[0].file.error(("portals",), say("has no portal"), say("add [portals.main] with its webhook"))
@@ -330,7 +330,7 @@ def _portal(
     base = file.path.absolute().parent
     portal, key, secret_file = build_portal(file, name, table, base=base, environ=environ, alone=alone)
     holder = file.path if key == "webhook" else secret_file
-    # The webhook of the sandbox protects nothing.
+    # The sandbox's webhook protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
         warnings.append(
@@ -349,7 +349,7 @@ def _portal(
 
 
 def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig], http: HttpConfig | None) -> None:
-    """Raise ConfigError for a portal that is to call the daemon and could not."""
+    """Raise ConfigError for a portal that is to call the daemon but could not."""
     called = {one.name for one in portals if one.app is not None and one.app.events == "online"}
     if called and (http is None or http.public_url is None):
         part, name = next((part, name) for part in parts for name in part.portals if name in called)
@@ -360,7 +360,7 @@ def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig],
 
 
 def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:
-    """Return the alerts of each portal that has some, with the file that they stand in."""
+    """Return the alerts of each portal that has some, with the file that they are in."""
     return {
         name: (part.file, part.file.convert(table["alerts"], PortalAlertsTable, "portals", name, "alerts"))
         for part in parts
@@ -370,7 +370,7 @@ def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, Portal
 
 
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
-    """Return a warning for each file that others can read and that holds a password or token of the source."""
+    """Return a warning for each file with a password or token of the source that other users can read."""
     options = sync.source.options
     secrets = {*SOURCE_SECRETS, *ACCOUNT_SECRETS}
     named = [options[f"{secret}_file"] for secret in sorted(secrets) if isinstance(options.get(f"{secret}_file"), str)]
@@ -398,7 +398,7 @@ def _refuse_twin(file: ConfigFile, index: int, sync: SyncConfig, others: Sequenc
 
 
 def _digest(parts: Sequence[_Part]) -> str:
-    """Return what tells the text of all files from any other; comments count, as messages name lines."""
+    """Return a digest of the text of all files. Comments count, because messages name lines."""
     seen = blake2b(digest_size=16)
     for part in parts:
         seen.update(repr((str(part.file.path.absolute()), str(part.file.path), part.text)).encode())
@@ -406,7 +406,7 @@ def _digest(parts: Sequence[_Part]) -> str:
 
 
 def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
-    """Return where the state stands, and where an earlier version has left one that may be this config's instead."""
+    """Return where the state is, and where an earlier version has left one that may belong to this config."""
     if state is not None:
         if not state.strip():
             raise file.error(("state",), say("is empty"), say("give a path, or leave the key out"))

@@ -1,6 +1,6 @@
 """Secrets of the config: in it, in a file, in the environment or in a systemd credential; never shown.
 
-No message here repeats what was read, as a secret may stand where another value was expected.
+No message here repeats what was read, because a secret may stand where another value was expected.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Secret:
 
 
 class SecretMissingError(ValueError):
-    """The config says where the secret is, but it is not there, or may not be read."""
+    """The config says where the secret is, but it is not there or may not be read."""
 
 
 def read_secret(
@@ -82,14 +82,14 @@ def read_secret(
 def secret_forms(table: object, name: str) -> tuple[str | None, Mapping[str, str | None]]:
     """Return which key of `table` gives the secret `name`, None if none does, and all its keys as `read_secret` reads.
 
-    Of several the first is returned; `read_secret` refuses them.
+    If there are several, the first is returned; `read_secret` refuses them.
     """
     forms: dict[str, str | None] = {name + form: getattr(table, name + form) for form in FORMS}
     return next((key for key, value in forms.items() if value is not None), None), forms
 
 
 def write_secret(file: Path, content: str) -> None:
-    """Write a secret that only its owner may read, in place of what was there; blocking, raises OSError."""
+    """Write a secret so that only its owner may read it, in place of an earlier one; blocking, raises OSError."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     try:
@@ -134,7 +134,7 @@ def _from_file(file: Path) -> str:
 
 
 def _known(file: Path) -> str:
-    """Return the path of a file that exists, else how far it exists: the rest may be the secret itself."""
+    """Return the path of a file that exists, else the part of it that exists: the rest may be the secret itself."""
     for place in (file, *file.parents):
         try:
             if os.path.lexists(place):
@@ -170,7 +170,7 @@ def readable_by_others(file: Path) -> bool:
 def check_webhook(secret: Secret) -> tuple[Secret, str]:
     """Return the webhook in its full form, with a slash at the end, and the host and port it goes to.
 
-    Raises ValueError when it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
+    Raises ValueError if it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or if it is http to another machine.
     """
     address = webhook_address(secret.reveal())
     return Secret(address.url), address.netloc

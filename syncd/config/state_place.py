@@ -24,7 +24,7 @@ _DIGITS: Final = 10
 
 
 def default_state(config: Path, environ: Mapping[str, str]) -> Path:
-    """Return where the state of the config at `config` stands, as a function of that path and of its owner."""
+    """Return where the state of the config at `config` is, as a function of that path and its owner only."""
     if SYSTEM_CONFIGS in Path(os.path.normpath(config.absolute())).parents:
         return SYSTEM_STATE
     real = Path(os.path.realpath(config))  # the same file by another name is the same config
@@ -33,7 +33,7 @@ def default_state(config: Path, environ: Mapping[str, str]) -> Path:
 
 
 def earlier_state(environ: Mapping[str, str]) -> Path:
-    """Return where version 0.1 kept the state of every config: what depends on who runs syncd."""
+    """Return where version 0.1 kept the state of every config: it depended on the user who ran syncd."""
     # systemd names the service's directory; it may be a list, of which the first is meant.
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "syncd.db"
@@ -51,7 +51,7 @@ def stands(state: Path) -> bool:
 
 
 def owner_of(config: Path) -> int:
-    """Return the id of the user whose config it is; the caller's where there is no such file."""
+    """Return the id of the user who owns the config; the caller's if there is no such file."""
     try:
         return config.stat().st_uid
     except OSError:

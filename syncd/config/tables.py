@@ -1,4 +1,4 @@
-"""The tables of the config as TOML gives them: names, types, defaults. What values mean is decided in `build`."""
+"""The tables of the config as TOML gives them: names, types, defaults. `build` decides what the values mean."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class TargetTable(Table, frozen=True, kw_only=True):
 
 
 class MeetingTable(Table, frozen=True, kw_only=True):
-    """`[sync.fields.meeting]`; nothing is set, so that nobody is bothered."""
+    """`[sync.fields.meeting]`. By default nothing is set, so that nobody is bothered."""
 
     notify: bool = False
     reinvite: bool = False
@@ -270,7 +270,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
 
 
 class IncludedTable(Table, frozen=True, kw_only=True):
-    """A file that `include` names: portals and syncs with their defaults; what holds for all stands in one place."""
+    """A file that `include` names: portals and syncs with their defaults. Other settings are in the main file only."""
 
     defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Which line of a TOML text holds which key, so that an error can name it; tomllib does not keep that.
+"""Which line of a TOML text holds which key, so that an error can name it: tomllib does not keep that.
 
 Only for texts that tomllib has accepted. Other texts give wrong lines, but never an exception or an endless loop.
 """
@@ -45,11 +45,11 @@ class TomlLines:
         return lines.get(path, 1)
 
     def holds(self, path: KeyPath) -> bool:
-        """Return True if the text gives `path` itself."""
+        """Return True if the text itself gives `path`."""
         return path in self._scanned()
 
     def _scanned(self) -> Mapping[KeyPath, int]:
-        """Return the lines, worked out when they are first asked for: what only looks for the state never does."""
+        """Return the lines, computed when first asked for: commands that only look for the state never ask."""
         if not self._is_scanned:
             self._is_scanned = True
             self._scan()
@@ -144,7 +144,7 @@ class TomlLines:
             self._at += 1
 
     def _skip(self, pattern: re.Pattern[str]) -> bool:
-        """Go past what `pattern` matches here; return True if any text is left."""
+        """Skip what `pattern` matches here; return True if any text is left."""
         found = pattern.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return self._at < len(self._text)

@@ -1,6 +1,6 @@
-"""What people write by mistake in place of TOML, and what they should write: the remedy beside the parser's message.
+"""Common mistakes in TOML, and what to write instead: the remedy beside the parser's message.
 
-Nothing of a value is ever repeated, for it may be a secret.
+No part of a value is ever repeated, as it may be a secret.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _PARSER_SAYS: Final = (
     say("Expected ']]' at the end of an array declaration"),
     say("Expected {char}", char=""),
 )
-"""What tomllib says; it is quoted in English, and told to who reads another language."""
+"""The messages of tomllib, which are shown in the reader's language."""
 
 
 def message(said: str) -> str:
-    """Return what tomllib `said` as a message, or as it is if this version of it says something else."""
+    """Return what tomllib `said` as a message, or unchanged if this version of tomllib says something else."""
     for one in _PARSER_SAYS:
         names = tuple(one.values)
         pattern = re.escape(one.form)
@@ -62,7 +62,7 @@ def message(said: str) -> str:
 
 
 def _dotted(text: str) -> str:
-    """Return a key as the config writes it: tomllib shows a table as a tuple of Python."""
+    """Return a key as the config writes it: tomllib shows a table as a Python tuple."""
     steps = re.findall(r"'([^']*)'", text) if text.startswith("('") else []
     return f"[{'.'.join(steps)}]" if steps else text
 
@@ -70,7 +70,7 @@ def _dotted(text: str) -> str:
 def remedy(line: str, column: int, said: str) -> str:
     """Return what to write instead, "" if that is not known.
 
-    `line` is the one in which the parser stopped, at `column` (from 1), and `said` its message.
+    `line` is the line in which the parser stopped, at `column` (from 1), and `said` its message.
     """
     at = line[column - 1 : column]
     found = next((char for char in line if char in _QUOTES), "")
@@ -123,7 +123,7 @@ def _of_pair(line: str, at: str, said: str) -> str:
 
 
 def _named(key: str) -> str:
-    """Return a key as messages name it; what may as well be a lost piece of a value is not repeated."""
+    """Return a key for a message. What may be a lost piece of a value is not repeated."""
     return key if _PLAIN_KEY.fullmatch(key) else say("the key")
 
 

@@ -1,6 +1,7 @@
-"""Whom and what the portal knows, kept between passes so that an ordinary pass asks the portal nothing.
+"""The users, groups and sections of the portal, kept between passes so that an ordinary pass need not ask for them.
 
-Also creates the sections that a plan needs, once: a create whose outcome is unknown is looked up by name first.
+It also creates the sections that a plan needs, each only once: if the outcome of a create is unknown, the section is
+looked up by name first.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
+from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection
 from syncd.portal.client import Job
 from syncd.portal.line.remedies import explained, meaning_of
@@ -45,7 +47,9 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
-    known, run.directory_mark = await _kept(run)
+    remembered = await run.portal_ledger.known(run.portal.origin)
+    known = _readable(remembered.directory)
+    run.directory_mark = remembered.mark if known is not None else ""
     kept = None
     if known is not None and not fresh and 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
         kept = known if known.groups or not run.sync.target.wants_groups else None
@@ -65,19 +69,14 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
         # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
-    directory = replace(kept, server_zone=run.sync.portal_zone or await _probed_zone(run))
+    facts = facts_from(remembered.facts)  # what a probe of this very portal has found, if there was one
+    zone = run.sync.portal_zone or (facts.text("server_zone") if facts is not None else "")
+    directory = replace(kept, server_zone=zone)
     if replace(directory, country="") != known:
         run.directory_mark = ""
         if keep:
             await store(run, directory)
     return directory
-
-
-async def _probed_zone(run: Pass) -> str:
-    """Return the server's zone as a probe of this very portal has found it, "" if none has."""
-    document = await run.portal_ledger.facts(run.portal.origin)
-    facts = facts_from(document) if document is not None else None
-    return facts.text("server_zone") if facts is not None else ""
 
 
 async def store(run: Pass, directory: Directory) -> None:
@@ -88,16 +87,14 @@ async def store(run: Pass, directory: Directory) -> None:
 
 async def kept_directory(run: Pass) -> Directory | None:
     """Return the directory that was kept of this very portal, None if there is none that can be read."""
-    return (await _kept(run))[0]
+    return _readable(await run.portal_ledger.directory(run.portal.origin))
 
 
-async def _kept(run: Pass) -> tuple[Directory | None, str]:
-    """Return the directory like `kept_directory`, and the mark of what is kept."""
-    value, mark = await run.portal_ledger.marked_directory(run.portal.origin)
+def _readable(kept: Json) -> Directory | None:
     try:
-        return (msgspec.convert(value, Directory) if value is not None else None), mark
+        return msgspec.convert(kept, Directory) if kept is not None else None
     except msgspec.ValidationError:
-        return None, ""  # written by another version of syncd: it is read from the portal again
+        return None  # written by another version of syncd: it is read from the portal again
 
 
 def is_lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:

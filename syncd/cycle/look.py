@@ -1,4 +1,4 @@
-"""Reads what the portal holds of a sync's links: which part of it, and whether it is what was sent."""
+"""Reads what the portal holds of a sync's links, and whether it is what was sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from syncd.portal.people.directory import Directory
 EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62
 _LOOKS_PER_LISTING = 20
-"""So many looks by id cost the portal about as much as the listing of one month of a section."""
+"""So many looks by id cost the portal about as much as listing one month of a section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +82,10 @@ async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:
 
 
 async def observe_touched(run: Pass, links: Sequence[Link]) -> Observation:
-    """Read the events of `links` before they are changed; what else stands there is not told.
+    """Read the events of `links` before they are changed; other events are left out.
 
-    The portal may have given an id to another event since it was last read, and it overwrites whatever has the id it
-    is told. By id, or by section and month where that is less work. Raises the client's errors.
+    Since the last reading the portal may have given an id to another event, and it overwrites whatever event has that
+    id. Reads by id, or by section and month if that is less work. Raises the client's errors.
     """
     listings = {(link.key.place, link.section_id, link.starts_on[:7]) for link in links}
     if run.sync.target.on_cards or len(links) < _LOOKS_PER_LISTING * len(listings):
@@ -114,7 +114,7 @@ async def observe_hinted(run: Pass, links: Sequence[Link]) -> Observation | None
 
 
 def whose(hints: Mapping[int, int], directory: Directory) -> dict[int, str]:
-    """Return by remote id the name of the user who changed the event, "" for nobody known."""
+    """Return the name of the user who changed each event, by remote id; "" if nobody is known."""
     names = {user.id: user.full_name for user in directory.users}
     return {one: names.get(user) or (say("user {user}", user=user) if user else "") for one, user in hints.items()}
 
@@ -151,8 +151,8 @@ def _read_back(wanted: Collection[Key], links: Sequence[Link], deleted: Sequence
 async def without_siblings(run: Pass, observation: Observation, own: Collection[Link]) -> Observation:
     """Return the observation without events that other syncs of this portal own, or are just creating.
 
-    `own` are the links of this sync. An id may be linked by two syncs where the portal has given it to another event;
-    then that event belongs to the sync whose link it fits.
+    `own` are the links of this sync. Two syncs may have linked one id if the portal has given it to another event; then
+    that event belongs to the sync whose link it fits.
     """
     on_cards = run.sync.target.on_cards  # events and activities are counted apart: the same id means two things
     others = [name for name in run.sync.siblings if name != run.name]
@@ -239,7 +239,7 @@ def _seen_by(sync: str, observation: Observation) -> Observation:
 
 
 def joined(one: Observation, other: Observation) -> Observation:
-    """Return what both found."""
+    """Return what both observations found."""
     return replace(
         one,
         events={**one.events, **other.events},

@@ -57,7 +57,7 @@ async def remove_empty(run: Pass, others: Collection[str]) -> Tidied:
 async def _removed(run: Pass, made: Sequence[MadeSection], others: Collection[str]) -> Tidied:
     directory = await directory_for(run, (), fresh=False, keep=True)
     caller = directory.caller.id
-    async with run.claiming():
+    async with run.portal.claiming:
         seen = await read_contents(run.portal, made)
         gone = [one for one, found in seen.items() if is_gone(one, found, caller)]
         stays: dict[MadeSection, str] = {one: say("its calendar could not be read") for one in made if one not in seen}

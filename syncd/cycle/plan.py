@@ -18,7 +18,7 @@ from syncd.cycle.look import (
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import Kept, asks_for_all, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
@@ -29,9 +29,9 @@ from syncd.model.doubles import Double
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
-from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Change, Fingerprints, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
-from syncd.model.plan import Plan, Wanted
+from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
@@ -45,7 +45,8 @@ class Prepared:
     """A plan with everything it was made from.
 
     `run` and `now` tell for whom and at which unix time it was made. `problems` are all problems of the pass so far, in
-    order of place. `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids
+    order of place. `wanted` is what the source asks for, `links` what was linked before; of an ordinary pass only
+    what may change. `observed` are the ids
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
@@ -70,7 +71,7 @@ class Prepared:
     verified: bool
     skipped: int = 0
     uids: Uids = field(default_factory=Uids)
-    wanted: tuple[Item, ...] = ()
+    wanted: Wanted = NOTHING_WANTED
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
@@ -90,14 +91,14 @@ class Prepared:
 
     @property
     def doubtful(self) -> bool:
-        """True if the portal is not what the ledger knows, so that nothing is made before all of it was read."""
+        """True if the portal is not as the ledger knows it, so that nothing is made before all of it was read."""
         return bool(self.gone or self.writers.doubted or self._may_stand)
 
     @property
     def _may_stand(self) -> bool:
-        """True if something is to be made that an event noted as suspect may be: one that left the source and is back.
+        """True if something to be made may be an event noted as a suspect, of an item that left the source and is back.
 
-        Nothing holds it any more, and only a reading of everything looks for suspects.
+        No hold keeps the item back any more, and only a reading of everything looks for suspects.
         """
         suspects = {one.mark for one in self.run.notes.suspects}
         new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
@@ -138,7 +139,7 @@ class Prepared:
     def remade(self) -> tuple[Change, ...]:
         """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
         deleted = {change.key for change in self.plan.changes if change.op == "delete"}
-        again = (item for item in self.wanted if item.key in deleted) if deleted else ()
+        again = (item for item in self.wanted.items if item.key in deleted) if deleted else ()
         return tuple(Change(op="create", key=item.key, item=item, reason=say("made again")) for item in again)
 
     @property
@@ -177,7 +178,7 @@ class Prepared:
 
     @property
     def findings(self) -> Findings:
-        """What the next pass has to know to say the same."""
+        """What the next pass has to know to report the same."""
         plan, snapshot = self.plan, self.snapshot
         return Findings(
             unchanged=plan.unchanged,
@@ -194,7 +195,7 @@ class Prepared:
         )
 
     def directory_lasts(self) -> Iterator[float]:
-        """Yield when the directory has to be read again, by its age and by whom and which rights it lacks."""
+        """Yield when the directory has to be read again: by its age, or sooner if people or rights are missing."""
         read_at = self.directory.read_at
         yield read_at + self.run.sync.directory_every.total_seconds()
         troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
@@ -221,9 +222,16 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
         run.notes = run.notes.without_events()
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify, whole=fresh)
-    prepared = await prepare(run, reading, verify=verify, keep=False)
+    prepared = await prepare(run, reading, verify=verify, keep=False, whole=fresh)
     again = not verify and prepared.doubtful
     return await prepare(run, reading, verify=True, keep=False) if again else prepared
+
+
+async def _fingerprints(run: Pass, held: Sequence[Hold]) -> Fingerprints:
+    """Return the fingerprints of the links, those apart about which more counts than whether they are the same."""
+    sent = await run.ledger.fingerprints(run.hints)
+    apart = {*sent.apart, *(hold.key for hold in held), *run.fates.remote_ids}
+    return Fingerprints(by_key=sent.by_key, apart=frozenset(apart))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,11 +249,12 @@ class SourceReading:
 
 
 async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
-    """Read the source; raises SourceError when that is not possible at all.
+    """Read the source; raises SourceError if it cannot be read at all.
 
-    Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
-    because it can take as long as a slow server likes, and must keep no other sync waiting. With `whole` a source that
-    would ask for changes asks for everything.
+    It is not parsed if it is known what would follow, unless `fresh`. It is separate from `prepare`, because it can
+    take as long as a slow server likes, and must not make other syncs wait. With `whole`, a source that otherwise asks
+    its server for changes asks for everything. What failed is read again only in the next pass (`service/schedule.py:
+    next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
     fetched = await run.sync.fetch(now, whole=whole)
@@ -291,31 +300,47 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
     )
 
 
-async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool) -> Prepared:
+async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool, whole: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
-    errors.
+    With `verify` the portal's events are read, without it only those that are to be changed. Then entries and links
+    about which nothing is to be decided are let go of on the way, unless `whole` asks for all of them. Raises the
+    client's errors.
     """
     if reading.settled is not None and reading.directory is not None:
         return await _as_settled(run, reading, reading.settled, reading.directory)
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
-    links = await run.ledger.links()
     held = await run.ledger.holds()
-    read = await run.worked_out(named, sync, run.notes.uids, snapshot, links, held)
+    links: Sequence[Link] = await run.ledger.links() if verify or whole else ()
+    sent = None if verify or whole else await _fingerprints(run, held)
+    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
+    read = await run.worked_out(named, sync, run.notes.uids, snapshot, keys, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, now)
     if read.has_series:
         await recall_series(run)
-    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
+    linked = {link.key: link for link in links}
+    shape = partial(shape_all, sync, context=context, linked=linked, sent=sent)
+    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    if sent is not None:
+        links = await run.ledger.links_for(tuple(shaping.left))
+        if asks_for_all(read, shaping, links):
+            return await prepare(run, reading, verify=False, keep=keep, whole=True)
+    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
+    if sent is not None:
+        links = [link for link in links if link.key in shaping.left]
     if keep and read.has_series:
         await keep_series(run)
     snapshot = read.snapshot
     if not snapshot.entries:
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
-    plan, observation = await _planned(run, shaping, links, held, directory, window, verify=verify)
+    plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
+    seen = observation.events.values() if sent is not None and observation is not None else ()
+    if any(one.ledger not in ("", run.ledger_name) for one in seen):
+        # Whose mark another ledger's event bears, any link may tell.
+        return await prepare(run, reading, verify=False, keep=keep, whole=True)
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
@@ -337,8 +362,8 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         held=shaping.held + plan.held,
         skipped=shaping.skipped,
         verified=verify,
-        wanted=shaping.wanted.items,
-        links=links,
+        wanted=shaping.wanted,
+        links=tuple(links),
         observed=found.observed,
         confirmed=found.confirmed,
         gone=found.gone,
@@ -352,14 +377,14 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
 
 
 def _suspects(run: Pass, observation: Observation | None) -> tuple[Suspect, ...]:
-    """Return of what is noted of events that may be creates what still counts."""
+    """Return those of the noted suspects that still count."""
     if observation is None or not run.notes.suspects:
         return ()
     return tuple(one for one in run.notes.suspects if one.mark in observation.suspects)
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
-    """Return `observation` with what requests of ours did that came late."""
+    """Return `observation` with the effects of our own requests that came late."""
     requests = (await run.ledger.notes()).unanswered
     if not requests:
         return observation
@@ -369,7 +394,7 @@ async def _with_late(run: Pass, links: Sequence[Link], observation: Observation)
 
 async def _planned(
     run: Pass,
-    shaping: Shaping,
+    wanted: Wanted,
     links: Sequence[Link],
     held: Sequence[Hold],
     directory: Directory,
@@ -383,7 +408,7 @@ async def _planned(
     """
     observation = None
     if verify:
-        observation = await observe(run, shaping.wanted.items, links, window)
+        observation = await observe(run, wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
         observation = await with_suspects(run, observation)
     elif run.hints:
@@ -397,7 +422,7 @@ async def _planned(
         policy, observation = replace(policy, adopt="identical"), _newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
-        shaping.wanted,
+        wanted,
         links,
         {hold.key: hold for hold in held},
         policy=policy,
@@ -479,17 +504,18 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
     approved, did not touch.
     """
-    sync, now = run.sync, run.clock.now()
+    sync, now, before = run.sync, run.clock.now(), prepared.plan
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
-    context = context_of(sync, directory, now)
-    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, prepared.kept, context)
+    concerned = {change.key.uid for change in before.changes}
+    kept = replace(prepared.kept, entries=tuple(one for one in prepared.kept.entries if one.uid in concerned))
+    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, kept, context_of(sync, directory, now))
+    wanted = replace(shaping.wanted, uids=prepared.wanted.uids)
     holds = {hold.key: hold for hold in await run.ledger.holds()}
-    absent = {link.key: link.absent_passes for link in prepared.links}
+    absent = {link.key: link.absent_passes for link in prepared.links if link.key.uid in concerned}
+    keys = absent.keys() | {item.key for item in prepared.wanted.items if item.key.uid in concerned}
     vanished = run.fates.vanished
-    living = [link for link in await run.ledger.links() if vanished.get(link.key) != link.remote_id]
+    living = [one for one in await run.ledger.links_for(sorted(keys)) if vanished.get(one.key) != one.remote_id]
     links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
-    plan = await run.worked_out(
-        make_plan, shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now
-    )
-    planned = {change.key for change in prepared.plan.changes}
+    plan = await run.worked_out(make_plan, wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
+    planned = {change.key for change in before.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

@@ -1,6 +1,6 @@
-"""Sends changes, by whatever they were planned.
+"""Sends changes, whoever planned them.
 
-Every change goes intend -> send -> settle through the ledger; nothing reaches the portal any other way.
+Every change goes intend -> send -> settle through the ledger; nothing reaches the portal in any other way.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ async def push(
 ) -> bool:
     """Send `changes`; return True if something has to be planned again because it was not sent.
 
-    What no usable answer told is left open for `recover`, which every caller asks next.
-    With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run: what
-    is to be updated or deleted was looked at before. Raises the client's errors and StateError.
+    Changes without a usable answer are left open for `recover`, which every caller runs next. With `alone` each change
+    is a request of its own. `observed` are the ids of events that were read in this run: what is to be updated or
+    deleted was looked at before. Raises the client's errors and StateError.
     """
     changes = [change for change in changes if change.op != "adopt"]
     if not changes:
@@ -56,7 +56,7 @@ async def push(
     run.fates.begin_round(change.key for change in changes)
     troubled: Mapping[Place, str] = {}
     if any(change.item is not None and change.item.section_id is None for change in changes):
-        async with run.claiming():
+        async with run.portal.claiming:
             directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
@@ -189,7 +189,7 @@ class PushJournal:
         self._clocks: tuple[ClockNote, ...] | None = None
 
     async def intend(self, jobs: Sequence[Job]) -> None:
-        """Write the jobs' changes down; when this returns they outlive a power cut.
+        """Write the jobs' changes down; when this returns, a power cut cannot lose them.
 
         A job that comes again was not executed, or may be repeated: only the time it was sent changes.
         """
@@ -213,10 +213,10 @@ class PushJournal:
             self._clocks = clocks
 
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
-        """Write down what became of jobs, links and all, in one transaction.
+        """Write down what became of jobs, with their links, in one transaction.
 
-        A job may come that was never to be sent, because what it waits for failed or it cannot be written as a call:
-        there is nothing to take back of the first kind, and the second is written down late.
+        Some jobs were never sent. If what such a job waits for has failed, there is no intent to take back. If it
+        cannot be written as a call, its intent is written down now, late.
         """
         now = self._run.clock.now()
         settled: list[Settlement] = []
@@ -238,10 +238,10 @@ class PushJournal:
             await self.save_budget()
 
     async def _taken(self, outcomes: Sequence[tuple[Job, Reply]]) -> Counter[int]:
-        """Return the ids that creates were answered with, counted with the links that there are to them already.
+        """Return the ids that creates were answered with, each with how many creates and links have it.
 
-        Where ids come that are no newer than what stood there before, the portal counts from an earlier state: it was
-        restored from a backup, or is another one.
+        If an id is no higher than what was there before, the portal counts from an earlier state: it was restored from
+        a backup, or is another one.
         """
         made = {
             self._changes[job.id].key: remote_id
@@ -299,7 +299,7 @@ class PushJournal:
         )
 
     def _outcome(self, change: Change, answer: Reply, now: float, taken: Mapping[int, int]) -> Outcome:
-        """Return what the ledger is to settle, and tell the run's fates."""
+        """Return the outcome for the ledger, and add the fate of the change to the run."""
         match answer:
             case Unknown(reason=reason, ended=ended):
                 unknown = Fate(kind="unknown", reason=reason, ended=ended, where=where_of(change))

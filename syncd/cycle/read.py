@@ -16,13 +16,13 @@ from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.filter import NO_FILTER
-from syncd.model.item import Hold, Item, Key, Link, Place
-from syncd.model.moved_rows import is_apart, moved_rows
+from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, worded
+from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, ShapingMemory, crashed
+from syncd.target.base import ShapeContext, crashed, shaped
 
 _SHOWN = 5
 
@@ -51,13 +51,23 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shaping:
-    """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped."""
+    """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped.
+
+    Of entries that are as they were sent nothing is kept where the fingerprints of links are known: `familiar` tells
+    how many these are, and `left` are the links that are not theirs.
+    `files` are those in which entries with items stand; `places` tells by owner where the items of an owner are, if
+    rows without a uid could not be read.
+    """
 
     wanted: Wanted
     problems: tuple[Problem, ...]
     rejected: int
     held: int
     skipped: int = 0
+    familiar: int = 0
+    left: Collection[Key] = ()
+    files: frozenset[str] = frozenset()
+    places: Mapping[str, Collection[Place]] = field(default_factory=dict)
 
 
 def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
@@ -103,16 +113,50 @@ def portal_zone(sync: Sync, directory: Directory) -> str:
 
 
 def shape_all(
-    sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext, linked: Mapping[Key, Link] | None = None
+    sync: Sync,
+    snapshot: Snapshot,
+    kept: Kept,
+    context: ShapeContext,
+    *,
+    linked: Mapping[Key, Link] | None = None,
+    sent: Fingerprints | None = None,
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
-    Items that are as they were sent share their values with the links in `linked`.
+    Items that are as they were sent share their values with the links in `linked`. With `sent` they are counted, and
+    let go of with all of their entry: nothing is to be decided about them.
     """
-    shaped = sync.shaped.shape(sync.target, kept.entries, context, linked)
-    troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
-    said = sync.target.overlooked(kept.entries, context.directory)
-    overlooked = tuple(Problem(where=sync.source.describe(), kind="warning", reason=reason) for reason in said)
+    left = dict(sent.by_key) if sent is not None else {}
+    items: list[Item] = []
+    troubled: list[tuple[str, tuple[Problem, ...]]] = []
+    stands: set[str] = set()
+    files: set[str] = set()
+    places: dict[str, set[Place]] = defaultdict(set)
+    as_sent = familiar = 0
+    for entry, one in shaped(sync.target, kept.entries, context):
+        own = one.items
+        if one.problems:
+            troubled.append((entry.uid, one.problems))
+        if one.stands:
+            stands.add(entry.uid)
+        for item in own:
+            files.add(file_of(item.where))
+            if snapshot.unnamed:
+                places[entry.details.owner].add(item.key.place)
+        if linked and own:
+            own = tuple(slim(item, linked) for item in own)
+        elif sent is not None and own:
+            said = [worded(item, left.get(item.key, "")) for item in own]
+            if all(same and item.key not in sent.apart for item, same in said):
+                for item in own:
+                    del left[item.key]
+                as_sent += len(own)
+                familiar += 1
+                continue
+            own = tuple(item for item, _ in said)
+        items += own
+    unused = sync.target.overlooked(kept.entries, context.directory)
+    overlooked = tuple(Problem(where=sync.source.describe(), kind="warning", reason=reason) for reason in unused)
     problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
     rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
     held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}
@@ -120,25 +164,31 @@ def shape_all(
     unread = kept.doubtful | snapshot.rejected_uids
     return Shaping(
         wanted=Wanted(
-            items=tuple(item for _, one in shaped for item in one.items),
+            items=tuple(items),
             uids=frozenset(entry.uid for entry in kept.entries) | unread,
-            unusable=frozenset(rejected | held | {entry.uid for entry, one in shaped if one.stands}) | unread,
+            unusable=frozenset(rejected | held | stands) | unread,
             complete=snapshot.complete,
+            as_sent=as_sent,
+            known_uids=len({key.uid for key in sent.by_key}) if sent is not None else None,
         ),
         problems=problems,
         rejected=len(rejected) + len(kept.doubtful) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
         held=len(held),
         skipped=sum(problem.kind == "skipped" for _, ones in troubled for problem in ones),
+        familiar=familiar,
+        left=left.keys(),
+        files=frozenset(files),
+        places=places,
     )
 
 
-def named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], holds: Iterable[Hold]) -> Named:
+def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], holds: Iterable[Hold]) -> Named:
     """Return the filtered `snapshot` under the names the sync goes by (`uids`), and those recognised in earlier passes.
 
     `known` is what those passes noted. A name is forgotten once nothing goes by it any more, or the source itself uses
-    it for another entry. Raises ConfigError for `links` of another kind of target.
+    it for another entry. Raises ConfigError for links (their keys are `linked`) of another kind of target.
     """
-    sync.check_links(links)
+    sync.check_links(linked)
     kept = kept_entries(sync, snapshot)
     if sync.uids == "content":
         snapshot, kept = _under(snapshot, kept, content_names(snapshot.entries))
@@ -146,7 +196,7 @@ def named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], ho
     if not known.names:
         return Named(snapshot=snapshot, kept=kept, uids=known, has_series=has_series)
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
-    used = {link.key.uid for link in links} | {hold.key.uid for hold in holds}
+    used = {key.uid for key in linked} | {hold.key.uid for hold in holds}
     names = {old: uid for old, uid in known.names.items() if old in used and old not in present}
     forward = {uid: old for old, uid in names.items() if uid in present}
     snapshot, kept = _under(snapshot, kept, forward)
@@ -154,16 +204,22 @@ def named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], ho
 
 
 def shape_recognised(
-    sync: Sync, read: Named, context: ShapeContext, links: Sequence[Link], holds: Sequence[Hold]
+    sync: Sync,
+    read: Named,
+    context: ShapeContext,
+    links: Sequence[Link],
+    holds: Sequence[Hold],
+    shaping: Shaping,
+    again: Callable[[Snapshot, Kept], Shaping],
 ) -> tuple[Named, Shaping, tuple[Problem, ...]]:
     """Return the items of `read`, and `read` itself with what came under new uids this time and lines saying so.
 
-    Linked uids that may hide behind entries which could not be used count as rejected: they are not absent.
+    `shaping` is what `read` became under its own uids, and `again` shapes it under others; `links` are those that are
+    not of entries which were let go. Linked uids that may hide behind entries which could not be used count as
+    rejected: they are not absent.
     """
     snapshot = read.snapshot
-    linked = {link.key: link for link in links}
-    shaping = shape_all(sync, snapshot, read.kept, context, linked)
-    shaped = shaping.wanted
+    wanted = shaping.wanted
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
     # Only what has gone from the source may stand in it under another uid.
     if all(link.key.uid in present for link in links) and all(hold.key.uid in present for hold in holds):
@@ -171,12 +227,13 @@ def shape_recognised(
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
     found = recognise(
-        shaped.items,
+        wanted.items,
         links,
         holds,
         present=present,
-        unusable=shaped.unusable,
+        unusable=wanted.unusable,
         doubted=doubted,
+        familiar=shaping.familiar,
         dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
     )
     moved = _moved(snapshot, shaping, links, found, context)
@@ -188,8 +245,21 @@ def shape_recognised(
         return replace(read, uids=uids), shaping, ()
     snapshot, kept = _under(snapshot, read.kept, names)
     snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | uncertain)
-    again = replace(read, snapshot=snapshot, kept=kept, uids=uids)
-    return again, shape_all(sync, snapshot, kept, context, linked), (*_told(sync, found), *_told_moves(sync, moved))
+    read = replace(read, snapshot=snapshot, kept=kept, uids=uids)
+    return read, again(snapshot, kept), (*_told(sync, found), *_told_moves(sync, moved))
+
+
+def asks_for_all(read: Named, shaping: Shaping, links: Sequence[Link]) -> bool:
+    """Return True if what was let go is needed after all: a file seems to be renamed, and rows without an id with it.
+
+    Which it is only rows tell that stayed the same (model.moved_rows).
+    """
+    present = shaping.wanted.uids | read.snapshot.rejected_uids
+    nameless = [one for one in links if is_nameless(one.key.uid)]
+    if not shaping.familiar or all(file_of(one.where) in shaping.files or one.key.uid in present for one in nameless):
+        return False
+    linked = {link.key.uid for link in links}
+    return any(one.key.uid not in linked and is_nameless(one.key.uid) for one in shaping.wanted.items)
 
 
 def _moved(
@@ -207,21 +277,18 @@ def _moved(
     items: Iterable[Item] = (item for item in shaping.wanted.items if item.key.uid not in found.names)
     if snapshot.unnamed:
         titles = {entry.uid: entry.details.title for entry in snapshot.entries}
-        unread = _unread(snapshot, shaping)
+        unread = _unread(snapshot.unnamed, shaping.places)
         items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
     return moved_rows(items, links, present=present, today=context.today)
 
 
-def _unread(snapshot: Snapshot, shaping: Shaping) -> Callable[[Place], Collection[str]]:
-    """Return what gives the titles of the rows that could not be read and may be in a calendar.
+def _unread(
+    unnamed: Collection[tuple[str, str]], places: Mapping[str, Collection[Place]]
+) -> Callable[[Place], Collection[str]]:
+    """Return what gives the titles of the `unnamed` rows that may be in a calendar.
 
     Whose they are is known where other rows of the same owner were read, and all of these are elsewhere.
     """
-    owners = {entry.uid: entry.details.owner for entry in snapshot.entries}
-    places: dict[str, set[Place]] = defaultdict(set)
-    for item in shaping.wanted.items:
-        places[owners.get(item.key.uid, "")].add(item.key.place)
-    unnamed = snapshot.unnamed or ()
 
     def titles(place: Place) -> Collection[str]:
         return {title for title, owner in unnamed if not owner or place in (places.get(owner) or (place,))}
@@ -252,8 +319,8 @@ def _as_if_confirmed(sync: Sync, entries: Iterable[Entry], shaping: Shaping, con
         for entry in entries
         if entry.uid not in made and entry.details.status == "CANCELLED"
     )
-    for _, shaped in ShapingMemory().shape(sync.target, confirmed, context):
-        yield from shaped.items
+    for _, one in shaped(sync.target, confirmed, context):
+        yield from one.items
 
 
 def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ async def recover(run: Pass) -> bool:
         await _wait_until_ended(run, intents, patience_s)
         if run.stop.is_set():
             break
-        async with run.claiming():
+        async with run.portal.claiming:
             again = await _settle(run, intents, last=last) or again
     return again
 

@@ -1,4 +1,4 @@
-"""The cycle of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
+"""One pass of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
 
 Steps only; every decision is made where its facts are (model, target, exchange).
 """
@@ -6,6 +6,7 @@ Steps only; every decision is made where its facts are (model, target, exchange)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from syncd.cycle.doubles import remove_doubles
@@ -23,7 +24,7 @@ from syncd.model.record import RunRecord, RunState, next_hold
 from syncd.model.traces import Heard
 
 _ROUNDS = 3
-"""How often one pass plans and sends: again after it had to look what became of a change."""
+"""How often one pass plans and sends: again if it had to look what became of a change."""
 _LOOK_HOLDS_S = 300.0
 """After so long a push the next pass reads the portal: an event that a person deleted between our look and our update
 would pass for updated, because the portal answers as if it were (PORTAL.md 4.3)."""
@@ -32,14 +33,16 @@ _FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassOptions:
-    """What a caller may ask of one pass: read the portal first, go past the guard.
+    """What a caller may ask of one pass: to read the portal first (`verify`), to ignore the guards (`force`).
 
-    `fresh` has the source read whole, parsed and compared even if nothing seems to have changed since a pass left
+    With `fresh` the source is read whole, parsed and compared, even if nothing seems to have changed since a pass left
     nothing to do.
-    `hints` are ids of events that somebody may have changed, each with the user: they are looked at, and decided on.
-    `heard` tells at any time of which other events the portal has told.
-    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
-    the guard whether to go on, and ends the pass as stopped when the answer is no.
+
+    `hints` are ids of events that somebody may have changed, each with the user: the pass looks at them and decides.
+    `heard` returns at any time which other events the portal has reported.
+
+    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass. `confirm` is asked after
+    the guard whether to go on, and ends the pass as stopped if the answer is no.
     """
 
     verify: bool = False
@@ -109,8 +112,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-                async with run.claiming(wanted=whole):
-                    prepared = await prepare(run, reading, verify=whole, keep=True)
+                async with run.portal.claiming if whole else nullcontext():
+                    prepared = await prepare(run, reading, verify=whole, keep=True, whole=options.fresh)
                     if whole or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
@@ -144,7 +147,7 @@ async def _carry_out(run: Pass, prepared: Prepared) -> RunState:
 
 
 async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool:
-    """Put the plan before everybody who may stop it, and write down what it learned; return False for a person's no.
+    """Show the plan to everybody who may stop it, and write down what it learned; return False if a person says no.
 
     Raises what `options.approve` raises, and GuardError.
     """
@@ -197,7 +200,7 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
 
 
 async def _push(run: Pass, prepared: Prepared) -> RunState:
-    """Send the plan, and what has to be planned again because of what looking told; return how the pass ended."""
+    """Send the plan, and plan and send again what looking has shown to be needed; return how the pass ended."""
     plan, began = prepared.plan, run.clock.monotonic()
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
@@ -208,7 +211,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
             return "stopped"
         # Something may have been deleted only to be created again.
         deleted = {change.key for change in plan.changes if change.op == "delete"}
-        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted)):
+        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted.items)):
             break
         plan = await plan_again(run, prepared)
         places = {change.key: where_of(change) for change in prepared.plan.changes}
@@ -238,9 +241,9 @@ async def _note_settled(run: Pass, prepared: Prepared) -> None:
 
 
 async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
-    """Hold the changes to which the portal gives no usable answer, even sent alone; nothing else waits for them.
+    """Hold the changes to which the portal gives no usable answer, even sent alone, so that nothing waits for them.
 
-    Where the line broke the change may not be to blame: that is told, and the next pass tries it again.
+    If the connection broke, the change may not be to blame: that is reported, and the next pass tries it again.
     """
     before = {hold.key: hold for hold in await run.ledger.holds()}
     now = run.clock.now()

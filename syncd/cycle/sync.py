@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -24,7 +23,7 @@ from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
-from syncd.model.item import Key, Link
+from syncd.model.item import Key
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.model.traces import Heard
@@ -32,18 +31,19 @@ from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
 from syncd.state.ledger import Ledger
-from syncd.state.notes import PortalLedger, SyncNotes
+from syncd.state.notes import SyncNotes
+from syncd.state.portal_ledger import PortalLedger
 from syncd.state.sync_ledger import SyncLedger
-from syncd.target.base import ShapingMemory, Target
+from syncd.target.base import Target
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = structlog.get_logger()
 HEARD_LASTS_S = 3600.0
-"""For so long after its events were asked for a portal counts as one that tells of people's edits itself."""
+"""For so long after its events were last asked for, a portal counts as one that reports people's edits itself."""
 _JITTER_S = 1.0
-"""By so much a clock may go back without having been set: it is slewed, and its values are rounded."""
+"""A clock may go back by so much without having been set: it is slewed, and its values are rounded."""
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
 
 
@@ -53,8 +53,8 @@ class Sync:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
-    of phones without one. `feeds` keeps what the source fetched for the next process, `index` what series became, and
-    `shaped` what entries became for the next pass. `window_given` is True if the config names the window,
+    of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what series became.
+    `window_given` is True if the config names the window,
     `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
     returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
     settled.
@@ -80,7 +80,6 @@ class Sync:
     everything: bool = False
     index: FeedCache | None = None
     settings: Callable[[], str] | None = None
-    shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
 
     def today(self, now: float) -> date:
         """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""
@@ -102,12 +101,12 @@ class Sync:
         """How often the portal is read where it tells nothing by itself, as of its people: no events tell of those."""
         return self.verify_every if self.verify_unheard is None else min(self.verify_every, self.verify_unheard)
 
-    def check_links(self, links: Iterable[Link]) -> None:
-        """Raise ConfigError if some of the sync's `links` were made by another kind of target.
+    def check_links(self, keys: Iterable[Key]) -> None:
+        """Raise ConfigError if some of the sync's links, known by their `keys`, are of another kind of target.
 
         Their ids mean other things to this target, so it must not touch them.
         """
-        foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
+        foreign = next((one.place for one in keys if not self.target.writes_to(one.place)), None)
         if foreign is not None:
             raise ConfigError(
                 say(
@@ -143,15 +142,15 @@ class Sync:
 
 @dataclass(slots=True, kw_only=True)
 class Pass:
-    """One pass of a sync, or a taking back, on its way: what its steps work with, and what became of the items so far.
+    """One pass of a sync, or one taking back, under way: what its steps work with, and what became of the items so far.
 
-    `portal` is the pass's own part of the portal's client; `ledger` is what is remembered of the sync, `portal_ledger`
-    of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
-    nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
-    `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
-    `workroom` is where what takes long is worked out. `hints` are ids of events that somebody may have changed, each
-    with the user, and `heard_at` is when the portal was last asked for such; `heard` tells of events of
-    which no link is known. `overlooked`: an event was found that people have edited, about which a reading decides.
+    `portal` is the pass's own part of the portal's client; `ledger` is the ledger of the sync, `portal_ledger` that of
+    its portal, `ledger_of_all` that of every sync. `stop` ends the pass after the requests in flight. `run_id` is 0
+    while nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read
+    once. `directory_mark` is the mark of the kept directory that the pass uses, "" if the portal was asked for any of
+    it. `workroom` runs long work. `hints` are ids of events that somebody may have changed, each with the user, and
+    `heard_at` is when the portal was last asked for such; `heard` returns events without a known link. `overlooked`: an
+    event was found that people have edited, about which a reading decides.
     """
 
     sync: Sync
@@ -182,24 +181,8 @@ class Pass:
 
         It must ask nothing of portal and ledger. Raises what it raises.
         """
-
-        def quietly() -> T:
-            with collector.resting():
-                return work(*args, **kwargs)
-
+        quietly = collector.resting()(partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self.workroom, quietly)
-
-    @asynccontextmanager
-    async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:
-        """Keep other syncs of the portal from claiming what belongs to none yet, while the body may do so.
-
-        That is: events to adopt or recover, sections to create. Without `wanted` nothing is kept from anybody.
-        """
-        if not wanted:
-            yield
-            return
-        async with self.portal.claiming:
-            yield
 
     async def claimed(self, keys: Iterable[Key]) -> frozenset[int]:
         """Return the ids that some sync of the portal has linked in places of the same kinds as those of `keys`.
@@ -209,7 +192,7 @@ class Pass:
         return await self.ledger_of_all.claimed(self.sync.siblings, {key.place.kind for key in keys})
 
     async def forget_verified(self) -> None:
-        """Have the next pass read the portal, however recently that was done."""
+        """Make the next pass read the portal, however recently that was done."""
         self.notes = replace(self.notes, verified=None)
         await self.ledger.forget_verified()
 
@@ -261,7 +244,7 @@ async def close(
     `planned` are the counts of the plan, of which those count that it alone tells (such as unchanged and kept),
     `problems` those met on the way to it; what was refused while sending comes on top.
     """
-    used = run.portal.usage().since(begun.before)
+    used = run.portal.usage(begun.before)
     refused = run.fates.refused
     counts = run.fates.counts()
     counts.update(planned)
@@ -308,9 +291,9 @@ async def moment_for(portal: Portal, clocks: Sequence[ClockNote]) -> Moment:
 
 
 async def check_home(run: Pass) -> bool:
-    """Return True if the sync begins afresh in another portal than before, with nothing left in that one.
+    """Return True if the sync starts afresh in another portal than before, with nothing left in the old one.
 
-    Raises GuardError if something is left: an id there means another event, or nothing, in any other portal, so the
+    Raises GuardError if something is left: in any other portal, an id there means another event, or nothing, so the
     links must not be taken for events of this one. It happens to people who rehearse on a simulated portal and then put
     the real one's webhook into the same config.
     """

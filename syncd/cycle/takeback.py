@@ -1,6 +1,6 @@
-"""Takes back one run, or everything a sync has made: looks, asks, sends through the same journal as any pass.
+"""Takes back one run, or everything a sync has made: reads, asks, and sends through the same journal as any pass.
 
-It may end anywhere and be started again: what is done already is found done.
+It may end anywhere and be started again: what is already done is found done.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What is about to be done and what it would take, for a person to say yes or no to; `notices` go to people.
+    """What is about to be done and what it would take, for a person to say yes or no to; `notices` are sent to people.
 
-    `directory` names whose calendars are concerned; `sections` are those that go too if nothing is left in them.
+    `directory` names whose calendars are concerned; `sections` are removed too if nothing is left in them.
     """
 
     plan: TakeBack
@@ -41,7 +41,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What became of it: the run's record, what was decided (None if it did not come that far), and any error.
+    """The result: the run's record, what was decided (None if it did not get that far), and any error.
 
     `tidied` are the sections that a purge removed or left.
     """
@@ -66,10 +66,10 @@ _Planner = Callable[[], Awaitable[tuple[TakeBack, frozenset[int]]]]
 
 
 async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False) -> Taken:
-    """Take back what run `run_id` of the sync did; what changed since is left and listed.
+    """Take back what run `run_id` of the sync did. What has changed since is left and listed.
 
-    `confirm` is asked once, with the first plan. A SyncdError ends it and is returned, such as the GuardError where
-    most events cannot be seen, unless `force`.
+    `confirm` is asked once, with the first plan. A SyncdError ends it and is returned, such as the GuardError if most
+    events cannot be seen, unless `force`.
     """
 
     async def plan() -> tuple[TakeBack, frozenset[int]]:

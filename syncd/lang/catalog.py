@@ -1,7 +1,7 @@
 """Messages in the reader's language: the catalogs, and which of them is in use.
 
-The texts of a language are `<language>/<room>.po`, compiled to one file when the package is built. In a checkout
-without it, or with an older one, the texts themselves are compiled when they are first needed.
+The translations are in `<language>/<room>.po`, such as `ru/portal.po`, and are compiled to one file when the package is
+built. In a checkout without that file, or with an older one, they are compiled when they are first needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from syncd.lang.saying import ENGLISH, Formatter, Saying, say
 Language = Literal["en", "ru"]
 LANGUAGES: Final[Mapping[str, Language]] = {"en": "en", "ru": "ru"}
 NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Русский"}
-"""What each language calls itself."""
+"""The name of each language in that language."""
 ROOT: Final = Path(__file__).parent
 
 _reader: ContextVar[Language | None] = ContextVar("reader", default=None)
@@ -32,24 +32,24 @@ _house: Language = "en"
 
 
 def house() -> Language:
-    """Return the language of this process: of its log, its alerts, and of readers who ask for none."""
+    """Return the language of this process: that of its log, its alerts, and of readers who ask for none."""
     return _house
 
 
 def set_house(language: Language) -> None:
-    """Let `language` be that of this process."""
+    """Make `language` that of this process."""
     global _house  # noqa: PLW0603 - there is one process; a setting passed on through every room would say no more
     _house = language
 
 
 def reader() -> Language:
-    """Return the language of whoever reads what is shown now."""
+    """Return the language of the person who reads what is shown now."""
     return _reader.get() or _house
 
 
 @contextmanager
 def reading(language: Language) -> Iterator[None]:
-    """Show everything in `language` within the block, also in the tasks that begin in it."""
+    """Show everything in `language` within the block, also in tasks that start in it."""
     before = _reader.set(language)
     try:
         yield
@@ -58,7 +58,7 @@ def reading(language: Language) -> Iterator[None]:
 
 
 def told(text: str, language: Language | None = None) -> str:
-    """Return a message in `language`, that of the reader if none is given; any other text as it is."""
+    """Return a message in `language`, by default the reader's; any other text unchanged."""
     if not isinstance(text, Saying):
         return text
     chosen = language or reader()
@@ -103,7 +103,7 @@ def catalog(language: Language) -> gettext.NullTranslations:
 
 @cache
 def formatter(language: Language) -> Formatter:
-    """Return what puts values into the messages of `language`."""
+    """Return the formatter that puts values into messages of `language`."""
     return ENGLISH if language == "en" else _Local(language)
 
 
@@ -118,17 +118,17 @@ _SAID_BY_LIBRARIES: Final = (
     "self-signed certificate in certificate chain",
     "unable to get local issuer certificate",
 )
-"""What the resolver and OpenSSL say most often of a connection."""
+"""The commonest messages of the resolver and OpenSSL about a connection."""
 
 
 @cache
 def _said_by_system() -> frozenset[str]:
-    """Return what the system may say of a failed call; it stands in messages as it came, in English."""
+    """Return the system's messages about failed calls. They are values in our messages, in English."""
     return frozenset(os.strerror(number) for number in errno.errorcode).union(_SAID_BY_LIBRARIES)
 
 
 class _Local(Formatter):
-    """Formats values by the rules of a language, as Babel knows them; it is loaded when a value first needs it."""
+    """Formats values by the rules of a language, with Babel, which is loaded when a value first needs it."""
 
     def __init__(self, language: Language) -> None:
         self.language = language

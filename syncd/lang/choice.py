@@ -1,4 +1,4 @@
-"""Which language a person gets: what he asks for, then what the config says, then what his system is set to."""
+"""Which language a person gets: what they ask for, then what the config says, then the system's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_READ = 65_536
 
 
 def asked_language(environment: Mapping[str, str], flag: str | None = None) -> Language | None:
-    """Return the language of `--lang` or `SYNCD_LANG`, None if neither names one that there is."""
+    """Return the language of `--lang` or `SYNCD_LANG`, None if neither names a known one."""
     return named(flag or "") or named(environment.get("SYNCD_LANG", ""))
 
 
@@ -29,8 +29,8 @@ def house_language(environment: Mapping[str, str], configured: Language | None) 
 def configured_language(config: Path) -> Language | None:
     """Return the `language` at the top of the config, None if it names none or cannot be read.
 
-    The text is only searched: what is wrong with a config has to be told in the language that it asks for. A config
-    that comes through a pipe can be read once, so it is left to the command.
+    The text is only searched, because errors of a config have to be reported in the language that it asks for. A config
+    that comes through a pipe can be read only once, so it is left to the command.
     """
     try:
         if not config.is_file():
@@ -45,7 +45,7 @@ def configured_language(config: Path) -> Language | None:
 
 
 def system_language(environment: Mapping[str, str]) -> Language:
-    """Return the language that the system's locale names, English if it is another one (POSIX, locale(7))."""
+    """Return the language of the system's locale, English if syncd does not know it (POSIX, locale(7))."""
     for variable in _VARIABLES:
         if value := environment.get(variable):  # the first that is set decides, even if syncd does not know it
             return named(value) or "en"
@@ -53,7 +53,7 @@ def system_language(environment: Mapping[str, str]) -> Language:
 
 
 def accepted_language(accept: str) -> Language:
-    """Return which language an Accept-Language header prefers; English if it names none that there is."""
+    """Return the language that an Accept-Language header prefers; English if it names no known one."""
     best: tuple[float, Language] = (0.0, "en")
     for part in accept.split(","):
         name, _, quality = part.partition(";")
@@ -68,5 +68,5 @@ def accepted_language(accept: str) -> Language:
 
 
 def named(name: str) -> Language | None:
-    """Return the language of a tag or a locale such as "ru", "ru-RU" or "ru_RU.UTF-8", None if there is none."""
+    """Return the language of a tag or a locale such as "ru", "ru-RU" or "ru_RU.UTF-8", None for an unknown one."""
     return LANGUAGES.get(_BEHIND_LANGUAGE.split(name.strip().lower(), maxsplit=1)[0])

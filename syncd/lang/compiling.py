@@ -1,4 +1,4 @@
-"""Makes one compiled catalog of a language's texts; needs nothing but Babel, for the build uses it too."""
+"""Compiles the translations of a language into one catalog. It needs only Babel, as the build uses it too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 COMPILED = Path("LC_MESSAGES", "syncd.mo")
-"""Where the compiled catalog stands below the folder of its language, as gettext wants it."""
+"""The path of the compiled catalog below the folder of its language, as gettext wants it."""
 
 
 def compiled(folder: Path) -> bytes:
-    """Return the catalogs in the folder of a language as one, compiled; there is a text for each room of the code."""
+    """Return the translations in the folder of a language, one file for each room of the code, compiled into one."""
     whole = Catalog(locale=folder.name, charset="utf-8")
     for path in texts_in(folder):
         with path.open("rb") as file:

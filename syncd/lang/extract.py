@@ -1,8 +1,8 @@
 """`python -m syncd.lang.extract`: bring the catalogs up to date with the messages in the code.
 
-There is one text for each room, `<language>/<room>.po`. New messages come in without a translation, those that are gone
-are dropped, and what has changed a little is offered as a fuzzy guess to be looked at. The tests fail until every
-message is translated. `python.po` holds what Python's own argparse says, and is written by hand.
+There is one file for each room, `<language>/<room>.po`. New messages are added without a translation, those that are
+gone are dropped, and a message that changed a little gets a fuzzy guess to be checked. The tests fail until every
+message is translated. `python.po` has the messages of Python's own argparse, and is written by hand.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BY_HAND: Final = "python"
 _PACKAGE: Final = ROOT.parent
 _WIDTH: Final = 120
 _NO_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""The history tells when a catalog was changed; a time in it would make every two changes meet."""
+"""The history tells when a catalog was changed. With a time in the file, any two changes would conflict."""
 
 
 def messages() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
-    """Yield the file below the package, the form and the context of every message; of one with a number both forms."""
+    """Yield file (below the package), form and context of every message; both forms of one with a number."""
     method_map, options = [("**.py", "python")], {"**.py": {"parse_template_string": "false"}}
     for file, _, form, _, context in extract_from_dir(
         _PACKAGE, method_map=method_map, options_map=options, keywords=KEYWORDS
@@ -48,7 +48,7 @@ def templates() -> dict[str, Catalog]:
 
 
 def room_of(file: str) -> str:
-    """Return the room of a file below the package; what stands beside the rooms is the house."""
+    """Return the room of a file below the package, "house" for files beside the rooms."""
     room, slash, _ = file.partition("/")
     return room if slash else "house"
 
@@ -84,7 +84,7 @@ def update(folder: Path) -> int:
 
 
 def waits(message: object) -> bool:
-    """Return True if a message of a catalog has no translation, or one that was only guessed."""
+    """Return True if a message of a catalog has no translation, or a guessed one."""
     form, said = getattr(message, "id", ""), getattr(message, "string", "")
     return bool(form) and (
         getattr(message, "fuzzy", False) or not all([said] if isinstance(said, str) else said or [""])

@@ -18,19 +18,19 @@ from math import isfinite
 from typing import Any, Final, Union
 
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
-"""What may stand in a message. A tuple is a list of things, with commas between them; None in it is left out."""
+"""What a message may contain. A tuple is a list, shown with commas; None in it is left out."""
 _LONGEST_SPEC: Final = len(",.2f")
 """In characters. A form may come from a ledger that anybody wrote, and `{count:>999999999}` would fill the memory."""
 _MARK: Final = '{"say":'
-"""How a text begins that `stored` made of a message. No message of ours does."""
+"""The beginning of a text that `stored` made from a message. No message of ours begins like this."""
 
 
 class Saying(str):
-    """English text that knows what it was made from.
+    """English text that knows its form and its values.
 
-    `form` is its sentence with names in braces, `plural` the one for another number than one, and `values` are what
-    stands in their place. `count` of the values decides between the two. `context` tells translators, and nobody else,
-    what a short form is about.
+    `form` is its sentence with names in braces, `plural` the sentence for numbers other than one, and `values` are put
+    in place of the names. The value `count` decides between the two. `context` tells translators, and nobody else, what
+    a short form is about.
     """
 
     __slots__ = ("context", "form", "plural", "values")
@@ -51,26 +51,26 @@ class Saying(str):
         return Saying, (self.form, self.plural, self.values, self.context)
 
     def mapped(self, change: Callable[[str], str]) -> Saying:
-        """Return the same message with `change` made in every text among its values, at any depth."""
+        """Return the same message with `change` applied to every text among its values, at any depth."""
         values = {name: _mapped(value, change) for name, value in self.values.items()}
         return Saying(self.form, self.plural, values, self.context)
 
 
 def say(form: str, /, **values: Value) -> Saying:
-    """Return a message; `form` is English, with names in braces where `values` stand."""
+    """Return a message; `form` is English, with names in braces for the `values`."""
     return Saying(form, "", values)
 
 
 def say_as(context: str, form: str, /, **values: Value) -> Saying:
-    """Return a message whose `form` alone would not tell what it is about, as "open" of a shop or of a question.
+    """Return a message whose `form` alone would be ambiguous, such as "open" of a shop or of a question.
 
-    Messages of equal form and different `context` are translated each for itself.
+    Messages of equal form and different `context` have translations of their own.
     """
     return Saying(form, "", values, context)
 
 
 def say_count(one: str, many: str, count: int, /, **values: Value) -> Saying:
-    """Return a message with a number in it, which both forms call `count`."""
+    """Return a message with a number, which both forms call `count`."""
     return Saying(one, many, {"count": count, **values})
 
 
@@ -84,9 +84,9 @@ def joined(texts: Sequence[str]) -> str:
 
 
 def stored(text: str) -> str:
-    """Return `text` as one string that `restored` makes the same message of; plain texts stay as they are.
+    """Return `text` as a string from which `restored` makes the same message; plain texts are unchanged.
 
-    It never raises: what is to be told of must not be what ends a pass.
+    It never raises: what is to be reported must not end a pass.
     """
     import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
 
@@ -100,7 +100,7 @@ def stored(text: str) -> str:
 
 
 def restored(text: str) -> str:
-    """Return the message that `stored` wrote as `text`, or `text` itself where it wrote none. It never raises."""
+    """Return the message that `stored` wrote as `text`, or `text` itself if it wrote none. It never raises."""
     if not text.startswith(_MARK):
         return text
     import orjson  # noqa: PLC0415 - as above
@@ -114,10 +114,10 @@ def restored(text: str) -> str:
 
 
 class Formatter(string.Formatter):
-    """Puts values into forms, as `str.format` does, but follows neither attributes nor indexes.
+    """Puts values into forms like `str.format`, but follows neither attributes nor indexes.
 
-    A form comes from a catalog or a ledger, and must not reach further than to the values that it was given. A number
-    is grouped where the form says so (`{count:,}`).
+    A form comes from a catalog or a ledger, and must not reach further than the values that it was given. A number is
+    grouped if the form says so (`{count:,}`).
     """
 
     def vformat(self, format_string: str, _args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ class Formatter(string.Formatter):
         return "".join(said)
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:  # noqa: ANN401 - as the class above has it
-        """Return a value as the form asks for it: `{text!r}` is quoted, and of a list each thing in it."""
+        """Return a value as the form asks for it: `{text!r}` is quoted; of a list, each item is."""
         if conversion != "r":
             return value
         if isinstance(value, tuple):

@@ -34,12 +34,13 @@ from syncd.model.plan import Adopt
 from syncd.model.traces import suspected
 
 _MOST_TWINS = 16
-"""Of so many events that look like an item the best is chosen: choosing among thousands of twins would take long."""
+"""Of so many events that look like an item the best is chosen; to choose among thousands of twins would take too
+long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """An event to be linked to an item; `ours` if it bears the item's mark, maybe `elsewhere`: in another section."""
+    """An event to be linked to an item; `ours` if it has the item's mark, `elsewhere` if it is in another section."""
 
     seen: Observed
     ours: bool
@@ -59,7 +60,7 @@ class Lookalike:
 
     @property
     def reason(self) -> str:
-        """Why the item waits, and the ways out."""
+        """Why the item waits, and what a person can do."""
         seen = self.seen
         if self.suspect:
             return suspected(seen)
@@ -93,7 +94,7 @@ class Lookalike:
 
 
 class Adoptable:
-    """Events that no link claims, by recovery mark and by signature; each is given away once."""
+    """Events that no link claims, by recovery mark and by signature. Each is given away once."""
 
     def __init__(self, links: Iterable[Link], observation: Observation, adopt: Adopt) -> None:
         claimed = {link.remote_id for link in links if not observation.foreign(link)}
@@ -116,9 +117,9 @@ class Adoptable:
                     self._by_name[name].append(seen)
 
     def find(self, item: Item) -> Taken | Lookalike | None:
-        """Return an event that is `item`, or only looks like it, and never give it away again.
+        """Return an event that is `item`, or that only looks like it, and never give it away again.
 
-        Of several that may be taken the oldest is; a mark goes before looks.
+        A mark takes precedence over looks. Of several events that may be taken, the oldest is.
         """
         if item.section_id is None:  # its section has yet to be created, so nothing can be in it
             return None
@@ -130,7 +131,7 @@ class Adoptable:
         return found
 
     def worded(self, item: Item) -> Item:
-        """Return `item` in those of its words in which an event stands there that it may take over."""
+        """Return `item`, or the item in its other words if an event with those may be taken over."""
         if item.also is None or item.section_id is None:
             return item
         other = in_other_words(item)
@@ -142,9 +143,9 @@ class Adoptable:
         return item
 
     def find_again(self, item: Item, link: Link) -> Taken | Lookalike | None:
-        """Return like `find` what stands in place of the event of `link`, which is gone.
+        """Return, like `find`, what is in the place of the event of `link`, which is gone.
 
-        Who deleted it may have made it again as it was, while the source has changed since.
+        The person who deleted it may have made it again as it was, while the source has changed since.
         """
         found = self.find(item)
         if found is None and link.fingerprint != item.fingerprint:
@@ -181,9 +182,9 @@ class Adoptable:
         return lookalikes[0] if lookalikes else None
 
     def find_elsewhere(self, item: Item) -> Taken | Lookalike | None:
-        """Return like `find` what another section of the calendar holds: somebody moved it, or renamed the section.
+        """Return, like `find`, what another section of the calendar has: somebody moved it, or renamed the section.
 
-        Only a mark tells there: several syncs may show the same schedule in sections of one calendar.
+        Only a mark proves that there: several syncs may show the same schedule in sections of one calendar.
         """
         found = self._elsewhere(item)
         if found is not None:
@@ -200,7 +201,7 @@ class Adoptable:
         return None
 
     def _candidates(self, name: str, item: Item, among: dict[str, list[Observed]] | None = None) -> list[Observed]:
-        """Return the oldest events of this name that are still there to be given, in the place of `item`."""
+        """Return the oldest events of this name that have not been given away, in the place of `item`."""
         events = (self._by_name if among is None else among).get(name, [])
         while events and events[-1].remote_id in self._given:
             events.pop()
@@ -208,7 +209,10 @@ class Adoptable:
         return [one for one in oldest if one.remote_id not in self._given and one.place == item.key.place]
 
     def _lost(self, item: Item, seen: Observed) -> tuple[str, ...]:
-        """Return the fields of `seen` that taking it over would overwrite; what it leaves empty may be filled."""
+        """Return the fields of `seen` that taking it over would overwrite.
+
+        A field that is empty there may be filled.
+        """
         defaults = self.comparison.defaults
         moment = self.comparison.moment(item)
         clocks = {name for pair in self.comparison.clocks for name in pair}
@@ -222,7 +226,7 @@ class Adoptable:
 
 
 def link_of(item: Item, found: Taken, comparison: Comparison) -> tuple[Link, tuple[str, ...]]:
-    """Return the link of `item` to an event as it stands, and the names of what is to be put right in it."""
+    """Return the link of `item` to an event as it is now, and the names of the fields to be corrected in it."""
     seen = found.seen
     kept = {name: _as_kept(seen.fields[name]) for name in comparison.left if seen.fields.get(name)}
     names = tuple(name for name in comparison.differing(item.fields, seen.fields) if name not in kept)

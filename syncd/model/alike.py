@@ -1,4 +1,4 @@
-"""Messages that say the same about different things, so that a thousand rows with one fault are told once."""
+"""Messages that say the same about different things, so that one fault in a thousand rows is reported once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|«[^»]*»|\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Generic[T]):
-    """Items with messages that are alike: `examples` are to be told one by one, `others` only counted."""
+    """Items with similar messages: `examples` are reported one by one, `others` only counted."""
 
     examples: tuple[T, ...]
     others: tuple[T, ...] = ()
@@ -28,7 +28,7 @@ class Group(Generic[T]):
 def alike(items: Iterable[T], said: Callable[[T], str]) -> tuple[Group[T], ...]:
     """Return the items in groups whose messages differ only in numbers and in what they quote.
 
-    The groups stand in the order of their first items. Of more than three items the examples are the first that say
+    The groups are in the order of their first items. Of more than three items, the examples are the first that say
     something different each, at most three.
     """
     groups: dict[str, list[T]] = {}

@@ -1,4 +1,4 @@
-"""What a series became in the portal, as a plan keeps it: 100,000 of them may be held at once."""
+"""What a series became in the portal, as a plan keeps it: it may hold 100,000 of them at once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Became(NamedTuple):
-    """The rules of a series and how many things it has and became; `recurrence.summary.told_of` says it in words.
+    """The rules of a series, and how many things it has and became; `recurrence.summary.told_of` says it in words.
 
-    `alone` is True where each occurrence became an item of its own, whatever the rules are.
+    `alone` is True if each occurrence became an item of its own, whatever the rules are.
     """
 
     rules: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Names of colours, as CSS and so RFC 7986 COLOR give them; the portal itself knows only `#rrggbb` (PORTAL.md 4.2)."""
+"""Names of colours, as in CSS and so in RFC 7986 COLOR; the portal itself knows only `#rrggbb` (PORTAL.md 4.2)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3}|[0-9a-fA-F]{8})")
 
 
 def color_of(text: str) -> str | None:
-    """Return `text`, a name or a hex number with #, as "#rrggbb"; "" for nothing, None for what is no colour.
+    """Return `text`, a name or a hex number with #, as "#rrggbb"; "" for nothing, None if it is no colour.
 
-    Three digits are doubled, and of eight (Apple's) those for transparency are left off.
+    Three digits are doubled, and of eight (Apple's) those for transparency are dropped.
     """
     word = text.strip().casefold()
     if not word:

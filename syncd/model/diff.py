@@ -32,7 +32,7 @@ from syncd.model.plan import Draft, Plan, Policy, Wanted
 from syncd.model.removal import drop_unwanted
 
 SAME_UPDATES_LIMIT = 3
-"""After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
+"""After so many equal updates in a row, somebody (or a program) edits the event each time that syncd corrects it."""
 
 CAME_LATE = say("a change of ours that nobody answered came after the later one")
 
@@ -50,13 +50,13 @@ def make_plan(
 ) -> Plan:
     """Return the plan that makes the portal show `wanted`.
 
-    `now` is unix time, for holds that wait. Without an `observation` the links stand for the portal. Items in `counted`
-    were created or updated earlier in the same run, so they do not count as unchanged. The result does not depend on
-    the order of items, links or holds.
+    `now` is unix time, for holds that wait. Without an `observation`, the links are taken for what the portal shows.
+    Items in `counted` were created or updated earlier in the same run, so they do not count as unchanged. The result
+    does not depend on the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
     doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
-    draft = Draft(counted=counted, doubled=doubled)
+    draft = Draft(counted=counted, doubled=doubled, unchanged=wanted.as_sent)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
@@ -87,7 +87,7 @@ def make_plan(
         draft.settled_holds += sorted(over)
     if len(draft.changes) > 1:
         draft.changes = in_order(draft.changes)
-    return draft.finished(linked)
+    return draft.finished(len({key.uid for key in linked}) if wanted.known_uids is None else wanted.known_uids)
 
 
 def _unsettled(
@@ -99,8 +99,8 @@ def _unsettled(
 ) -> Iterable[Item]:
     """Return the items about which there is something to decide, and count the others as unchanged.
 
-    In an ordinary pass nearly all items are unchanged, and only the events of the others are read; in one that reads
-    the portal nearly all events are as they were sent. They need neither sorting nor a decision, so this loop is all
+    In an ordinary pass nearly all items are unchanged, and only the events of the others are read. In a pass that reads
+    the portal nearly all events are as they were sent. Those need neither sorting nor a decision, so this loop is all
     that most of 100,000 items cost.
     """
     left: list[Item] = []
@@ -119,7 +119,7 @@ def _unsettled(
 
 
 def _stands(link: Link | None, observation: Observation, draft: Draft) -> bool:
-    """Return True if the event of `link` was read and is, by its VERSION, as syncd wrote it last."""
+    """Return True if the event of `link` was read and, by its VERSION, is as syncd wrote it last."""
     if link is None or link.key in draft.doubled:
         return False
     if link.remote_id in observation.gone or link.remote_id in observation.unread:
@@ -131,7 +131,7 @@ def _stands(link: Link | None, observation: Observation, draft: Draft) -> bool:
 def _waits(
     item: Item, link: Link | None, hold: Hold, now: float, policy: Policy, *, looked: bool, draft: Draft
 ) -> bool:
-    """Return True if a hold keeps `item` out of this pass, and note why; `looked`: its event was read for the plan."""
+    """Return True if a hold keeps `item` out of this pass, and note why. `looked`: its event was read for the plan."""
     if hold.fingerprint == ANY_FINGERPRINT:
         # A conflict lasts until the event is read again, or until the source changes where the source wins.
         if looked or (policy.on_conflict == "source" and _moved_on(item, link)):
@@ -155,19 +155,19 @@ def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> No
 
 
 def _looked_at(link: Link | None, observation: Observation | None) -> bool:
-    """Return True if the event of `link` was read; an item without a link counts as read in any reading."""
+    """Return True if the event of `link` was read. An item without a link counts as read in any reading."""
     if observation is None or link is None:
         return observation is not None and observation.whole
     return link.remote_id in observation.events or observation.lost(link)
 
 
 def _moved_on(item: Item, link: Link | None) -> bool:
-    """Return True if the source asks for something else than what was sent last."""
+    """Return True if the source asks for something other than what was sent last."""
     return link is not None and link.fingerprint != item.fingerprint
 
 
 def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
-    """Note that the change of `item` is not made now, so that no change which depends on it is made either."""
+    """Note that the change of `item` is not made now, so that changes that depend on it are not made either."""
     if link is None or link.fingerprint != item.fingerprint:
         op: Op = "create" if link is None else "update"
         draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
@@ -176,7 +176,7 @@ def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
 def _still_waits(hold: Hold, now: float) -> bool:
     """Return True if a hold counts at `now`.
 
-    One from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
+    A hold from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
     """
     return hold.since <= now < hold.retry_at
 
@@ -190,7 +190,7 @@ def _keep(
     hold: Hold | None,
     adoptable: Adoptable | None,
 ) -> None:
-    """Decide on an item that is linked already."""
+    """Decide on an item that has a link."""
     draft.present.add(item.key)
     policy = _deciding(policy, item.key, observation)
     if observation is not None and link.remote_id in observation.unread:
@@ -233,7 +233,10 @@ def _keep(
 
 
 def _deciding(policy: Policy, key: Key, observation: Observation | None) -> Policy:
-    """Return who decides on `key`: what came late is nobody's edit, so it is put right whatever becomes of those."""
+    """Return the policy for `key`.
+
+    What came late is nobody's edit, so it is corrected whatever the policy for edits is.
+    """
     late = observation is not None and key in observation.late
     return replace(policy, on_conflict="source") if late else policy
 
@@ -269,7 +272,7 @@ def _gone(
 
 
 def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
-    """Return who changed the event of `link`, "" where nobody tells; of a conflict that waits, whom its hold names."""
+    """Return who changed the event of `link`, "" if nobody tells; for a waiting conflict, who its hold names."""
     known = observation.whom(link)
     if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
         return known
@@ -277,7 +280,7 @@ def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
 
 
 def _who_in(reason: str) -> str:
-    """Return who is named by the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
+    """Return who is named in the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
     match reason:
         case Saying(values={"who": str() as who}):
             return who
@@ -296,7 +299,7 @@ def _deleted(who: str) -> Saying:
 
 
 def _edited_by(who: str, what: Value) -> Saying:
-    """Return the reason of a change that people's edits led to; `what` are the fields, or what is wrong with it."""
+    """Return the reason of a change that follows from people's edits. `what` names the fields, or what is wrong."""
     if who:
         return say("edited in the portal by {who}: {what}", who=who, what=what)
     return say("edited in the portal: {what}", what=what)
@@ -323,7 +326,7 @@ def _edited(
     late: bool,
     by: str,
 ) -> None:
-    """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
+    """Decide on a linked item that a person edited in the portal, or on a `late` change of our own."""
     names = labels(edited)
     reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
     placed = _placed(draft, keeping(item, link), link, policy) if policy.on_conflict == "source" else item
@@ -365,7 +368,7 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
 def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
     """Return `item` in the section and with the organiser that its event can have.
 
-    None if the event is deleted to be made again elsewhere or by somebody else.
+    Return None if the event is deleted, to be made again in another section or by another organiser.
     """
     if item.fields.get(MEETING) and has_other_host(item, link):
         if policy.on_host_change == "recreate" and (change := remade_by(item, link)) is not None:
@@ -392,7 +395,7 @@ def _new(
     hold: Hold | None,
     policy: Policy,
 ) -> None:
-    """Decide on an item without a link, for which `found` stands in the portal already."""
+    """Decide on an item without a link, for which the portal already has `found`, if anything."""
     if isinstance(found, Lookalike):
         _told_apart(draft, item, found)
         return
@@ -406,14 +409,14 @@ def _new(
 
 
 def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
-    """Leave an event that only looks like `item`, and make nothing beside it: a person says which is right."""
+    """Leave an event that only looks like `item`, and make nothing beside it: a person decides which is right."""
     reason = found.reason
     draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
     _held(draft, item, reason)
 
 
 def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
-    """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
+    """Link an event that exists already, and update what differs. If it has our own mark, it was ours before."""
     link, names = link_of(item, found, comparison)
     reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
     if found.elsewhere:
@@ -429,7 +432,7 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
-    """Hold back deletes that were refused until their retry time."""
+    """Hold back deletes that were refused, until their retry time."""
     for change in draft.changes:
         if change.op == "delete" and change.key in waiting:
             draft.held += 1

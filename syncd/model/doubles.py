@@ -35,7 +35,7 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Double:
-    """An event that stands beside the one of `link`; `ours` if it is proved that a request of ours made it."""
+    """An event beside the one of `link`; `ours` if it is proved that a request of ours made it."""
 
     link: Link
     seen: Observed
@@ -43,7 +43,7 @@ class Double:
 
     @property
     def problem(self) -> Problem:
-        """What people are told of it."""
+        """What people are told about it."""
         where, first, second = self.link.where, self.link.remote_id, self.seen.remote_id
         if self.ours:
             reason = say(
@@ -61,17 +61,17 @@ class Double:
 
 
 def given_up(item: Item, comparison: Comparison) -> GivenUp:
-    """Return what has to be remembered of the create of `item` that may still come."""
+    """Return what has to be remembered of the create of `item`, which may still come."""
     return GivenUp(mark=comparison.mark(item), signature=comparison.signature(item), fields=item.fields)
 
 
 def doubles(
     links: Iterable[Link], observation: Observation, creates: Iterable[GivenUp], caller: int, ledger: str = ""
 ) -> tuple[Double, ...]:
-    """Return the events that stand beside one of `links`, in the order of their ids.
+    """Return the events that stand beside an event of `links`, in the order of their ids.
 
-    `creates` are those given up, `caller` is the webhook's user, and `ledger` the name of ours: what bears the name of
-    another one is not what we sent.
+    `creates` are the creates that were given up, `caller` is the webhook's user, and `ledger` the name of our ledger:
+    an event with the name of another one is not ours.
     """
     by_mark = {one.mark: one for one in creates}
     known = {link.remote_id: link for link in links}
@@ -99,7 +99,7 @@ def doubles(
 def _is_ours(link: Link, seen: Observed, create: GivenUp | None, observation: Observation, caller: int) -> bool:
     """Return True only if nobody but a late request of ours can have made the event.
 
-    People copy events together with their marks, and the webhook's user is a person too: hence all the conditions.
+    People copy events together with their marks, and the webhook's user is a person too. Hence all the conditions.
     """
     comparison, first = observation.comparison, observation.events.get(link.remote_id)
     if create is None or first is None or not seen.mark or seen.damage or seen.masked or create.fields.get("meeting"):

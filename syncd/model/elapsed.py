@@ -1,8 +1,8 @@
-"""How long ago something was done, told by clocks that nobody can set. Pure.
+"""How long ago something was done, by clocks that nobody can set. Pure.
 
-The calendar clock of a machine may be set by hours between two processes, and what is waited for would then be thought
-to be over. So beside a unix time it is noted how this clock stood against two others: the seconds since the machine was
-started, which count on as long as it runs, and the portal's clock, which is asked where the machine has been restarted.
+Between two processes, somebody may set the calendar clock of a machine by hours, and a wait would seem to be over. So
+each unix time is noted with how this clock stood against two others: the seconds since the machine was started, which
+count as long as it runs, and the portal's clock, which is asked if the machine has been restarted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_NOTED = 8
 class Moment:
     """One moment by several clocks, in seconds: unix time here and in the portal, and the time since the start `boot`.
 
-    `portal` is None while its clock is not known, `boot` "" where the machine does not tell its starts apart.
+    `portal` is None while its clock is not known, `boot` is "" if the machine does not tell its starts apart.
     """
 
     wall: float
@@ -37,9 +37,9 @@ class ClockNote:
 
 
 def noted(notes: Sequence[ClockNote], now: Moment) -> tuple[ClockNote, ...]:
-    """Return `notes` with how the clocks stand now; unchanged if they stand as one of the notes says.
+    """Return `notes` with how the clocks stand now, or unchanged if one of the notes says so already.
 
-    A clock that is set between two notes adds one. Of very many only the last are kept.
+    Each time a clock is set there is one note more. If there are too many, only the last are kept.
     """
     portal = None if now.portal is None else now.portal - now.wall
     fresh = ClockNote(boot=now.boot, ahead_of_uptime_s=now.wall - now.uptime, behind_portal_s=portal)
@@ -52,7 +52,7 @@ def noted(notes: Sequence[ClockNote], now: Moment) -> tuple[ClockNote, ...]:
 
 
 def elapsed_s(since: float, notes: Sequence[ClockNote], now: Moment) -> float:
-    """Return how many seconds have surely passed since the calendar clock said `since`, 0 if none have for sure.
+    """Return how many seconds have certainly passed since the calendar clock said `since`, 0 if that is not certain.
 
     The clock may have stood as any of `notes` says, so the shortest time counts. Without notes only that clock is left.
     """

@@ -88,10 +88,10 @@ Classification = Literal["", "PUBLIC", "PRIVATE", "CONFIDENTIAL"]
 
 
 class Cells(Sequence[tuple[str, str]]):
-    """The cells of a row beside their titles: equal to a tuple of pairs, and prints as one.
+    """The cells of a row with their titles. It equals a tuple of pairs, and prints as one.
 
-    All rows of a table share one tuple of `titles`, and no pair is made before somebody looks: of a hundred thousand
-    rows the pairs alone would take 40 MB.
+    All rows of a table share one tuple of `titles`, and pairs are made only when asked for: the pairs of a hundred
+    thousand rows would take 40 MB.
     """
 
     __slots__ = ("titles", "values")

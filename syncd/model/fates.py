@@ -15,7 +15,7 @@ Fates are only ever added. The last one of an item says how it stands; all of th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,10 +31,10 @@ UNDECIDED: frozenset[FateKind] = frozenset({"unknown", "doubtful"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """One thing that became of an item.
+    """One thing that happened to an item.
 
-    `remote_id` is the event's id where it is known, `reason` why it was not done, `where` the item's place in the
-    source. `ended` belongs to an unknown fate: the portal has answered, so it is no longer at work on the change.
+    `remote_id` is the event's id if it is known, `reason` why it was not done, `where` the item's place in the source.
+    `ended` is for an unknown fate: the portal has answered, so it is no longer at work on the change.
     """
 
     kind: FateKind
@@ -47,41 +47,44 @@ class Fate:
 class Fates:
     """The fates of one run's items, in the order in which they became known.
 
-    A run sends its changes in rounds. What was not sent in one round counts only while no later round has begun, for
-    that one plans it again.
+    A run sends its changes in rounds. A change that was not sent counts as such only until the next round begins,
+    because that plans it again.
     """
 
     def __init__(self) -> None:
         self._of: dict[Key, list[Fate]] = {}
+        self._last: dict[Key, Fate] = {}
         self._sent_in_round: set[Key] = set()
 
     def begin_round(self, keys: Iterable[Key]) -> None:
-        """Note that a round begins that is about the items of `keys`."""
+        """Note that a round begins, for the items of `keys`."""
         self._sent_in_round = set(keys)
 
     def add(self, key: Key, fate: Fate) -> None:
-        """Note what became of the item of `key`."""
+        """Note what happened to the item of `key`."""
         self._of.setdefault(key, []).append(fate)
+        self._last[key] = fate
 
     @property
     def settled(self) -> frozenset[Key]:
         """The items whose last change the portal confirmed."""
-        return frozenset(key for key, fate in self._last() if fate.kind in CONFIRMED)
+        return frozenset(key for key, fate in self._last.items() if fate.kind in CONFIRMED)
 
     @property
     def refused(self) -> Mapping[Key, Fate]:
         """The items that were refused, in order of their keys."""
-        return {key: self._of[key][-1] for key in sorted(self._of) if self._of[key][-1].kind == "refused"}
+        return {key: fate for key, fate in sorted(self._last.items()) if fate.kind == "refused"}
 
     @property
     def unknown(self) -> frozenset[Key]:
         """The items of which it is not known whether their change was made."""
-        return frozenset(key for key, fate in self._last() if fate.kind in UNDECIDED)
+        return frozenset(key for key, fate in self._last.items() if fate.kind in UNDECIDED)
 
     @property
     def not_sent(self) -> frozenset[Key]:
         """The items of the present round whose change was not sent."""
-        return frozenset(key for key, fate in self._last() if fate.kind == "not_sent" and key in self._sent_in_round)
+        not_sent = {key for key, fate in self._last.items() if fate.kind == "not_sent"}
+        return frozenset(not_sent & self._sent_in_round)
 
     @property
     def remote_ids(self) -> Mapping[Key, int]:
@@ -97,7 +100,8 @@ class Fates:
     def vanished(self) -> Mapping[Key, int]:
         """The ids of linked events that no longer exist and are to be created again, by item.
 
-        What has been made again is not among them: a portal that was restored from a backup may give it the same id.
+        An item that has been made again is not among them: a portal that was restored from a backup may give it the
+        same id.
         """
         found: dict[Key, int] = {}
         for key, fates in self._of.items():
@@ -113,10 +117,10 @@ class Fates:
         return next((fate for fate in reversed(self._of.get(key, ())) if fate.kind == "unknown"), None)
 
     def counts(self) -> Counter[str]:
-        """Return how many items were created, updated, deleted and adopted, an item as often as it was.
+        """Return how many items were created, updated, deleted and adopted. An item counts each time.
 
-        An update after which the event turned out to have vanished changed nothing: the portal answers such a call as
-        if it had been done (PORTAL.md 4.3), so it does not count.
+        An update of an event that turned out to have vanished changed nothing, although the portal answers such a call
+        as if it had (PORTAL.md 4.3), so it does not count.
         """
         counts: Counter[str] = Counter()
         for fates in self._of.values():
@@ -125,6 +129,3 @@ class Fates:
                 if fate.kind in DONE and not in_vain:
                     counts[fate.kind] += 1
         return counts
-
-    def _last(self) -> Iterator[tuple[Key, Fate]]:
-        return ((key, fates[-1]) for key, fates in self._of.items())

@@ -71,9 +71,9 @@ class Filter:
         )
 
     def leaves_out(self, known: Callable[[str], Value | None]) -> bool:
-        """Return True if a row that is no entry is certainly outside: an exclude holds, or an include does not.
+        """Return True if a row that is no entry is certainly left out: an exclude holds, or an include does not.
 
-        `known` returns what a name stands for in it, None if that cannot be told; such a condition says nothing.
+        `known` returns what a name means in the row, None if that cannot be told; such a condition decides nothing.
         """
         values = {name: known(name) for name in self.names}
         return any(

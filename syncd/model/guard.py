@@ -1,4 +1,4 @@
-"""Refuses a plan that looks like an accident: says how many entries, which, and which option would allow it."""
+"""Refuses a plan that looks like an accident. The error says how many entries, which ones, and how to allow it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Threshold:
 
 
 CHANGES_COUNT_FROM = 20
-"""Of fewer known entries an ordinary edit already changes half, so max_changed says nothing about them."""
+"""With fewer known entries an ordinary edit already changes half of them, so max_changed does not apply."""
 
 _SHOWN = 5
 
@@ -66,7 +66,7 @@ class Guard:
         """Raise GuardError if `plan` deletes, changes or re-creates more than allowed.
 
         `max_removed` limits the entries that are gone from the source. `max_changed` limits those that are updated and,
-        counted apart, those whose events are gone from the portal; it applies from 20 known entries on.
+        counted separately, those whose events are gone from the portal; it applies from 20 known entries on.
         """
         removed, known = len(plan.removed_uids), plan.known_uids
         if removed and not self.max_removed.allows(removed, known):
@@ -145,7 +145,7 @@ class Guard:
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
     """Return `snapshot`, marked incomplete if it is suddenly empty.
 
-    Suddenly means that items within `window` are known and were still there in one of the last `removed_after` passes.
+    Suddenly means that items within `window` are known that were still there in one of the last `removed_after` passes.
     """
     # What could only be rejected is no empty source: somebody wrote those entries.
     if not snapshot.complete or snapshot.entries or snapshot.rejected_uids:

@@ -40,7 +40,7 @@ def remade_by(item: Item, link: Link) -> Change | None:
 
 
 def keeping_host(item: Item, link: Link) -> Item:
-    """Return `item` with the organiser of its event; the new one is no guest yet, unless he was one before."""
+    """Return `item` with the organiser of its event. The new organiser becomes no guest, unless already one."""
     ours, theirs = item.fields[MEETING], link.sent[MEETING]
     assert isinstance(ours, Mapping)
     assert isinstance(theirs, Mapping)

@@ -74,13 +74,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True
 
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing the portal should hold.
+    """One thing that the portal should hold.
 
-    `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
-    created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
-    against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
-    another section (PORTAL.md 4.3). `also` says the same as `fields` in other words: an event that stands there in
-    these stays as it is.
+    `section` is the section's name or id as in the config; `section_id` is None until the section has been created.
+    `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) that place the item against the
+    window. `summary` tells what a series became. `fixed` is True if no update can move its event to another section
+    (PORTAL.md 4.3). `also` says the same as `fields` in other words: an event that has these stays as it is.
     """
 
     key: Key
@@ -98,7 +97,7 @@ class Item:
 
     @property
     def fingerprint(self) -> str:
-        """Hash over everything the portal will be sent, section included."""
+        """Hash over everything that the portal is sent, including the section."""
         fields = self.fields
         if type(fields) is SentFields and fields.section == self.section:
             return fields.fingerprint
@@ -113,8 +112,8 @@ def fingerprint(fields: Fields, section: str) -> str:
 def canonical(value: Json) -> bytes:
     """Return `value` as JSON without blanks, its keys in order.
 
-    Python's slower encoder takes what orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) and writes all
-    else the same way, so the fingerprints in existing ledgers stay valid.
+    Python's slower encoder takes what orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) and writes
+    everything else in the same way, so the fingerprints in existing ledgers stay valid.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=plain)
@@ -152,6 +151,17 @@ class Link:
     stamp: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprints:
+    """Of every link no more than key and fingerprint; those in `apart` are to be looked at in full.
+
+    Their entry was absent, their event is linked twice, or something else is known of them that counts.
+    """
+
+    by_key: Mapping[Key, str]
+    apart: frozenset[Key] = frozenset()
+
+
 class SentFields(PackedFields):
     """The fields of an item that are those sent last, with the fingerprint they have in `section`."""
 
@@ -165,17 +175,16 @@ class SentFields(PackedFields):
 
 
 def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
-    """Return an item equal to `item` that shares with its link what both hold, if it is as it was sent last.
+    """Return an item equal to `item` that shares its values with its link, if it is as it was sent last.
 
-    Of a hundred thousand items nearly all are as they were sent; kept twice they would take twice the memory.
+    Of a hundred thousand items nearly all are as they were sent. Kept twice, they would take twice the memory.
     """
     link = linked.get(item.key)
     if link is None:
         return item
-    if item.fingerprint != link.fingerprint:
-        if item.also is None or fingerprint(item.also, item.section) != link.fingerprint:
-            return item
-        item = in_other_words(item)
+    item, same = worded(item, link.fingerprint)
+    if not same:
+        return item
     try:
         text = orjson.dumps(item.fields, default=plain)
     except TypeError:  # half of a surrogate pair
@@ -184,25 +193,35 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     text = sent.text if type(sent) is PackedFields and sent.text == text else trimmed(text)
     shared = SentFields(text, item.section, link.fingerprint)
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
-    same: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
-    return same
+    slimmed: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
+    return slimmed
+
+
+def worded(item: Item, sent: str) -> tuple[Item, bool]:
+    """Return `item` in the words that have the fingerprint `sent`, and True; False if it has not said that."""
+    if item.fingerprint == sent:
+        return item, True
+    if item.also is not None and fingerprint(item.also, item.section) == sent:
+        return in_other_words(item), True
+    return item, False
 
 
 def in_other_words(item: Item) -> Item:
-    """Return `item` with the fields that say the same; only for one that has such."""
+    """Return `item` with the fields that say the same; only for an item that has such."""
     assert item.also is not None
     return replace(item, fields=item.also, also=None)
 
 
 ANY_FINGERPRINT = "*"
-"""The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
+"""The fingerprint of a hold for a conflict or a look-alike, which lasts whatever the source asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """An item set aside: why, since when, how often it was tried, and from which unix time on it may be tried again.
+    """An item set aside: why, since when, how often it was tried, and the unix time from which it may be tried again.
 
-    A hold counts only for the fingerprint it was made with, so a change in the source releases it.
+    `retry_at` is infinity for one that waits for a person. A hold counts only for the fingerprint it was made with, so
+    that a change in the source releases it.
     """
 
     key: Key
@@ -267,7 +286,7 @@ class Change:
 
 
 def responsible_of(change: Change) -> int:
-    """Return the user who is responsible for an item on a card of the CRM, 0 for anything else."""
+    """Return the user who is responsible for an item on a card of the CRM, 0 for any other item."""
     fields = change.item.fields if change.item is not None else change.link.sent if change.link is not None else {}
     user = fields.get("responsible")
     return user if isinstance(user, int) else 0

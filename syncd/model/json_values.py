@@ -1,4 +1,4 @@
-"""Values as JSON knows them, and fields of items kept as JSON, for the many of which a pass looks at few."""
+"""Values as JSON knows them, and fields of items kept as JSON, because a pass looks at few of very many."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def plain(value: object) -> object:
 class PackedFields(Mapping[str, Json]):
     """Canonical JSON values by name, unpacked when one is asked for.
 
-    A pass looks into the few of its 100,000 links and events that change, and unpacked they take three times the
-    memory. Two that were packed from the same JSON are equal without being unpacked.
+    A pass looks into the few of its 100,000 links and events that change; unpacked, they take three times the memory.
+    Two that were packed from the same JSON are equal without being unpacked.
     """
 
     __slots__ = ("_fields", "text")
@@ -61,7 +61,7 @@ class PackedFields(Mapping[str, Json]):
 
 
 def packed_fields(fields: Fields) -> Fields:
-    """Return `fields` packed, in the order in which they come; as they are where they are no JSON."""
+    """Return `fields` packed, in their order; unchanged if they are no JSON."""
     try:
         return PackedFields(kept_json(fields))
     except TypeError:  # half of a surrogate pair
@@ -74,5 +74,5 @@ def kept_json(value: Json) -> bytes:
 
 
 def trimmed(text: bytes) -> bytes:
-    """Return a `text` of orjson's that is to be kept: it comes in a buffer of four kilobytes and more."""
+    """Return a copy of orjson's `text` that is to be kept: its own has a buffer of four kilobytes and more."""
     return bytes(bytearray(text))

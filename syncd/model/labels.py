@@ -1,4 +1,4 @@
-"""What the fields of events, activities and to-dos are called where people read of them."""
+"""The labels of the fields of events, activities and to-dos, in texts for people."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ LABELS: Final[Mapping[str, str]] = {
         say_as("field", "occurrences"),
     )
 }
-"""By the name that a field has in plans and reports, which is also its English label."""
+"""By the name of a field in plans and reports, which is also its English label."""
 
 
 def labels(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the labels of the fields `names`; one of a config's own choice is called as it is there."""
+    """Return the labels of the fields `names`. A field that the config itself names keeps that name."""
     return tuple(LABELS.get(name, name) for name in names)

@@ -36,22 +36,22 @@ class LeaseTerms:
             raise ValueError("a lease must last longer than renew and margin together")
 
     def deadline(self, asked_at: float) -> float:
-        """Return until when a lease may be used that was asked for at `asked_at`, by a clock that nobody can set.
+        """Return until when a lease that was asked for at `asked_at` may be used, by a clock that nobody can set.
 
-        It counts from before the question: the database may have granted the lease as early as that.
+        It counts from before the question, because the database may have granted the lease as early as that.
         """
         return asked_at + self.ttl_s - self.margin_s
 
 
 _RUNS_FASTER_BY = 0.001
-"""How much faster than another a clock may run; those of computers stay well below."""
+"""How much faster than another a clock may run; real ones stay well below."""
 
 
 class OtherClock:
-    """Watches the database's clock beside one that nobody can set, to find out that it was set forward.
+    """Watches the database's clock beside one that nobody can set, to notice when it is set forward.
 
-    Leases then seem to have run out whose holders have not heard of it yet. They do when they renew them, or stop by
-    their own clocks: so for one `ttl` nobody takes a lease that was not given back.
+    Leases then seem to have run out before their holders know of it. The holders find out when they renew them, or stop
+    by their own clocks. So for one `ttl` nobody takes a lease that was not given back.
     """
 
     __slots__ = ("_ahead", "_doubted_until", "_seen_at")
@@ -62,7 +62,7 @@ class OtherClock:
         self._doubted_until = float("-inf")
 
     def seen(self, there: float, terms: LeaseTerms, *, asked_at: float, now: float) -> None:
-        """Note that it showed unix time `there` at some moment between `asked_at` and `now` by the other clock."""
+        """Note that the database's clock showed unix time `there` between `asked_at` and `now` by the other clock."""
         most = self._ahead + _RUNS_FASTER_BY * (now - self._seen_at)
         # What a holder is early by outlasts a smaller step.
         if there - now > most + terms.margin_s / 2:
@@ -71,16 +71,17 @@ class OtherClock:
         self._ahead, self._seen_at = min(most, there - asked_at), now
 
     def doubted(self, now: float) -> bool:
-        """Return True while a lease that has run out by it may be held still."""
+        """Return True while a lease that has run out by the database's clock may still be held."""
         return now < self._doubted_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One row of the leases as the database shows it. `holder` is "" if it was given back.
+    """One row of the leases as the database shows it. `holder` is "" if the lease was given back.
 
-    `left_s` is for how long it lasts by the database's clock, 0 if it is over; `since` is the unix time of its take by
-    that clock. `avoids` is who was asked to give it back a while ago, and is to get it again only if nobody else can.
+    `left_s` is how long it still lasts by the database's clock, 0 if it is over; `since` is the unix time by that clock
+    at which it was taken. `avoids` is the holder that was recently asked to give it back, and is to get it again only
+    if nobody else can take it.
     """
 
     portal: str
@@ -100,9 +101,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A daemon that shares in the portals; `portals` are those that it can serve, each with the number of its syncs.
+    """A daemon that shares the portals; `portals` are those that it can serve, each with the number of its syncs.
 
-    `left_s` is for how long it counts as alive unless it is heard of again. One that is `leaving` takes none any more.
+    `left_s` is how long it counts as alive unless it is heard of again. A member that is `leaving` takes no portal any
+    more.
     """
 
     holder: str
@@ -116,7 +118,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All leases and members as the database showed them at unix time `now`, each in the order of their names."""
+    """All leases and members as the database showed them at unix time `now`, each ordered by name."""
 
     now: float = 0.0
     leases: tuple[Lease, ...] = ()
@@ -128,7 +130,7 @@ class Board:
 
 
 def described(lease: Lease | None, own: str = "") -> str:
-    """Return who holds a portal, in the words that follow "is"; `own` is the holder that asks."""
+    """Return who holds a portal, in words that follow "is"; `own` is the holder that asks."""
     if lease is None or not lease.held or lease.holder == own:
         return say("held by no machine yet")
     since = datetime.fromtimestamp(lease.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -136,11 +138,11 @@ def described(lease: Lease | None, own: str = "") -> str:
 
 
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:
-    """Return who is to hold each portal; portals that nobody can take now are left out.
+    """Return who is to hold each portal. Portals that nobody can take now are left out.
 
-    Every machine works this out for itself from the same rows, so it depends on nothing else. Who holds a portal keeps
-    it, unless another member would have fewer syncs with it than the holder has now. A lease that is held by no member,
-    as by a command, is waited for.
+    Every machine works this out for itself from the same rows, so it depends on nothing else. A holder keeps its
+    portal, unless another member would have fewer syncs with it than the holder has now. A lease held by somebody who
+    is no member, such as a command, is waited for.
     """
     alive = [one for one in members if one.left_s > 0 and not one.leaving]
     held = {one.portal: one for one in leases}
@@ -165,7 +167,7 @@ def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]
 
 
 def _kept(able: dict[str, list[str]], held: Mapping[str, Lease]) -> tuple[dict[str, str], list[str]]:
-    """Return who keeps what, and what is free; whoever was asked to give one back is taken out of `able`."""
+    """Return who keeps what, and what is free. A member that was asked to give a portal back is removed from `able`."""
     plan: dict[str, str] = {}
     free: list[str] = []
     for portal in sorted(able):
@@ -184,7 +186,7 @@ def _kept(able: dict[str, list[str]], held: Mapping[str, Lease]) -> tuple[dict[s
 def _moves(
     plan: Mapping[str, str], able: Mapping[str, Collection[str]], weights: Mapping[str, int], load: Mapping[str, int]
 ) -> Iterator[tuple[str, str]]:
-    """Yield one move after the other, each of which makes the loads more equal; the caller carries it out."""
+    """Yield moves one by one, each of which makes the loads more equal. The caller carries each out."""
     while True:
         best: tuple[int, str, str] | None = None
         for portal, holder in plan.items():
@@ -201,8 +203,8 @@ def _moves(
 def units(ties: Iterable[Collection[str]]) -> dict[str, tuple[str, ...]]:
     """Return the portals that belong together, by the first of their names: those that one sync reads and writes.
 
-    Each of `ties` names the portals of one sync. Who holds one portal of a unit needs the others as well: their limits
-    would otherwise be used up from two machines.
+    Each of `ties` names the portals of one sync. The holder of one portal of a unit needs the others as well; otherwise
+    two machines would use up their limits.
     """
     root: dict[str, str] = {}
 

@@ -22,7 +22,7 @@ from syncd.model.item import Place
 
 
 class MadeSection(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """A section that the sync `sync` made, under the name that it gave it."""
+    """A section that the sync `sync` made, with the name that it gave it."""
 
     id: int
     place: Place
@@ -32,7 +32,7 @@ class MadeSection(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionSeen:
-    """A section as it stands now; `maker` is 0 where the portal does not say, `events` None where nobody could count.
+    """A section as it is now; `maker` is 0 if the portal does not say, `events` None if nobody could count them.
 
     `external` names the service that it is synced with, "" for the portal's own.
     """
@@ -44,15 +44,15 @@ class SectionSeen:
 
 
 def concerning(made: Iterable[MadeSection], sync: str, name: str) -> tuple[MadeSection, ...]:
-    """Return those of the `made` sections that a purge of `sync`, which writes to sections called `name`, may remove.
+    """Return which of the `made` sections a purge of `sync`, which writes to sections called `name`, may remove.
 
-    Also one that another sync has made, for whoever is purged last has to find it.
+    They include those that another sync has made, because the sync that is purged last has to find them.
     """
     return tuple(sorted(one for one in made if one.sync == sync or one.name == name))
 
 
 def is_gone(one: MadeSection, seen: SectionSeen | None, caller: int) -> bool:
-    """Return True if the section that was made exists no more: `seen` is what has its id now, None if nothing does.
+    """Return True if the section that was made no longer exists: `seen` is what has its id now, None if nothing does.
 
     A portal that was restored from its backup gives ids out again. `caller` is the webhook's user.
     """

@@ -19,7 +19,7 @@ _MARK = re.compile(r"\s*(?:\[syncd-by:([0-9a-f]{8})\]\s*)?\[syncd:([0-9a-f]{16})
 
 
 def marked(text: str, mark: str, ledger: str) -> str:
-    """Return a description with its recovery mark on a line of its own (PORTAL.md 4.12), as it is without one.
+    """Return a description with its recovery mark on a line of its own (PORTAL.md 4.12); unchanged without a mark.
 
     `ledger` is the name of the ledger that writes, "" for none.
     """
@@ -30,7 +30,7 @@ def marked(text: str, mark: str, ledger: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Return a text of a source without what would pass for a mark, or for a part of one: only syncd writes marks."""
+    """Return a source's text without anything that would pass for a mark or a part of one: only syncd writes marks."""
     decoded = html.unescape(text) if "&" in text else text  # as the portal's filter leaves it (PORTAL.md 1.5)
     found = 1 if "[syncd" in decoded else 0
     if found and _PART.search(decoded):
@@ -46,9 +46,9 @@ def is_marked(text: str) -> bool:
 
 
 def split_mark(text: str) -> tuple[str, str, str]:
-    """Return a description without its recovery mark, the mark, and the ledger that wrote it; "" for what is not there.
+    """Return a description without its recovery mark, the mark, and the ledger that wrote it; "" for what is missing.
 
-    White space between the two parts may be another: people's editors and the portal's filter put in what they like.
+    The white space between the two parts may vary: people's editors and the portal's filter change it.
     """
     found = _MARK.search(text)
     return (text[: found.start()], found[2], found[1] or "") if found else (text, "", "")

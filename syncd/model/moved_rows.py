@@ -32,10 +32,10 @@ Holder = TypeVar("Holder", Item, Link)
 def moved_rows(
     items: Iterable[Item], links: Iterable[Link], *, present: Collection[str], today: date
 ) -> dict[str, tuple[Item, Link]]:
-    """Return, by its uid in the source, each row that moved, with the link by which it is known.
+    """Return each row that moved, by its uid in the source, with the link by which it is known.
 
-    `present` are all uids of the snapshot. Where rows without a uid could not be read, `items` must be those that none
-    of them can be (`is_apart`). A row that became several items is left out.
+    `present` are all uids of the snapshot. If rows without a uid could not be read, `items` must be those that none of
+    them can be (`is_apart`). A row that became several items is left out.
     """
     links = tuple(links)
     orphans = [link for link in links if link.key.uid not in present and is_nameless(link.key.uid)]
@@ -60,17 +60,22 @@ def moved_rows(
 
 
 def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
-    """Return True if no row called one of `unread` can be the row of `item`, whose source calls it `title`.
+    """Return True if no row called one of `unread` can be the row of `item`, which its source calls `title`.
 
-    What the item is called in the portal may be made of other columns too, so it has to show its own title and none of
-    the others.
+    What the portal shows as the item's title may be made of other columns too, so it has to contain its own title and
+    none of the others.
     """
     return bool(title) and title in item.title and not any(one in item.title for one in unread)
 
 
 def is_nameless(uid: str) -> bool:
-    """Return True for a uid that was made from what the row says, as the row has no id."""
+    """Return True for a uid that was made from the row's content, because the row has no id."""
     return _NAMELESS.fullmatch(uid) is not None
+
+
+def file_of(where: str) -> str:
+    """Return the file in the place of an entry."""
+    return where.rpartition(":")[0]
 
 
 def _grouped(
@@ -89,11 +94,11 @@ def _grouped(
 
 
 def _file(one: Item | Link) -> str:
-    return one.where.rpartition(":")[0]
+    return file_of(one.where)
 
 
 def _renamed_files(items: Sequence[Item], links: Sequence[Link]) -> Mapping[str, str]:
-    """Return the new name of each file that was renamed. A link keeps the old one until its event is written again."""
+    """Return the new name of each file that was renamed. A link keeps the old name until its event is written again."""
     stands_in = {item.key.uid: _file(item) for item in items}
     there = set(stands_in.values())
     became: dict[str, set[str]] = defaultdict(set)
@@ -104,12 +109,12 @@ def _renamed_files(items: Sequence[Item], links: Sequence[Link]) -> Mapping[str,
 
 
 def _plain(title: str) -> str:
-    """Return a title as people compare it: a capital or a blank that was corrected makes no other row."""
+    """Return a title in the form that people compare: a corrected capital or blank makes no other row."""
     return " ".join(title.split()).casefold().replace("ё", "е")
 
 
 def _pairs(new: Sequence[Item], old: Sequence[Link], today: date) -> Iterable[tuple[Item, Link]]:
-    """Yield what is the same row within one group."""
+    """Yield the rows of one group that are the same row before and after."""
     days: dict[str, tuple[list[Item], list[Link]]] = defaultdict(lambda: ([], []))
     for item in new:
         days[item.starts_on][0].append(item)
@@ -130,7 +135,7 @@ def _pairs(new: Sequence[Item], old: Sequence[Link], today: date) -> Iterable[tu
 
 
 def _on_one_day(come: Sequence[Item], gone: Sequence[Link]) -> Iterable[tuple[Item, Link]]:
-    """Yield what is the same row of what came and disappeared on one day."""
+    """Yield the rows that came and disappeared on one day and are the same row."""
     if len(come) == len(gone):
         # Which one became which cannot be seen afterwards: each event gets all that its row says.
         yield from _in_order(come, gone)
@@ -146,7 +151,7 @@ def _in_order(come: Sequence[Item], gone: Sequence[Link]) -> Iterable[tuple[Item
 
 
 def _nearest(one: Item | Link, others: Sequence[Holder]) -> Holder | None:
-    """Return the one of `others` whose start is nearest to that of `one`, None where two are equally near."""
+    """Return the one of `others` whose start is nearest to that of `one`, None if two are equally near."""
     at = _moment(one)
     near = sorted((abs((_moment(other) - at).total_seconds()), number) for number, other in enumerate(others))
     if not near or (len(near) > 1 and near[0][0] == near[1][0]):

@@ -1,7 +1,7 @@
-"""What becomes of an item whose section has changed where the portal moves nothing (PORTAL.md 4.3).
+"""What happens to an item whose section has changed if the portal cannot move its event (PORTAL.md 4.3).
 
-An update never moves a meeting in another person's calendar. Ours is deleted, and the next plan of the same pass makes
-it again in the other section; one that was only taken over, with people's guests, stays where it is.
+An update never moves a meeting in another person's calendar. One that we made is deleted, and the next plan of the same
+pass makes it again in the other section. One that was only taken over, with people's guests, stays where it is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def remade(item: Item, link: Link) -> Change | None:
 
 
 def staying(item: Item, link: Link) -> tuple[Item, Problem]:
-    """Return a stuck `item` as it is to be in the section where its event stands, and the warning that it stays."""
+    """Return a stuck `item` for the section that its event is in, and the warning that it stays there."""
     reason = say(
         "stays in the section «{before}»: it was taken over with guests of its own, and the portal does not move"
         " it to «{after}»; move it by hand",

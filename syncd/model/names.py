@@ -62,7 +62,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that `name` was probably meant to be, "" if none is close."""
+    """Return the one of `known` that `name` was probably meant to be, "" if none is similar."""
     folded = {each.casefold(): each for each in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else ""

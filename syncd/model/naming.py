@@ -30,10 +30,10 @@ _NOBODY: deque[str] = deque()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """What came under a new uid: `names` maps uids of the source to those their items are known by.
+    """Entries that came under a new uid: `names` maps uids of the source to those by which their items are known.
 
-    `whole` tells that the source as a whole has new uids, `known` how many entries were known by their uid.
-    `uncertain` are linked uids that may stand in the source still, among entries of new uids that cannot be used.
+    `whole` is True if the source as a whole has new uids, `known` how many entries were known by their uid. `uncertain`
+    are linked uids that may still be in the source, among entries with new uids that cannot be used.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -50,13 +50,15 @@ def recognise(
     present: Collection[str],
     unusable: Collection[str],
     doubted: Collection[str] = (),
+    familiar: int = 0,
     dropped: Callable[[], Iterable[Item]] = tuple,
 ) -> Recognised:
     """Return which of the uids of `items` stand for uids that are linked or held already.
 
     `present` are all uids of the snapshot, `unusable` those without items although they should have some. `doubted` are
-    uids that were uncertain in the last pass, and are so still while something is unusable. `dropped` gives what
-    cancelled entries would have become; it is asked only where the whole source is renamed.
+    uids that were uncertain in the last pass, and remain so while something is unusable. `familiar` is how many entries
+    are known by their uid besides those of `items`: their links need not be passed. `dropped` returns what cancelled
+    entries would have become; it is called only if the whole source is renamed.
     """
     linked = {link.key.uid for link in links}
     known = linked | {hold.key.uid for hold in holds}
@@ -68,12 +70,13 @@ def recognise(
         if link.key.uid in orphans:
             lost[link.key.uid].append(link)
     newcomers: dict[str, list[Item]] = defaultdict(list)
-    familiar = set()
+    seen = set()
     for item in items:
         if item.key.uid in known:
-            familiar.add(item.key.uid)
+            seen.add(item.key.uid)
         else:
             newcomers[item.key.uid].append(item)
+    familiar += len(seen)
     matching = _Matching(
         [link for uid in sorted(lost) for link in lost[uid]],
         [hold for hold in holds if hold.key.uid in orphans - linked],
@@ -82,7 +85,7 @@ def recognise(
     alike = matching.similar({uid: own for uid, own in newcomers.items() if uid not in names})
     number = len(names) + len(alike)
     whole = (
-        number >= max(1, _RENAMED_PER_KNOWN * len(familiar))
+        number >= max(1, _RENAMED_PER_KNOWN * familiar)
         and 2 * number >= min(len(newcomers), len(orphans))
         and (bool(names) or number >= _SIMILAR_AT_LEAST)
     )
@@ -95,7 +98,7 @@ def recognise(
     uncertain: set[str] = set()
     if not known.issuperset(unusable):
         uncertain = (orphans if names else orphans & set(doubted)) - set(names.values())
-    return Recognised(names=names, whole=whole, known=len(familiar), uncertain=frozenset(uncertain))
+    return Recognised(names=names, whole=whole, known=familiar, uncertain=frozenset(uncertain))
 
 
 class _Matching:

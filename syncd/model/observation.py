@@ -1,8 +1,8 @@
 """What the portal was seen to hold, and how that compares with what was sent.
 
 The portal rewrites what it is given: its filter drops blanks, entities come back decoded, moments in another zone
-(PORTAL.md 1.5). So each target states as a value, a `Comparison`, which of its fields compare in which way, and the
-comparing is done here for all of them.
+(PORTAL.md 1.5). So each target states as a value, a `Comparison`, how its fields compare, and this module compares them
+for all targets.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Comparison:
     dated: bool = False
 
     def is_edited(self, seen: Observed) -> bool:
-        """Return True if somebody has saved an event since it was made, or nobody can tell."""
+        """Return True if somebody has saved an event since it was made, or if that cannot be told."""
         if seen.version is None or not self.dated:
             return seen.version is None or seen.version > 1
         made = Stamp.parse(seen.stamp)
         return made is None or seen.version > made.at
 
     def mark(self, item: Item) -> str:
-        """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
+        """Return the recovery mark that `item` has in the portal, if the config asks for marks."""
         return str(item.fields[self.mark_field]) if self.mark_field else recovery_mark(self.sync, item.key)
 
     def owns(self, link: Link, seen: Observed) -> bool:
@@ -115,20 +115,20 @@ class Comparison:
         return beginning(start, zone, seen.born)
 
     def slot(self, one: Item | Observed) -> str:
-        """Return what identifies an event by what a mask leaves of it: where and when it is; "" as for `signature`."""
+        """Return what identifies an event by what a mask leaves visible: its place and time; "" as for `signature`."""
         return self._looks(one, tuple(name for name in self.identity if name not in self.maskable))
 
     def signature(self, one: Item | Observed) -> str:
         """Return what identifies an event by its looks, the same for an item and for the event it becomes.
 
-        Return "" where looks prove nothing.
+        Return "" if looks prove nothing.
         """
         return self._looks(one, self.identity)
 
     def moment(self, one: Item | Observed) -> str:
-        """Return what identifies an event that happens once by its title and moments, in whatever zone they are told.
+        """Return what identifies an event that happens once by its title and moments, in whatever zone they are given.
 
-        Return "" for a series, which its zone leads through the year, for whole days, and where looks prove nothing.
+        Return "" for a series, which follows its zone through the year, for whole days, and if looks prove nothing.
         """
         fields = self._in_utc(one.fields)
         return self._looks(one, self.identity, fields) if fields is not None else ""
@@ -153,7 +153,7 @@ class Comparison:
         return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:
-        """Return the names of the fields a person changed: `sent` is what was written, `seen` what stands there."""
+        """Return the names of the fields that differ between what was `sent` and what was `seen`."""
         if sent is seen:  # whoever read it found it equal, and shares it
             return ()
         return tuple(
@@ -163,7 +163,7 @@ class Comparison:
         )
 
     def edits(self, sent: Fields, seen: Observed) -> tuple[str, ...]:
-        """Return the names of the fields in which the event `seen` differs from what was `sent`, as far as it shows."""
+        """Return the names of the visible fields in which the event `seen` differs from what was `sent`."""
         names = self.differing(sent, seen.fields)
         return tuple(name for name in names if name not in self.maskable) if seen.masked else names
 
@@ -183,7 +183,7 @@ class Comparison:
         return equal(ours, theirs)
 
     def not_taken(self, sent: Fields, seen: Observed) -> tuple[str, ...]:
-        """Return the names of steady parts that were asked for and that the portal did not take over."""
+        """Return the names of steady parts that were asked for but that the portal did not take over."""
         if not self.asks_steady or seen.masked:
             return ()
         pairs = ((part, sent.get(name), seen.fields.get(name)) for name, part in sorted(self.steady.items()))
@@ -194,7 +194,7 @@ class Comparison:
         )
 
     def _shown(self, name: str, value: Json) -> Json:
-        """Return what is left of a value when everything that the portal rewrites by itself is taken away."""
+        """Return a value without everything that the portal rewrites by itself."""
         if isinstance(value, str):
             if name in self.texts:
                 return "" if name in self.chosen and value in self.unnamed else bare(value)
@@ -212,14 +212,14 @@ def _without(value: Json, parts: Collection[str]) -> Json:
 
 
 def _as_far_as(sent: Json, seen: Json) -> Json:
-    """Return of `seen` what `sent` says, too."""
+    """Return the parts of `seen` that `sent` has too."""
     if not (isinstance(sent, Mapping) and isinstance(seen, Mapping)):
         return seen
     return {name: one for name, one in seen.items() if name in sent}
 
 
 def _moment(text: str) -> Json:
-    """Return an ISO date as unix time, or without an offset in its one form; a text that is no date as it is."""
+    """Return an ISO date as unix time, or in a standard form if it has no offset; other texts unchanged."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -229,7 +229,7 @@ def _moment(text: str) -> Json:
 
 
 def bare(text: str) -> str:
-    """Return `text` without white space and entities: what survives the portal's text filter (PORTAL.md 1.5)."""
+    """Return `text` without white space and entities, which is what the portal's text filter keeps (PORTAL.md 1.5)."""
     return _FILTERED.sub("", html.unescape(html.unescape(text)))
 
 
@@ -240,7 +240,7 @@ def _is_part(short: str, long: str) -> bool:
 
 
 def equal(one: Json, other: Json) -> bool:
-    """Return True if two JSON values are equal; a list that went through the ledger is a tuple's equal."""
+    """Return True if two JSON values are equal; a list that went through the ledger equals a tuple."""
     return one == other or canonical(one) == canonical(other)
 
 
@@ -277,10 +277,10 @@ def mark_of(link: Link, comparison: Comparison) -> str:
 
 
 FOREIGN = say("another event has its id in the portal now")
-"""What has become of an item whose id the portal has given to an event of somebody else."""
+"""What happened to an item whose id the portal has given to somebody else's event."""
 
 UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
-"""Why an item waits whose event the portal shows in a way that is not understood."""
+"""Why an item waits if the portal shows its event in a way that is not understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +310,7 @@ class Observation:
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     def whom(self, link: Link) -> str:
-        """Return the name of who has changed the event of `link`, "" where nobody tells."""
+        """Return the name of the person who changed the event of `link`, "" if nobody tells."""
         return self.by.get(link.remote_id, "")
 
     def of(self, link: Link) -> Observed | None:
@@ -319,21 +319,21 @@ class Observation:
         return seen if seen is not None and self.comparison.owns(link, seen) else None
 
     def foreign(self, link: Link) -> bool:
-        """Return True if an event that is not the one of `link` has its id."""
+        """Return True if another event has the id of `link`."""
         seen = self.events.get(link.remote_id)
         return link.remote_id in self.alien if seen is None else not self.comparison.owns(link, seen)
 
     def lost(self, link: Link) -> bool:
-        """Return True if the event of `link` certainly exists no more."""
+        """Return True if the event of `link` certainly no longer exists."""
         return link.remote_id in self.gone or self.foreign(link)
 
     def about(self, links: Iterable[Link]) -> tuple[Link, ...]:
-        """Return those of `links` of whose events something was found out: of 100,000 an ordinary pass reads a few."""
+        """Return those of `links` whose events were read or found gone: an ordinary pass reads a few of 100,000."""
         known = self.events.keys() | self.gone | self.alien | self.unread
         return tuple(link for link in links if link.remote_id in known)
 
     def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
-        """Return the stamps that were read of the events of `links` and are not known yet."""
+        """Return the stamps of the events of `links` that are news."""
         return {
             link.key: seen.stamp
             for link in links
@@ -341,9 +341,9 @@ class Observation:
         }
 
     def claimed_twice(self, links: Collection[Link]) -> frozenset[Key]:
-        """Return the keys of links whose event another one of `links` has a better claim to.
+        """Return the keys of links whose event belongs rather to another one of `links`.
 
-        One event cannot show two items. It goes to the link that it looks like, of several to the first.
+        One event cannot show two items. It goes to the link that it looks like; if there are several, to the first.
         """
         times = Counter(link.remote_id for link in links)
         if len(times) == len(links):
@@ -356,14 +356,14 @@ class Observation:
         return frozenset(one.key for one in doubled if one.remote_id in best and best[one.remote_id] is not one)
 
     def edited(self, link: Link) -> tuple[str, ...]:
-        """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
+        """Return the names of the fields in which the event of `link` is not what was sent; () if it is gone."""
         event = self.of(link)
         return () if event is None else self._edited(link, event)
 
     def edited_since(self, link: Link) -> tuple[str, ...]:
         """Return the fields of the event of `link` that a person changed since it was written, () for none.
 
-        Without a VERSION, and with the one of our last save, nothing shows an edit.
+        If there is no VERSION, or if it is that of our last save, nothing shows an edit.
         """
         seen = self.of(link)
         if seen is None or seen.version is None or seen.version == link.version:

@@ -18,11 +18,11 @@ from syncd.model.item import Change, Item, Key, Link, Place
 _WITHOUT_END = "9999-12-31"
 _ADOPT, _SHORTEN, _UPDATE, _CREATE, _DELETE = range(5)
 _Days = tuple[int, str, str]
-"""Index of a change, and the first and last of the days it is about."""
+"""Index of a change, and the first and last of the days that it covers."""
 
 
 def rank(change: Change) -> int:
-    """Return the place of `change` among those of its entry."""
+    """Return the position of `change` among the changes of its entry."""
     match change.op:
         case "adopt":
             return _ADOPT
@@ -35,7 +35,7 @@ def rank(change: Change) -> int:
 
 
 def in_order(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes of a plan by the first start of the whole entry, so that an entry's changes stay together."""
+    """Return the changes of a plan, ordered by the first start of each entry, so that its changes are together."""
     first_start: dict[str, str] = {}
     for change in changes:
         start = change.item.start if change.item else (change.link.start if change.link else "")
@@ -45,15 +45,15 @@ def in_order(changes: Sequence[Change]) -> list[Change]:
 
 
 def waits_for(reason: str) -> str:
-    """Return the reason for which a change waits, if one before it cannot be made because of `reason`."""
+    """Return why a change waits if an earlier one cannot be made because of `reason`."""
     return say("waits for another piece of its entry: {reason}", reason=reason)
 
 
 def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
-    """Return which changes (by index) each of some others must follow; `changes` are in the order of a plan.
+    """Return which changes (by index) some of the changes must follow; `changes` are in the order of a plan.
 
     An update or create that adds occurrences follows the shortenings of its entry that share days with it, in the same
-    place; a delete follows the additions that share days with it, in any place. A change comes after those it follows.
+    place. A delete follows the additions that share days with it, in any place. A change comes after those it follows.
     """
     shortened: dict[tuple[str, Place], list[_Days]] = defaultdict(list)
     added: dict[str, list[_Days]] = defaultdict(list)
@@ -77,9 +77,9 @@ def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
 
 
 def waiting_for(blocked: Sequence[Change], changes: Iterable[Change], wanted: Iterable[Item]) -> Mapping[Key, str]:
-    """Return which of `changes` must wait, and why, because those of `blocked` are not made now.
+    """Return which of `changes` must wait, and why, because those in `blocked` are not made now.
 
-    A successor waits for the cut of its predecessor, or an occurrence would be shown twice. A delete waits as long as
+    A successor waits until its predecessor is cut, or an occurrence would be shown twice. A delete waits as long as
     none of the `wanted` items covers its days, or the entry would not be shown at all.
     """
     uids = {change.key.uid for change in blocked}

@@ -1,10 +1,10 @@
-"""What goes into a plan and what comes out: policy, what the source asks for, and the changes; a plan in the making."""
+"""The input and output of planning: policy, what the source asks for, the changes, and a plan in the making."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
@@ -30,26 +30,33 @@ class Policy:
 class Wanted:
     """What the source asks for.
 
-    `uids` are all uids that stand in the snapshot, usable or not; `unusable` are those whose items could not be made
-    this time (their links are left alone). `complete` is the snapshot's.
+    `uids` are all uids in the snapshot, usable or not; `unusable` are those whose items could not be made this time
+    (their links are left alone). `complete` is the snapshot's. `as_sent` counts further items that are as they were
+    last sent, so that there is nothing to decide about them: neither they nor their links are passed. `known_uids`
+    then counts the uids of all links.
     """
 
-    items: tuple[Item, ...]
-    uids: frozenset[str]
+    items: tuple[Item, ...] = ()
+    uids: frozenset[str] = frozenset()
     unusable: frozenset[str] = frozenset()
     complete: bool = True
+    as_sent: int = 0
+    known_uids: int | None = None
+
+
+NOTHING_WANTED: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
-    `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes,
-    and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` tells for each item why its
-    change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs and
-    whose id another event has. `kept` are entries that are gone from the source and stay, the first link of each. The
-    four uid fields count entries for the guard.
+    `absent` and `present` are linked keys for the absence counter (empty if the snapshot is incomplete); `versions` are
+    the VERSIONs of events that are as they were sent. `conflicts` become holds that last even if the fingerprint
+    changes, and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` says for each item
+    why its change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs
+    and whose id another event has. `kept` are entries that are gone from the source and stay, by the first link of
+    each. The four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -82,10 +89,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Draft:
-    """What `make_plan` has decided so far; the fields are those of a Plan, and what later decisions depend on.
+    """What `make_plan` has decided so far: the fields of a Plan, and what later decisions depend on.
 
     `counted` are the items that were written earlier in the same run, `blocked` the changes that cannot be made now,
-    `doubled` the links to an event that another link has a better claim to.
+    `doubled` the links to an event that belongs rather to another link.
     """
 
     counted: Collection[Key] = ()
@@ -107,7 +114,7 @@ class Draft:
     held: int = 0
 
     def conflict(self, change: Change, where: str) -> None:
-        """Note a change that is not made, for a person decides; `where` is the item's place in the source."""
+        """Note a change that is not made, because a person decides; `where` is the item's place in the source."""
         self.conflicts.append(change)
         self.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
@@ -126,8 +133,8 @@ class Draft:
         self.absent.clear()
         self.present.clear()
 
-    def finished(self, linked: Mapping[Key, Link]) -> Plan:
-        """Return the plan, all but its changes put in order; `linked` are the links it was made from."""
+    def finished(self, known_uids: int) -> Plan:
+        """Return the plan with everything but its changes sorted; `known_uids` is how many uids have links."""
         changed = {
             c.key.uid
             for c in self.changes
@@ -146,7 +153,7 @@ class Draft:
             versions=dict(self.versions),
             waiting=self.waiting,
             forgotten=tuple(self.forgotten),
-            known_uids=len({key.uid for key in linked}),
+            known_uids=known_uids,
             removed_uids=frozenset(self.removed_uids),
             kept=_entries(self.kept) if self.kept else (),
             changed_uids=frozenset(changed),

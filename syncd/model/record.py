@@ -28,7 +28,7 @@ LONGEST_RETRY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldTrouble:
-    """A trouble that people were told of: those of `portal`, "" for everybody, None where that was not written down."""
+    """A trouble that people were told of: those of `portal`, "" for everybody, None if that was not written down."""
 
     text: str
     portal: str | None = None
@@ -47,9 +47,9 @@ class Intent:
     """A change written down before it is sent.
 
     `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
-    will be sent (for a delete, what stands there), `before` what was sent last, None for a create. `state` is
-    "unknown" once a `Settlement` said that its outcome is not known, "ended" when it also said that the portal is no
-    longer at work on it; `note` is that settlement's reason.
+    will be sent (for a delete, what is there), `before` what was sent last, None for a create. `state` is "unknown"
+    once a `Settlement` said that its outcome is not known, "ended" if it also said that the portal is no longer at work
+    on it; `note` is that settlement's reason.
     """
 
     id: int
@@ -90,9 +90,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The portal holds the intent's fields as `remote_id`.
+    """The portal has the intent's fields as event `remote_id`.
 
-    `version` is its VERSION where known (PORTAL.md 4.3); `stamp` tells when and by whom it was made, "" for no news.
+    `version` is its VERSION if it is known (PORTAL.md 4.3); `stamp` tells when and by whom it was made, "" for no news.
     """
 
     remote_id: int
@@ -107,7 +107,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
-    """The portal did not do it and said why; the item is set aside."""
+    """The portal did not do it and said why, so the item is set aside."""
 
     hold: Hold
 
@@ -125,7 +125,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """It was not carried out and will not be: the item goes through the next plan as if nothing had been intended."""
+    """It was not done and will not be: the next plan treats the item as if nothing had been intended."""
 
 
 Outcome = Written | Deleted | SetAside | Unsettled | Dropped
@@ -133,7 +133,7 @@ Outcome = Written | Deleted | SetAside | Unsettled | Dropped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What became of one intent; `at` is unix time."""
+    """What happened to one intent; `at` is unix time."""
 
     intent_id: int
     outcome: Outcome
@@ -144,9 +144,9 @@ class Settlement:
 class ChangeRecord:
     """One thing that a run did, with the link before and after it, so that it can be taken back.
 
-    `before` is None where nothing was linked (create, adopt), `after` is None for a delete. Of what was sent,
-    `after` tells the fingerprint, and of an update the fields that it changed. `run_id` is the run that sent it, even
-    when a later one found out what had become of it.
+    `before` is None if nothing was linked (create, adopt), `after` is None for a delete. Of what was sent, `after`
+    keeps the fingerprint and, for an update, the fields that it changed. `run_id` is the run that sent it, even if a
+    later one found out what had happened to it.
     """
 
     id: int
@@ -172,8 +172,8 @@ class ChangeRecord:
 class RunRecord:
     """What one pass did. `state` is "running" and `finished` None until `Ledger.end_run`.
 
-    `problems` holds at most `MAX_PROBLEMS` when read back, `problem_count` all there were (taken from `problems` when
-    it is smaller than their number). `seconds` and `waited_s` are durations, `started` and `finished` unix time.
+    `problems` has at most `MAX_PROBLEMS` when read back; `problem_count` is how many there were (taken from `problems`
+    if it is smaller than their number). `seconds` and `waited_s` are durations, `started` and `finished` unix time.
     """
 
     id: int
@@ -202,7 +202,7 @@ class Tally:
 
 
 def refusal(reason: str) -> Saying:
-    """Return the note of an intent whose refusal for `reason` may mean that the event is gone; looking tells."""
+    """Return the note of an intent that was refused for `reason`: the event may be gone, which looking tells."""
     return say("refused: {reason}", reason=reason)
 
 
@@ -220,9 +220,10 @@ def refused_for(note: str) -> str | None:
 def next_hold(
     key: Key, reason: str, fingerprint: str, before: Hold | None, now: float, *, title: str, where: str
 ) -> Hold:
-    """Return the hold for one more refusal at unix time `now`: 15 minutes, doubled each time, a day at most.
+    """Return the hold for one more refusal at unix time `now`: 15 minutes, doubled each time, at most a day.
 
-    Attempts are counted for what was refused: another fingerprint is another request, which starts from 15 minutes.
+    Attempts are counted for the fingerprint that was refused. Another fingerprint is another request, which starts from
+    15 minutes.
     """
     attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
     # The exponent is bounded too: after a month of daily attempts the power would no longer fit a float.

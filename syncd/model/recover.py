@@ -39,10 +39,10 @@ _DROPPED = Fate(kind="dropped")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What became of one intent: for the ledger its outcome, for the run its fates.
+    """What happened to one intent: its outcome for the ledger, and its fates for the run.
 
-    `doubted`: what the event shows is not known for sure, so that the next plan has to write it again. `edited`: a
-    person has saved it since, about which the policy decides. `suspects` are events that may be the one.
+    `doubted`: it is not certain what the event shows, so that the next plan has to write it again. `edited`: a person
+    has saved it since, about which the policy decides. `suspects` are events that may be the one.
     """
 
     intent: Intent
@@ -58,10 +58,10 @@ def unlinked(
 ) -> dict[str, list[int]]:
     """Return ids of events that no link claims, by mark and by signature, the newest last; masked ones by their time.
 
-    The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent. Only a
-    portal that was restored from a backup counts from an earlier state: there the mark tells, or that the event was
-    made at `sent_at` of the portal's wall clock or later. What bears the name of another ledger than `ledger` was not
-    made by ours.
+    The portal counts its ids up, so an event whose id is not above `floor` existed before anything was sent. Only a
+    portal that was restored from a backup counts from an earlier state. Then the mark tells, or that the event was made
+    at `sent_at` of the portal's wall clock or later. An event with the name of another ledger than `ledger` is not
+    ours.
     """
     free: dict[str, list[int]] = {}
     comparison = observation.comparison
@@ -85,7 +85,7 @@ def findings(
     holds: Mapping[Key, Hold],
     now: float,
 ) -> tuple[Finding, ...]:
-    """Return what became of `intents`, in their order; an event is taken for the create of one intent only.
+    """Return what happened to `intents`, in their order. An event is taken for the create of one intent only.
 
     `free` are the unlinked events (see `unlinked`), `links` those of the sync, whose events were read by id, `holds`
     the present holds, whose retry times grow, and `now` is unix time.
@@ -105,7 +105,7 @@ def findings(
 
 
 def may_come_late(found: Finding) -> bool:
-    """Return True for a create that was not found and that nobody answered: it may wait in the portal's queue still."""
+    """Return True for a create that was not found and that nobody answered: it may still be in the portal's queue."""
     return is_missing(found) and found.intent.state != "ended"
 
 
@@ -115,7 +115,7 @@ def is_missing(found: Finding) -> bool:
 
 
 def with_traces(found: Iterable[Finding], traces: Traces, holds: Mapping[Key, Hold], now: float) -> tuple[Finding, ...]:
-    """Return `found`, and of creates that were not found what their traces tell."""
+    """Return `found`; for creates that were not found, with what their traces tell."""
     return tuple(_traced(one, traces, holds.get(one.intent.key), now) if is_missing(one) else one for one in found)
 
 
@@ -158,7 +158,7 @@ def _created(
 
 
 def _changed(intent: Intent, observation: Observation, link: Link | None, hold: Hold | None, now: float) -> Finding:
-    """Return what became of an update or delete of the event of `link`."""
+    """Return what happened to an update or delete of the event of `link`."""
     gone = link is not None and link.remote_id == intent.remote_id and observation.lost(link)
     if gone and link is not None and intent.op == "update":  # it may show the update already
         gone = observation.lost(replace(link, sent=intent.fields))
@@ -177,7 +177,7 @@ def _changed(intent: Intent, observation: Observation, link: Link | None, hold: 
 
 
 def _held(intent: Intent, reason: str, hold: Hold | None, now: float) -> Finding:
-    """Return the finding of a change that the portal refused for `reason` and that it has not carried out."""
+    """Return the finding about a change that the portal refused for `reason` and has not made."""
     held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
     fate = Fate(kind="refused", reason=reason, where=intent.where)
     return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))
@@ -186,7 +186,7 @@ def _held(intent: Intent, reason: str, hold: Hold | None, now: float) -> Finding
 def _shown(intent: Intent, observation: Observation) -> Observed | None:
     """Return the event of an update if it shows what was sent and something else before, else None.
 
-    If it were sent again instead, what the event shows by then would pass for a person's edit.
+    If the update were sent again instead, what the event shows by then would pass for a person's edit.
     """
     seen = observation.events.get(intent.remote_id) if intent.remote_id is not None else None
     if seen is None or intent.before is None or seen.section_id != intent.section_id:
@@ -198,8 +198,8 @@ def _shown(intent: Intent, observation: Observation) -> Observed | None:
 def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> int | None:
     """Return the event that the create of `intent` made: by its mark, else the newest that looks like it.
 
-    The newest, because ours came after everything that stood there. Of several that look alike, one that is the same
-    in every field goes first.
+    The newest, because ours came after everything that was there. Among several that look alike, one that is the same
+    in every field takes precedence.
     """
     comparison = observation.comparison
     looks = (comparison.signature(intent.item), comparison.slot(intent.item) if intent.fields.get("private") else "")
@@ -215,9 +215,9 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
 
 
 def _is_foreign(intent: Intent, observation: Observation, remote_id: int) -> bool:
-    """Return True for an event that says something where nothing was sent, although nobody has edited it.
+    """Return True for an event that has a value where nothing was sent, although nobody has edited it.
 
-    What the portal rewrites by itself it only shortens, so that was somebody else's before anything of ours came.
+    The portal only shortens what it rewrites, so that event was somebody else's before ours came.
     """
     seen, defaults = observation.events[remote_id], observation.comparison.defaults
     return seen.version == 1 and any(

@@ -1,4 +1,4 @@
-"""What becomes of events whose items the source no longer asks for: the last column of the table in model.diff."""
+"""What happens to events whose items the source no longer asks for: the last column of the table in model.diff."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def _gone_from_source(
 def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
     """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
 
-    Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
-    over with guests of its own: they would all be told.
+    If another event has its id there is nothing to delete: the link is forgotten. An event that was taken over with
+    guests of its own is not deleted either: they would all be told.
     """
     if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
         draft.forgotten.append(link)

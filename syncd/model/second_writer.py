@@ -95,7 +95,7 @@ class Own:
         return looked is not None and seen.remote_id > looked.first and self._made_since(seen, looked.since)
 
     def made_since_last(self, seen: Observed) -> bool:
-        """Return True if an event was certainly made after the last look, and by nothing that this ledger did."""
+        """Return True if an event was certainly made after the last look, and not by anything that this ledger did."""
         looked = self.looked
         return (
             self.exact
@@ -118,9 +118,9 @@ class Own:
 class Strangers:
     """What other ledgers did, as far as it shows.
 
-    `made` are the events that prove a second writer at work, in the order of their ids. `taken` tells of how many
-    events of lost ledgers the marks were found for the first time, by ledger; `alike` are events that may be another
-    writer's. `own` is the name of this ledger.
+    `made` are the events that prove a second writer at work, in the order of their ids. `taken` counts, by ledger, the
+    events whose marks of lost ledgers were found for the first time; `alike` are events that may be another writer's.
+    `own` is the name of this ledger.
     """
 
     made: tuple[Observed, ...] = ()
@@ -160,7 +160,7 @@ class Strangers:
         return tuple(sorted({seen.ledger for seen in self.made} - {"", self.own}))
 
     def problems(self, where: str) -> tuple[Problem, ...]:
-        """Return what people are told where no pass is refused; `where` is the source."""
+        """Return what people are told if no pass is refused; `where` is the source."""
         told = [
             say_count(
                 "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd"
@@ -196,7 +196,7 @@ NOBODY: Final = Strangers()
 def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observation, own: Own) -> Strangers:
     """Return what an observation shows of other ledgers; `items` are wanted, `links` what this ledger has linked.
 
-    Of what has no link only a reading of everything tells.
+    About items without a link, only a reading of everything tells.
     """
     by_id = {link.remote_id: link for link in links}
     foreign = [seen for seen in observation.events.values() if own.is_foreign(seen)]
@@ -220,7 +220,7 @@ def _in_order(events: Iterable[Observed]) -> tuple[Observed, ...]:
 
 
 def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
-    """Yield those of the events with our marks and others' names that a ledger at work must have written."""
+    """Yield the events with our marks and others' names that a ledger at work must have written."""
     if own.looked is None:
         return
     older = {
@@ -241,7 +241,10 @@ def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterat
 
 
 def _may_be_copied(seen: Observed, holders: _Holders, own: Own) -> bool:
-    """Return True if the item of `seen` may have had an event with its name: one that we made ourselves never had."""
+    """Return True if the item of `seen` may have had an event with its name.
+
+    One whose event we made ourselves never had.
+    """
     if seen.mark not in holders.linked:
         return own.had(seen.mark)
     first = holders.beside(seen)
@@ -254,7 +257,7 @@ def _was_before(link: Link, seen: Observed) -> bool:
 
 
 def _copied(fresh: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
-    """Yield the events with the mark of an item that has no link, which a copy of this ledger must have made."""
+    """Yield the events with the mark of an item without a link, which a copy of this ledger must have made."""
     for seen in fresh:
         if own.is_foreign(seen) or seen.mark not in holders.unlinked or own.had(seen.mark):
             continue
@@ -273,7 +276,7 @@ class _Holders:
         self.unlinked = {comparison.mark(item) for item in self._new}
         self.linked = {mark_of(link, comparison): link for link in links.values()}
         self.unforgeable = bool(comparison.mark_field)
-        """Whether only REST can set what items are marked by (PORTAL.md 6.1)."""
+        """Whether only REST can set the marks of items (PORTAL.md 6.1)."""
         self._shown: frozenset[str] | None = None
 
     def link(self, seen: Observed) -> Link | None:
@@ -287,7 +290,7 @@ class _Holders:
         return self._observation.of(link) if link is not None else None
 
     def has(self, seen: Observed) -> bool:
-        """Return True if an event bears the mark of an item: of its own, if it has a link."""
+        """Return True if an event has the mark of an item: of its own item, if it has a link."""
         link = self.link(seen)
         if link is not None:
             return seen.mark == mark_of(link, self._observation.comparison)

@@ -23,7 +23,7 @@ MOST_LINES = 10_000
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a plan follows from besides the hour, as marks that differ whenever the thing differs.
+    """Everything that a plan follows from besides the hour, as marks that differ whenever the thing differs.
 
     `source` are the bytes read, `settings` the config and the program with its zone data, `days` today and the window,
     `directory` the portal's people as they are kept, `ledger` the links, holds, intents and names of the sync.
@@ -45,7 +45,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pass found that left nothing to do: its counts, and all that it has to tell.
+    """What a pass found that left nothing to do: its counts, and everything that it has to report.
 
     `kept` and `absent` are the keys of links, as in Plan; the counts are those of Prepared.
     """
@@ -64,9 +64,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, from what it followed, and how long: from unix time `since` until before `until`, None: for ever.
+    """What was found, what it followed from, and how long it holds: from unix time `since` until before `until`.
 
-    The clock may be set back behind `since`; then nothing is known of what waits for an hour.
+    `until` is None if it holds for ever. If the clock is set back behind `since`, nothing is known of what waits for an
+    hour.
     """
 
     circumstances: Circumstances
@@ -84,11 +85,12 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def leaves_nothing(plan: Plan, snapshot: Snapshot, policy: Policy) -> bool:
-    """Return True if `plan` sends nothing, notes nothing, and the same one would be made again by the next pass.
+    """Return True if `plan` sends and notes nothing, and the next pass would make the same plan again.
 
     Absences that are counted lead to a delete one day, unless what is gone is kept. An empty source is believed only
-    after some passes, so the next one may say something else; nor is it any work to read it again. A source that could
-    not be read whole may be whole the next time with the same bytes, unless only entries without a uid are to blame.
+    after some passes, so the next one may come to another result, and reading it again costs nothing. A source that
+    could not be read whole may be whole the next time with the same bytes, unless only entries without a uid are to
+    blame.
     """
     readable = snapshot.complete or snapshot.unnamed is not None
     noted = plan.changes or plan.lookalikes or plan.settled_holds or plan.versions or plan.forgotten or plan.waiting
@@ -100,7 +102,7 @@ def leaves_nothing(plan: Plan, snapshot: Snapshot, policy: Policy) -> bool:
 
 
 def lasts_until(holds: Iterable[Hold], now: float, *others: float) -> float | None:
-    """Return when one of `holds` begins to count or ceases to, or the first of the `others` comes; None for never."""
+    """Return when one of `holds` begins or stops to count, or the first of `others` comes; None for never."""
     # A hold from the future was made before the clock was set back: it does not count yet.
     turns = [hold.since if now < hold.since else hold.retry_at for hold in holds]
     return min((turn for turn in (*turns, *others) if now < turn < float("inf")), default=None)

@@ -1,7 +1,7 @@
-"""When and by whom an event was made: what no edit changes, so that it tells an event from another one with its id.
+"""When and by whom an event was made: no edit changes it, so it tells an event from another one with its id.
 
 The portal shows DATE_CREATE in the format of its settings and in a zone that they may change (PORTAL.md 4.6), so two
-stamps that lie whole quarters of an hour apart may still be one.
+stamps that are whole quarters of an hour apart may still be one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _PARTS = re.compile(
 )
 _QUARTER_S = 900
 _ZONES_S = 26 * 3600
-"""The farthest two zones lie apart."""
+"""The farthest two zones are apart."""
 _ANSWERED_WITHIN_S = 5
-"""How far the moment of an answer may be from what the portal writes down beside the event."""
+"""How far the moment of an answer may be from the moment that the portal notes for the event."""
 
 _BORN = re.compile(r"(\d{8}T\d{6})Z-")
 _DAY_APART_S = 14 * 3600.0
-"""How far midnight somewhere may be from midnight in UTC."""
+"""How far midnight anywhere may be from midnight in UTC."""
 
 Beginning = Literal["same", "unknown", "other"]
 """Whether an event was made with a given start, by the portal's own note."""
@@ -96,7 +96,7 @@ def answered(start: float | None, finish: float | None, by: int, offset_s: int) 
 
 
 def made_since(stamp: str, moment: float) -> bool:
-    """Return True if what bears `stamp` was made at `moment` of the portal's wall clock or later; False if unknown."""
+    """Return True if the event with `stamp` was made at `moment` of the portal's wall clock or later, for certain."""
     made = Stamp.parse(stamp)
     return made is not None and made.at >= moment
 
@@ -141,7 +141,7 @@ def _zones_apart(one: int, other: int, slack: int) -> bool:
 
 
 def _swapped(at: int) -> int:
-    """Return a moment with day and month in the other order: the format may have been changed since."""
+    """Return a moment with day and month swapped: the format may have been changed since."""
     moment = datetime.fromtimestamp(at, UTC)
     return at if moment.day > 12 else int(moment.replace(month=moment.day, day=moment.month).timestamp())
 

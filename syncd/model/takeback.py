@@ -39,9 +39,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack:
-    """What would be done: changes to send, links to forget (`after` are those whose change must be sent first).
+    """The decisions: changes to send, and links to forget (those in `after` only once their change was made).
 
-    `already` counts what needs nothing any more, `noted` are deletes worth a word. Of `sought` events `missing` no
+    `already` counts what needs nothing any more, `noted` are deletes worth a remark. Of `sought` events, `missing` no
     longer exist.
     """
 
@@ -57,16 +57,17 @@ class TakeBack:
 
 _UNREAD = say("what stands at its id in the portal could not be read; run it again")
 _Verdict = Change | Left | Link | None
+"""What to do about one item: send a change, leave it alone, forget its link; None if nothing is left to do."""
 
 
 def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tuple[Link, ...]:
-    """Return the links as they are now of what `records` changed."""
+    """Return the present links of what `records` changed."""
     keys = {record.key for record in records}
     return tuple(links[key] for key in sorted(keys & set(links)))
 
 
 def deleted(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tuple[Item, ...]:
-    """Return the items that the run of `records` deleted and that nothing has been linked to since."""
+    """Return the items that the run of `records` deleted and that have had no link since."""
     gone = {record.key: record for record in records if record.key not in links and record.op == "delete"}
     return tuple(_item(one.before) for _, one in sorted(gone.items()) if one.before is not None)
 
@@ -114,7 +115,7 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 
 
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
-    """Return how to delete all that was created, and forget the rest."""
+    """Return how to delete everything that was created, and forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
     doubled = seen.claimed_twice(links)
     for link in sorted(links, key=lambda one: one.key):
@@ -152,17 +153,18 @@ def _missing(links: Sequence[Link], seen: Observation) -> int:
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation, adoptable: Adoptable) -> _Verdict:
+    """Decide on one item, by the table above; `records` are what the run did with it, `now` is its present link."""
     before, after = records[0].before, records[-1].after
     adoption = next((record.after for record in records if record.op == "adopt"), None)
     if after is None:
         return _recreated(before, adoptable) if before is not None and now is None else None
     if now is None or now.remote_id != after.remote_id:
-        return None
+        return None  # what the run left is gone, or another event has taken its place
     replaced = records[0].op == "delete"  # a damaged series that was re-created: what it said before is written back
     stood = before is not None and (replaced or before.remote_id == after.remote_id)
     restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
-        return now if adoption is not None else None
+        return now if adoption is not None else None  # an earlier attempt has written it back
     if restored is None and seen.lost(now):
         return now
     if reason := _changed_since(now, after, restored, seen):
@@ -171,8 +173,11 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
 
 
 def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
-    """Return who changed the event since the run left it as `after`, "" if nobody has."""
-    if now.fingerprint not in (after.fingerprint, ""):
+    """Return why the event is no longer as the run left it (`after`): who changed it since; "" if nobody has.
+
+    An event that a person edited is left alone: its reason becomes a `Left`.
+    """
+    if now.fingerprint not in (after.fingerprint, ""):  # "": it is not known what our last change left there
         return say("changed by a later run; undo that one first")
     if seen.lost(now):
         return FOREIGN if seen.foreign(now) else say("deleted in the portal since")
@@ -183,7 +188,10 @@ def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observat
 
 
 def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
-    """Return the fields people changed; what stands there may also be what an earlier attempt has restored."""
+    """Return the names of the fields that people changed; () for none.
+
+    An event that already shows `restored` was not edited: an earlier attempt to take the run back may have done that.
+    """
     event = seen.of(link)
     if event is None or (event.version == link.version and link.fingerprint):
         return ()
@@ -218,7 +226,7 @@ def _deleted(now: Link) -> Change:
 
 
 def _recreated(before: Link, adoptable: Adoptable) -> Change | Left:
-    """Return the create of what the run deleted; nothing is made beside what a person or a restore brought back."""
+    """Return the create of what the run deleted, or a `Left` if a person or a restore has brought it back."""
     found = adoptable.find(_item(before))
     if found is None:
         return Change(op="create", key=before.key, item=_item(before), reason=say("deleted by the run"))

@@ -41,9 +41,7 @@ class Template:
     pieces: tuple[str | _Place, ...]
     render: _Filled = field(init=False, repr=False, compare=False)
     """Returns the text for one occurrence of an entry: (entry, details, span), the last two perhaps an override's.
-
-    Raises EntryError for a name that the entry does not have, and for a date filter on a value that is no date.
-    """
+    Raises EntryError for a name that the entry does not have, and for a date filter on a value that is no date."""
 
     def __post_init__(self) -> None:
         # Once, not per entry: a large schedule is rendered half a million times in every pass.
@@ -57,7 +55,7 @@ class Template:
 
     @property
     def constant(self) -> str | None:
-        """What every entry gets when the template uses no names, else None."""
+        """The text that every entry gets if the template uses no names, else None."""
         return None if self.names else "".join(piece for piece in self.pieces if isinstance(piece, str))
 
 
@@ -113,7 +111,7 @@ def _only(get: Getter) -> _Filled:
 
 
 def compile_template(text: str, *, where: str) -> Template:
-    """Return the template that `text` describes; raises ConfigError, beginning with `where`, when it is not one."""
+    """Return the template that `text` describes; raises ConfigError, beginning with `where`, if it is none."""
     pieces: list[str | _Place] = []
     for found in _PIECE.finditer(text):
         match found[0]:
@@ -195,7 +193,7 @@ def _cut(argument: str | None) -> Filter:
 
 
 def cut(text: str, length: int) -> str:
-    """Return at most `length` characters of `text`, cut at a word and ended with "…" if something was left out."""
+    """Return at most `length` characters of `text`, cut between words and ended with "…" if something is left out."""
     if len(text) <= length:
         return text
     kept = text[: length - 1]
@@ -240,7 +238,7 @@ def _prefix(argument: str | None) -> Filter:
 
 
 def _map(argument: str | None) -> Filter:
-    """Make a filter of "high=red,low=green,*=gray": what a value, or one of several, becomes; * is any other."""
+    """Make a filter from "high=red,low=green,*=gray": what a value, or one of several, becomes; * is any other."""
     pairs = [pair.partition("=") for pair in (argument or "").split(",")]
     if not all(equals for _, equals, _ in pairs):
         raise ValueError(say("map needs pairs, as in map:1=high,9=low,*=normal"))

@@ -1,4 +1,4 @@
-"""The time for which this machine may write to a portal, where several share one database. Pure."""
+"""How long this machine may write to a portal, if several machines share one database. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from syncd.lang.saying import say
 
 
 class Tenure:
-    """The right to write to `portal` as `holder`, of the lease's `epoch`, until the deadline passes or it is ended.
+    """The right to write to `portal` as `holder`, in the lease's `epoch`, until the deadline passes or it is ended.
 
     `clock` returns seconds that nobody can set and that count while the machine sleeps. The thread that renews the
     lease moves the deadline while others read it; a float is written and read whole.
@@ -31,13 +31,13 @@ class Tenure:
         self.holder = holder
         self.epoch = epoch
         self.orderly = orderly
-        """Whether who had the lease before gave it back, so that nothing of it is under way."""
+        """Whether the previous holder gave the lease back, so that none of its requests is under way."""
         self._clock = clock
         self._deadline = deadline
         self._ended = ""
 
     def renewed(self, deadline: float) -> None:
-        """Let the tenure last until `deadline`, unless it is over: what was lost once is not found again."""
+        """Let the tenure last until `deadline`, unless it is over: a lost tenure never comes back."""
         if self.valid():
             self._deadline = deadline
 
@@ -46,8 +46,8 @@ class Tenure:
         self._deadline = min(self._deadline, deadline)
 
     def end(self, why: str) -> None:
-        """End the tenure at once; the first reason stays."""
-        self._ended = self._ended or why
+        """End the tenure at once; the first reason stays, also that it was not renewed."""
+        self._ended = self.why() or why
 
     def left_s(self) -> float:
         """Return for how many seconds it lasts unless it is renewed; 0 if it is over."""
@@ -58,7 +58,7 @@ class Tenure:
         return self.left_s() > 0
 
     def why(self) -> str:
-        """Return why it is over, empty if it is not."""
+        """Return why it is over, "" if it is not."""
         return "" if self.valid() else self._ended or say("it was not renewed in time")
 
     def check(self) -> None:

@@ -33,7 +33,7 @@ MOST_SUSPECTS = 200
 class Sending:
     """Between which moments of the portal's wall clock a create was carried out, if it was, and as which user.
 
-    `by` is 0 where that is not known.
+    `by` is 0 if that is not known.
     """
 
     item: Item
@@ -44,14 +44,14 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Ids of events that the portal has told of: which somebody else has saved, and which somebody else has made."""
+    """Ids that the portal has reported: events that somebody else has saved, and events that somebody else has made."""
 
     saved: frozenset[int] = frozenset()
     made: frozenset[int] = frozenset()
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that may be the create of an item, by the item's recovery mark: nothing is made while one stands."""
+    """Events that may be the create of an item, by its recovery mark. Nothing is made while one exists."""
 
     mark: str
     kind: str
@@ -62,7 +62,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What was found of creates by their numbers: the event that each has made, or those that it may have made."""
+    """What was found of creates, by their numbers: the event that each has made, or those that it may have made."""
 
     own: Mapping[int, Observed] = field(default_factory=dict)
     doubtful: Mapping[int, tuple[Observed, ...]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Traces:
 def traces(
     sendings: Mapping[int, Sending], observation: Observation, claimed: Collection[int], *, floor: int, heard: Heard
 ) -> Traces:
-    """Return what was found of `sendings`; `claimed` are ids that are somebody's already, by a link or a sure look.
+    """Return what was found of `sendings`; `claimed` are ids that belong to somebody, by a link or a certain look.
 
     `floor` is the highest id that was known before the sending.
     """
@@ -133,7 +133,7 @@ def _same_title(item: Item, seen: Observed, comparison: Comparison) -> bool:
 
 
 def suspected(seen: Observed) -> str:
-    """Return why an item waits of which `seen` may be the event, and the ways out."""
+    """Return why an item waits of which `seen` may be the event, and what a person can do."""
     return say(
         "«{title}» ({start}, id {remote_id}) may be this one: syncd's user made it while nobody answered syncd, and"
         " somebody has changed it since. Nothing is made beside it. Delete that one to have this made again; if it is"
@@ -147,9 +147,9 @@ def suspected(seen: Observed) -> str:
 def still_suspected(
     suspects: Iterable[Suspect], observation: Observation, claimed: Collection[int]
 ) -> dict[str, Observed]:
-    """Return by mark the newest event that may still be the create of an item.
+    """Return, by mark, the newest event that may still be the create of an item.
 
-    It is none any more once it is gone, linked, or was moved to another section, as somebody may who knows better.
+    It no longer is once it is gone, linked, or in another section: whoever moved it may know better.
     """
     found: dict[str, Observed] = {}
     for suspect in suspects:

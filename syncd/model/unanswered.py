@@ -20,7 +20,7 @@ from syncd.model.record import Intent
 
 MOST_UNANSWERED = 200
 _LATEST_S = 86_400.0
-"""No portal keeps a request for longer: what comes after a look that was later still, somebody has done."""
+"""No portal keeps a request for longer: what comes after a look that was later still was done by somebody."""
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
-    """Return what has to be remembered of requests that may still come, creates apart (see `model.doubles`)."""
+    """Return what has to be remembered of requests that may still come, except creates (see `model.doubles`)."""
     return [
         Unanswered(
             deletes=one.op == "delete",

@@ -68,7 +68,7 @@ def _by_path(parts: list[str]) -> str | None:
 
 
 def guess(name: str) -> str:
-    """Return an IANA name that `name`, which does not resolve, may mean, "" if none looks like it; for messages."""
+    """Return an IANA name that `name`, which does not resolve, may mean, "" if none is similar; for messages."""
     words = _words(name)
     known = _cities()
     if city := next((known[one] for one in (words, *words.split()) if one in known), ""):
@@ -101,7 +101,7 @@ def canonical(name: str) -> str:
 
 @cache
 def same(one: str, other: str) -> bool:
-    """Return True if two IANA names are names of one zone ("US/Eastern", "America/New_York")."""
+    """Return True if two IANA names belong to one zone ("US/Eastern", "America/New_York")."""
     try:
         return one == other or canonical(one) == canonical(other)
     except LookupError:
@@ -110,7 +110,7 @@ def same(one: str, other: str) -> bool:
 
 @cache
 def accepted_names() -> frozenset[str]:
-    """Return the names the portal takes as they are: zone.tab's and "UTC"."""
+    """Return the names that the portal accepts unchanged: those of zone.tab, and "UTC"."""
     return frozenset({"UTC", *_countries()})
 
 
@@ -147,7 +147,7 @@ def offsets(name: str, years: range = PROOF_YEARS) -> tuple[timedelta, ...]:
 def keeping(offset: timedelta, year: int) -> str | None:
     """Return an accepted name with this offset from UTC in `year`: one that always keeps it, else all year, else ever.
 
-    None if there is none. Where only a zone with summer time has the offset (+10:30 of Lord Howe), it is that one.
+    Return None if there is none. If only a zone with summer time has the offset (+10:30 of Lord Howe), it is that one.
     """
     if offset in _constant_places():
         return _constant_places()[offset] if offset else "UTC"
@@ -230,7 +230,7 @@ def _offset(sign: str, hours: str, minutes: str | None) -> timedelta:
 
 
 def _fixed(offset: timedelta) -> str | None:
-    """Name the zone that always has `offset`: Etc/GMT for whole hours, else a place that proves to be constant."""
+    """Return a zone that always has `offset`: Etc/GMT for whole hours, else a place whose offset proves constant."""
     hours, rest = divmod(offset, timedelta(hours=1))
     if not rest and -12 <= hours <= 14:
         return "UTC" if hours == 0 else f"Etc/GMT{-hours:+d}"  # the sign is reversed there (POSIX)

@@ -16,7 +16,7 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import PortalUnreachableError, StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError
 from syncd.lang.saying import say, say_as
 from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
@@ -35,21 +35,19 @@ from syncd.portal.limits.forecast import (
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer
-from syncd.portal.line.remedies import CommandRefusedError, portal_error
+from syncd.portal.line.remedies import CommandRefusedError, must_be_done, portal_error
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Renewing, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.oauth.application import Application
+from syncd.portal.paging import read_pages
 from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
 """Gets the place of a command in what was asked for, and the reply to it."""
 _READING_PATIENCE = 4
-_PAGE = 50
 _MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
-_MOST_PAGES = 4000
-_PAGING_TRIES = 3
 _REQUEST_RATE = say("the request rate")
 
 log = structlog.get_logger()
@@ -117,7 +115,7 @@ class Portal:
         """Scheme and host of the portal, fit for messages."""
         self.limits = shared.limits
         self.claiming = shared.claiming
-        """Held while events or sections that nobody owns are claimed, so that two syncs do not claim the same."""
+        """Held while events to adopt or recover, or sections to create, are claimed: no two syncs claim the same."""
         self._shared = shared
         self._channel = shared.channel
         self._pace = shared.channel.pace
@@ -186,7 +184,8 @@ class Portal:
         Raises CommandRefusedError when the portal refuses this call, PortalRefusedError when it refuses the caller,
         PortalUnreachableError when it does not answer after several attempts, StoppedError (see `part`).
         """
-        return (await self._read_one(Command(method=method, params=params))).result
+        (reply,) = await self.read_many([Command(method=method, params=params)], single=True)
+        return must_be_done(method, reply).result
 
     async def read_many(self, commands: Sequence[Command], *, single: bool = False) -> tuple[Reply, ...]:
         """Call methods that are safe to repeat, in batches; return their replies in the same order.
@@ -228,44 +227,7 @@ class Portal:
         Pages after the first are read in batches if the portal gives the total. A page past the end is never asked
         for, because the portal answers it with the first page (PORTAL.md 6.9). Raises like `read`.
         """
-        for _ in range(_PAGING_TRIES):
-            rows, total = await self._pages(method, params)
-            if rows.seen >= total:
-                return rows.all()
-        raise PortalUnreachableError(
-            say("{method} gave {seen} of {total} rows", method=method, seen=rows.seen, total=total),
-            say("the next pass tries again"),
-        )
-
-    async def _pages(self, method: str, params: Mapping[str, Json]) -> tuple[_Rows, int]:
-        """Read page after page; return the rows and how many the portal says there are, 0 if it does not."""
-        last = await self._read_one(Command(method=method, params=params))
-        rows = _Rows()
-        rows.add(last.result)
-        first, asked = _int(params.get("start")), 0
-        start = _following(last, first)
-        page = max(1, last.next - first) if last.next is not None else _PAGE
-        while start is not None:
-            starts = range(start, max(last.total or 0, start + 1), page)
-            asked += len(starts)
-            if asked > _MOST_PAGES:
-                raise PortalUnreachableError(
-                    say("{origin}: {method} has no last page", origin=self.origin, method=method)
-                )
-            commands = [Command(method=method, params={**params, "start": at}) for at in starts]
-            new = 0
-            for reply in await self.read_many(commands):
-                last = _must(method, reply)
-                new = rows.add(last.result)
-            start = _following(last, starts[-1])
-            if new == 0 and (last.next is None or last.next <= starts[-1]):
-                # Rows were deleted meanwhile, or nobody said which page is the last: this one lay past the end.
-                break
-            if start is not None and start <= starts[-1]:
-                raise PortalUnreachableError(
-                    say("{origin}: the pages of {method} go in circles", origin=self.origin, method=method)
-                )
-        return rows, last.total or 0
+        return await read_pages(self, method, params)
 
     async def push(
         self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event, *, alone: bool = False
@@ -363,18 +325,22 @@ class Portal:
         """Return the operating time of every method that the portal has reported."""
         return operating_of(self._pace, self._clock)
 
-    def usage(self) -> Usage:
-        """Return what was sent and waited since this client was made; requests under way count when they end."""
-        return Usage(requests=self._traffic.requests, commands=self._traffic.commands, waited_s=self._traffic.waited_s)
+    def usage(self, since: Usage | None = None) -> Usage:
+        """Return what was sent and waited, since an earlier reading or since this client was made.
+
+        Requests under way count when they end.
+        """
+        sent, before = self._traffic, since or Usage(requests=0, commands=0, waited_s=0.0)
+        return Usage(
+            requests=sent.requests - before.requests,
+            commands=sent.commands - before.commands,
+            waited_s=sent.waited_s - before.waited_s,
+        )
 
     def budget_state(self) -> Json:
         """Return the state that a restarted process needs to keep the limits."""
         wall = self._clock.now() - self._clock.monotonic()
         return {"version": 1, "pace": self._pace.dump(wall_offset_s=wall), "gate": self._channel.line.gate.dump()}
-
-    async def _read_one(self, command: Command) -> Done:
-        (reply,) = await self.read_many([command], single=True)
-        return _must(command.method, reply)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -427,62 +393,6 @@ class _PortalPart(Portal):
     def __init__(self, shared: _Shared, traffics: tuple[Traffic, ...], stop: asyncio.Event, *, hasty: bool) -> None:
         self._hasty = hasty
         self._join(shared, traffics, stop)
-
-
-class _Rows:
-    """Rows of several pages, each id once: rows move to another page while pages are read."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        """Rows that came, those that came again included."""
-        self._rows: list[Json] = []
-        self._seen: set[str] = set()
-
-    def add(self, result: Json) -> int:
-        """Add the rows of one page; return how many are new."""
-        before, page = len(self._rows), rows_of(result)
-        self.seen += len(page)
-        for row in page:
-            mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
-            if isinstance(mark, (str, int)):
-                if str(mark) in self._seen:
-                    continue
-                self._seen.add(str(mark))
-            self._rows.append(row)
-        return len(self._rows) - before
-
-    def all(self) -> tuple[Json, ...]:
-        """Return the rows in the order they came."""
-        return tuple(self._rows)
-
-
-def _int(value: Json) -> int:
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _following(page: Done, start: int) -> int | None:
-    """Return where the page after this one begins, None for the last.
-
-    A full page whose answer names neither a next one nor the total is not taken for the last: only looking tells.
-    """
-    if page.next is not None or len(rows_of(page.result)) < _PAGE:
-        return page.next
-    if page.total is not None and page.total <= start + _PAGE:
-        return None
-    return start + _PAGE
-
-
-def _must(method: str, reply: Reply) -> Done:
-    match reply:
-        case Done():
-            return reply
-        case Refused():
-            raise CommandRefusedError(method, reply)
-        case Unknown():
-            said = say("{method} was not answered: {reason}", method=method, reason=reply.reason)
-            if reply.code:
-                said = say("{method} was refused: {reason}", method=method, reason=reply.reason)
-            raise PortalUnreachableError(said, say("try again later"))
 
 
 __all__ = [

@@ -42,11 +42,3 @@ class Usage:
     requests: int
     commands: int
     waited_s: float
-
-    def since(self, before: Usage) -> Usage:
-        """Return the difference to an earlier reading."""
-        return Usage(
-            requests=self.requests - before.requests,
-            commands=self.commands - before.commands,
-            waited_s=self.waited_s - before.waited_s,
-        )

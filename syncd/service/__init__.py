@@ -1,1 +1,1 @@
-"""The service that `syncd run` is: when passes run, what systemd and the administrators are told of them."""
+"""The service behind `syncd run`: when passes run, and what systemd and the administrators are told about them."""

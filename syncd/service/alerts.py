@@ -1,7 +1,7 @@
 """Tells people once when something is wrong, and once when it is over: by message in the portal, mail or a program.
 
-A trouble that is not in the ledger's note is new; one in the note that is no more is over. So a restart neither
-repeats an alert nor forgets to end one.
+The ledger notes which troubles were told. One that is not noted is new; a noted one that no longer exists is over. So a
+restart neither repeats an alert nor forgets to end one.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _ABOUT: Final[Mapping[str, str]] = {
         say_as("what a trouble is about", "events"),
     )
 }
-"""By what stands in brackets in the name of a trouble."""
+"""What a trouble is about, by the word in parentheses at the end of its name."""
 AlertState = Literal["firing", "resolved"]
 _News = tuple[AlertsConfig | None, str, AlertState, str]  # who is told, the trouble's name, and what is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of which trouble: `everybody`, or those in `of_portals` where its portal has people of its own.
+    """Who is told of which trouble: the people of its portal in `of_portals`, if it has any, or `everybody`.
 
     `portals` names the portal of each subject, such as "sync shifts".
     """
@@ -73,12 +73,12 @@ class Routes:
     portals: Mapping[str, str] = field(default_factory=dict)
 
     def portal(self, name: str) -> str:
-        """Return whose people are told of the trouble `name`, as "sync shifts (held)": a portal's, "" for everybody."""
+        """Return the portal whose people are told of the trouble `name`, "" for everybody."""
         portal = self.portals.get(name.partition(" (")[0], "")
         return portal if portal in self.of_portals else ""
 
     def people(self, portal: str) -> AlertsConfig | None:
-        """Return the people of a portal; everybody for "", and where it has none of its own any more."""
+        """Return the people of a portal; everybody for "", and for a portal that no longer has people of its own."""
         return self.of_portals.get(portal, self.everybody)
 
 
@@ -90,7 +90,7 @@ def routes_of(config: Config) -> Routes:
 
 
 def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[str, int]) -> dict[str, str]:
-    """Return the troubles that the last pass of the sync `name` left for a person, as far as `telling` wants them.
+    """Return what the last pass of the sync `name` left for a person, of the kinds that `telling` asks for.
 
     `stopped` is why a safety guard stopped it, "" if none did; `counts` are those of its record.
     """
@@ -115,7 +115,7 @@ def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[s
 
 
 def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
-    """Return what people have changed in the portal and the sync `name` leaves: one trouble each, then a count."""
+    """Return the edits in the portal that the sync `name` leaves alone: the first one by one, then a count."""
     edited = [hold for hold in holds if hold.reason.startswith(("edited in the portal", "deleted in the portal"))]
     found: dict[str, str] = {
         f"sync {name} ({hold.key})": say(
@@ -134,7 +134,7 @@ def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
 
 
 def subject_of(name: str) -> str:
-    """Return what the trouble `name`, as "sync shifts (held)", is about, as people are told of it."""
+    """Return what the trouble `name`, such as "sync shifts (held)", is about, in the words used to people."""
     whole, _, about = name.partition(" (")
     kind, _, which = whole.partition(" ")
     subject = name
@@ -149,7 +149,7 @@ def subject_of(name: str) -> str:
 
 
 class Alerts:
-    """Remembers in the ledger which troubles were told, and tells what has begun and what is over since.
+    """Remembers in the ledger which troubles were told, and tells people what is new and what is over.
 
     `clean` makes texts fit to be shown: they go to people and to another program.
     """
@@ -166,11 +166,11 @@ class Alerts:
         portals: Mapping[str, Portal],
         about: Collection[str] | None = None,
     ) -> None:
-        """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `routes` name.
+        """Log which of `troubles` (name -> text) are new and which are over, and tell the people named by `routes`.
 
-        `about` are the portals whose troubles these are, where several machines share them: of others none is over.
-        Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
-        again.
+        `about` are the portals that these troubles are about, if several machines share the portals: troubles of other
+        portals are not taken to be over. Raises StateError if the ledger cannot remember it. Then nobody is told, or
+        they would be told again and again.
         """
         known, troubles = await self._ledger.told_alerts(about), within(troubles, self._clean)
         begun = {name: text for name, text in troubles.items() if name not in known}
@@ -230,7 +230,7 @@ def plain(text: str) -> str:
     """Return `text` so that the portal shows it literally, on one line and at most 1000 characters long.
 
     Messages are BB-code, and an error may quote a feed or a server: brackets, addresses and line breaks in it would
-    turn into mentions, buttons, links and pictures (PORTAL.md 10.3).
+    become mentions, buttons, links and pictures (PORTAL.md 10.3).
     """
     line = one_line(text)
     for active, harmless in (("[", "("), ("]", ")"), ("://", ": //")):
@@ -240,7 +240,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, without signs that are not printable."""
+    """Return `text` on one line, without characters that are not printable."""
     # Separators such as U+2028 are not printable either; the portal and mails would break the line there.
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
@@ -259,7 +259,7 @@ class _Outcomes:
 
 
 class _Messages:
-    """Sends messages through a portal (PORTAL.md 10); a failure is logged and stops nothing."""
+    """Sends messages through a portal (PORTAL.md 10). A failure is logged and stops nothing."""
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
@@ -267,8 +267,8 @@ class _Messages:
     async def tell(self, config: AlertsConfig, text: str) -> None:
         """Notify the user and write into the chat that the config names.
 
-        A notice that the portal does not make goes as a private message instead: the user may have switched notices
-        off, or only applications may send them (the documentation contradicts itself here).
+        If the portal does not make the notice, the text is sent as a private message: the user may have switched
+        notices off, or only applications may send them (the documentation contradicts itself here).
         """
         if config.user is not None:
             notice = Command(method="im.notify.system.add", params={"USER_ID": config.user, "MESSAGE": text})
@@ -311,7 +311,7 @@ def _message(dialog: str, text: str) -> Command:
 
 
 def _made(outcome: Reply | SyncdError) -> bool | None:
-    """Return whether the portal made a message; None if that is unknown, or if another way could not work either."""
+    """Return True if the portal made a message; None if that is unknown, or if no other way could work either."""
     match outcome:
         case Done(result=result):
             return isinstance(result, int) and not isinstance(result, bool)
@@ -322,10 +322,10 @@ def _made(outcome: Reply | SyncdError) -> bool | None:
 
 
 async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
-    """Run the program with `facts` in its environment; the end of its output goes to the log of the service.
+    """Run the program with `facts` in its environment, and log the end of its output.
 
     Of the service's own environment it gets only a few harmless variables, as the rest may hold a webhook. Its output
-    is not passed on as it is: a program that fails likes to print the address it was given.
+    is not passed on unchanged: a program that fails often prints the address it was given.
     """
     kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
     with TemporaryFile() as output:  # a file and no pipe: what the program leaves running may hold on to it
@@ -342,13 +342,13 @@ async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
 
 
 def _tail(output: IO[bytes]) -> str:
-    """Return the last lines of what a program has printed."""
+    """Return the last lines that a program has printed."""
     output.seek(max(0, output.seek(0, os.SEEK_END) - _LONGEST_OUTPUT))
     return output.read(_LONGEST_OUTPUT).decode("utf-8", "backslashreplace").strip()
 
 
 async def _end(program: str, process: asyncio.subprocess.Process) -> None:
-    """Wait for the end of an alert's program, and log it if it fails or takes too long."""
+    """Wait until the program of an alert ends; log it if it fails or takes too long."""
     try:
         code = await asyncio.wait_for(process.wait(), _COMMAND_TIMEOUT_S)
     except TimeoutError:

@@ -1,7 +1,7 @@
 """The daemon's end of the control socket: whoever may write to it gives commands (service/protocol.py).
 
-It reads and writes lines and decides nothing. What a command does is given by the command line, so that it is the same
-with and without a daemon. A client that goes away changes nothing: the work goes on without it.
+It reads and writes lines and decides nothing. The command line says what a command does, so a command is the same with
+and without a daemon. If a client goes away, its work goes on.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _MODE = 0o660
 _REQUEST_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 300.0
 """How long a person may think about a question. Meanwhile nothing else runs with the sync, and other syncs of its
-portal may have to wait: whoever needs longer reviews the plan with `syncd plan` first."""
+portal may have to wait; to take longer, review the plan with `syncd plan` first."""
 _READ_WITHIN_S = 60.0
 _MOST_CLIENTS = 16
 _MOST_UNREAD = 32 * 1024 * 1024
-"""A client that leaves so many bytes unread counts as gone; what the daemon has in memory must not depend on it."""
+"""A client that leaves so many bytes unread counts as gone, so that it cannot fill the daemon's memory."""
 _DEFECT = 70
 
 
 class Caller:
-    """A client whose request is being carried out; `uid` is its user. `stop`: it or the daemon wants to end."""
+    """A client whose request is being carried out, and its user `uid`. `stop` is set when either wants to end."""
 
     def __init__(self, writer: asyncio.StreamWriter, uid: int, clean: Clean = printable) -> None:
         self.stop = asyncio.Event()
@@ -67,7 +67,7 @@ class Caller:
         self._answer: asyncio.Future[Answer] | None = None
 
     def send(self, message: Message) -> None:
-        """Send a line; one to a client that has gone is dropped."""
+        """Send a line, unless the client has gone."""
         if self.gone:
             return
         transport = self._writer.transport
@@ -88,11 +88,11 @@ class Caller:
         )  # fmt: skip
 
     async def ask(self, question: str, clock: Clock) -> bool:
-        """Return the person's answer; none in time, or a client that has gone, counts as no."""
+        """Return the person's answer. No answer in time, or a client that has gone, counts as no."""
         return (await self._answered(Ask(question=self._clean(told(question))), clock)).yes
 
     async def ask_text(self, question: str, clock: Clock) -> str | None:
-        """Return the line that the person types, None for none in time."""
+        """Return the line that the person types, None if none came in time."""
         answer = await self._answered(AskLine(question=self._clean(told(question))), clock)
         return answer.text if answer.yes else None
 
@@ -123,7 +123,7 @@ class Caller:
             self.stop.set()
 
     async def flowed(self) -> None:
-        """Wait until the client has read most of what was sent; one that reads nothing for a minute counts as gone."""
+        """Wait until the client has read most of what was sent. One that reads nothing for a minute counts as gone."""
         if not self.gone:
             try:
                 await asyncio.wait_for(self._writer.drain(), _READ_WITHIN_S)
@@ -132,10 +132,10 @@ class Caller:
 
     def _cut_off(self) -> None:
         self.leave()
-        self._writer.transport.abort()  # what it has not read would stay in memory until it is
+        self._writer.transport.abort()  # unread lines would stay in memory
 
     def leave(self) -> None:
-        """Note that the client has gone; a question to it is answered by no."""
+        """Note that the client has gone. A question to it counts as answered with no."""
         self.gone = True
         self.heard(Answer(yes=False))
         self._writer.close()
@@ -147,9 +147,9 @@ Carry = Callable[[Request, Caller], Awaitable[int]]
 
 @dataclass(slots=True)
 class Control:
-    """Answers on the first of `places` where a socket can be made. `config` names the config that is in force.
+    """Listens on the first of `places` where a socket can be made. `config` returns the path of the config in force.
 
-    `clean` makes errors and questions fit to be shown; what a command prints is clean already.
+    `clean` makes errors and questions fit to be shown; the output of commands is clean already.
     """
 
     places: Sequence[Path]
@@ -161,7 +161,7 @@ class Control:
     _clients: dict[asyncio.Task[None], Caller | None] = field(default_factory=dict)
 
     async def open(self) -> None:
-        """Begin to answer. That it cannot be done anywhere is logged and stops nothing."""
+        """Start to listen. If no place works, that is logged, and the daemon goes on without a socket."""
         reasons: list[str] = []
         for place in self.places:
             try:
@@ -175,7 +175,7 @@ class Control:
         _log.warning(events.CONTROL_UNAVAILABLE, reason="; ".join(reasons) or say("every path would be too long"))
 
     async def close(self) -> None:
-        """Take no more requests, have those under way end, and wait for that."""
+        """Stop taking requests, end those under way, and wait for them."""
         if self._server is not None:
             self._server.close()
         if self.path is not None:
@@ -236,7 +236,7 @@ class Control:
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:
-    """Let the client read what was sent, and close; one that does not within a minute would stay for ever."""
+    """Let the client read what was sent, then close; one that does not read it within a minute is cut off."""
     try:
         writer.close()
         await asyncio.wait_for(writer.wait_closed(), _READ_WITHIN_S)
@@ -247,7 +247,7 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 async def _request(reader: asyncio.StreamReader) -> Request | None:
-    """Return the client's request, None if it leaves without one; raises ConfigError for anything else."""
+    """Return the client's request, None if it hangs up without one; raises ConfigError for anything else."""
     try:
         text = await asyncio.wait_for(reader.readline(), _REQUEST_WITHIN_S)
     except TimeoutError:
@@ -283,7 +283,7 @@ class _Versioned(msgspec.Struct):
 
 
 async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
-    """Hear what the client says until it goes away."""
+    """Listen to the client until it goes away."""
     with suppress(OSError, ValueError):
         while text := await reader.readline():
             try:
@@ -296,7 +296,7 @@ async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
 
 
 def _uid(writer: asyncio.StreamWriter) -> int:
-    """Return the user at the other end, as the kernel knows it (SO_PEERCRED, man 7 unix); -1 where it does not."""
+    """Return the user at the other end as the kernel knows it (SO_PEERCRED, man 7 unix), -1 if it does not."""
     peer = writer.get_extra_info("socket")
     try:
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -310,7 +310,7 @@ def _bound(place: Path) -> socket.socket:
     if place.parent.parent.parent == USERS and place.parent.parent.is_dir():
         place.parent.mkdir(mode=0o755, exist_ok=True)  # the service's own is made by systemd
     if place.is_socket():
-        place.unlink()  # a daemon that was killed left it: whoever holds the state's lock is the only one
+        place.unlink()  # left by a daemon that was killed: the one with the state's lock is the only one
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         before = os.umask(0o777)  # nobody gets in before the mode is set

@@ -31,31 +31,30 @@ from syncd.lang.catalog import house, told
 from syncd.lang.saying import Saying, say, say_as
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
-from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked, doing, failure_of
+from syncd.service.tracked import (
+    LONGEST_SLEEP_S,
+    STALLED_AFTER_S,
+    Ended,
+    EndedPass,
+    Scheduled,
+    Tracked,
+    Watchdog,
+    doing,
+    failure_of,
+)
 
 R = TypeVar("R")
 _Told = asyncio.Future[Any] | None
 _log = structlog.get_logger()
-_LONGEST_SLEEP_S = 30.0
-"""How long the daemon sleeps at most, so that it notices a machine that was suspended or a clock that was set."""
-STALLED_AFTER_S = 600.0
-"""A pass without progress for this long, unless it waits for a stated time, is given up; if nothing else works for as
-long again, the watchdog hears no more signs of life."""
-_LOOKED_AFTER_EVERY_S = 60.0
-"""How often running passes are looked at where no watchdog asks for more."""
-SCHEDULER = "the scheduler"
-"""What `Daemon.stalled` calls the main loop, beside the names of syncs, which have no spaces."""
 REFUSED_PAUSE_S = 3600.0
 """How long a portal that refuses the caller is left alone before one of its syncs tries again."""
 _CLOCK_TOLERANCE_S = 1.0
-_WATCHDOG_SIGNS = 3
-"""Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
 
 
 class Daemon:
     """Runs the passes of its syncs until `stop` is set, and calls `ended` after every pass.
 
-    `random` gives numbers in [0, 1) for the jitter of the schedules. `away` tells of a portal who else may write to it
+    `random` returns numbers in [0, 1) for the jitter of the schedules. `away` returns who else may write to a portal
     now, None if this process may.
     """
 
@@ -80,14 +79,13 @@ class Daemon:
         self._wake = asyncio.Event()
         self._turn = asyncio.Event()  # set, and replaced, whenever a pass has ended or may start again
         self._tasks: asyncio.TaskGroup | None = None
-        self._beat = clock.monotonic()  # when the main loop last ran: the watchdog has to notice if it hangs
-        self._hopeless_since: float | None = None  # when a pass was given up, with nothing having worked since
+        self._watchdog = Watchdog(clock, notifier, lambda: self._tracked)
 
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
 
-        Syncs that are left out must be `drained`. A portal that refused the caller is tried again, and so is at once
-        every sync that failed: a reload is what people do after they have repaired something.
+        Syncs that are left out must be `drained`. After a reload every sync that failed is tried again at once, also at
+        a portal that refused the caller: people reload after they have repaired something.
         """
         now = self._clock.now()
         tracked: dict[str, Tracked] = {}
@@ -108,7 +106,7 @@ class Daemon:
         self._stir()
 
     def begin_again(self, syncs: Iterable[Scheduled]) -> None:
-        """Schedule these syncs as after a start, for another machine has made their passes until now."""
+        """Schedule these syncs as after a start, because until now another machine made their passes."""
         now = self._clock.now()
         for sync in syncs:
             due = first_due(sync.schedule, sync.last_run, now)
@@ -131,7 +129,7 @@ class Daemon:
     async def drained(self, names: Iterable[str]) -> AsyncIterator[None]:
         """End the passes of these syncs after the batches in flight, and start none while the body runs.
 
-        The body may exchange what they work with, and call `set_syncs`.
+        The body may replace what they work with, and call `set_syncs`.
         """
         leaving = [one for name in names if (one := self._tracked.get(name)) is not None]
         for one in leaving:
@@ -155,12 +153,12 @@ class Daemon:
         waits: Callable[[], None] = lambda: None,
         at_once: bool = False,
     ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`: meanwhile no other pass of it runs.
+        """Run `work` in the place of a pass of the sync `name`, so that no other pass of it runs; return its result.
 
-        `stop` is set when it has to end, as with a pass. `waits` is called if one runs already, which is ended first
-        with `at_once`. What a pass returns counts like one by schedule. Raises ConfigError when there is no such sync
-        (any more), StateLockedError if another machine may write to its portal, StoppedError if `stop` is set first,
-        and what `work` raises.
+        `stop` is set when it has to end, as with a pass. `waits` is called if a pass is running, which is ended first
+        if `at_once`. If `work` returns a finished pass, that counts like one by schedule. Raises ConfigError if there
+        is no such sync (any more), StateLockedError if another machine may write to its portal, StoppedError if `stop`
+        is set first, and whatever `work` raises.
         """
         one = await self._free(name, stop, waits, at_once=at_once)
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -178,7 +176,7 @@ class Daemon:
         return await asyncio.shield(done)
 
     async def _free(self, name: str, stop: asyncio.Event, waits: Callable[[], None], *, at_once: bool) -> Tracked:
-        """Return the sync `name` once nothing works with it."""
+        """Return the sync `name` as soon as nothing works with it; raises as `alone` does."""
         told = False
         while not stop.is_set() and not self._stop.is_set():
             one = self._tracked.get(name)
@@ -211,9 +209,9 @@ class Daemon:
                 wait.cancel()
 
     def pause(self, name: str, since: float) -> None:
-        """Let no pass of the sync start until `resume`; one that runs ends after the requests in flight.
+        """Let no pass of the sync start until `resume`. A running one ends after the requests in flight.
 
-        What somebody does alone with the sync goes on: an undo, for one, pauses it.
+        A command that works alone with the sync goes on: `undo`, for one, pauses the sync itself.
         """
         one = self._tracked[name]
         one.sync = replace(one.sync, paused=since)
@@ -229,10 +227,10 @@ class Daemon:
         self._stir()
 
     def poke(self, name: str, *, insist: bool = False) -> None:
-        """Start the next pass of a sync at once, because its source has changed; ignores unknown names.
+        """Start the next pass of a sync at once, because its source has changed; unknown names are ignored.
 
-        This ends the back-off after failures, whose cause the change may have removed. An unreachable or refusing
-        portal is not tried earlier, as new files do not help there, unless somebody `insist`s.
+        This ends the back-off after failures, as the change may have removed their cause. An unreachable or refusing
+        portal is not tried earlier, because new files do not help there, unless somebody `insist`s.
         """
         one = self._tracked.get(name)
         if one is None or (one.unreachable and not insist):
@@ -263,7 +261,7 @@ class Daemon:
     async def run(self) -> None:
         """Run the passes that come due until `stop` is set; return when every pass has settled.
 
-        READY is for the caller to send, once everything else has started too.
+        The caller sends READY, once everything else has started too.
         """
         async with AsyncExitStack() as ending:
             # On an error as well: `systemctl status` must not go on naming a next pass.
@@ -271,10 +269,10 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._stir()
-                watching = tasks.create_task(self._look_after(), name="watchdog")
+                watching = tasks.create_task(self._watchdog.run(), name="watchdog")
                 _log.info(events.DAEMON_STARTED, syncs=len(self._tracked))
                 while not self._stop.is_set():
-                    self._beat = self._clock.monotonic()
+                    self._watchdog.beat()
                     self._start_due(tasks)
                     await self._wait()
                 # Every pass gets its own event, so that a reload can end some and this can end all.
@@ -286,29 +284,10 @@ class Daemon:
                 watching.cancel()
         _log.info(events.DAEMON_STOPPED)
 
-    def stalled(self) -> tuple[str, ...]:
-        """Return what makes no progress: the scheduler itself, and the names of running passes."""
-        now = self._clock.monotonic()
-        found = [SCHEDULER] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
-        for name, one in self._tracked.items():
-            if one.task is None:
-                continue
-            progress = one.sync.progress()
-            done = (progress.done, progress.total, progress.requests)
-            if one.seen is None or one.seen[0] != done:
-                if one.seen is not None:
-                    self._hopeless_since = None  # something works
-                one.seen = (done, now)
-            # Waiting for a limit of the portal is no stall: operating time may take ten minutes to come back.
-            waiting = progress.waiting_until is not None and progress.waiting_until > self._clock.now()
-            if not waiting and now - one.seen[1] > STALLED_AFTER_S:
-                found.append(name)
-        return tuple(found)
-
     def status(self) -> str:
         """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next.
 
-        In the language of the house, for systemd has no readers of its own.
+        It is in the language of the house, because systemd has no reader whose language is known.
         """
         running = [(name, one) for name, one in sorted(self._tracked.items()) if one.task is not None]
         parts = [say("{sync}: {what}", sync=name, what=doing(one.sync)) for name, one in running]
@@ -320,7 +299,7 @@ class Daemon:
         return "; ".join(told(part, house()) for part in parts or [say("no sync is configured")])
 
     def _stir(self) -> None:
-        """Have the main loop look again, and whoever waits for a sync."""
+        """Wake the main loop and whoever waits for a sync."""
         self._wake.set()
         self._turn.set()
         self._turn = asyncio.Event()
@@ -363,9 +342,9 @@ class Daemon:
         now = self._clock.now()
         idle = [one for one in self._tracked.values() if one.task is None and not one.drained and not one.waiting]
         idle = [one for one in idle if not self._being_tried(one.sync.portal)]
-        left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
+        left_s = min((self._due(one) for one in idle), default=now + LONGEST_SLEEP_S) - now
         waits = [
-            asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), _LONGEST_SLEEP_S))),
+            asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), LONGEST_SLEEP_S))),
             asyncio.ensure_future(self._stop.wait()),
             asyncio.ensure_future(self._wake.wait()),
         ]
@@ -380,14 +359,14 @@ class Daemon:
     async def _pass(
         self, one: Tracked, run: Callable[[asyncio.Event], Awaitable[EndedPass | None]], told: _Told = None
     ) -> None:
-        """Do what `run` does, and note how it ended; `told` hears of the error, if somebody waits for the result."""
+        """Await `run` and note how it ended; `told` gets the error, if somebody waits for the result."""
         started = self._clock.now()
         result, error, refused = None, "", False
         caught: BaseException | None = None
         try:
             result = await run(one.halt)
             error, refused = failure_of(result) if result is not None else ("", False)
-        except LostLeaseError as failure:  # whoever holds it now goes on, and notes when the next pass is due
+        except LostLeaseError as failure:  # the new holder goes on, and notes when the next pass is due
             caught = failure
             _log.warning(events.PASS_CUT_OFF, sync=one.sync.name, reason=failure.message)
         except SyncdError as failure:  # the ledger cannot be written, as with a full disk
@@ -410,16 +389,16 @@ class Daemon:
                 why = error or say_as("end of a pass", "stopped")
                 told.set_exception(caught or StoppedError(say("{sync}: {reason}", sync=one.sync.name, reason=why)))
         if not one.given_up:
-            self._hopeless_since = None
+            self._watchdog.hope()
         if (result is not None or told is None) and not isinstance(caught, LostLeaseError) and not one.cut_off:
             await self._note_end(one, started, Ended(
                 sync=one.sync.name, portal=one.sync.portal, error=error, refused=refused, result=result
             ))  # fmt: skip
-        one.task = None  # not before: the next pass must find the plan and the counts of this one put away
+        one.task = None  # not earlier: the next pass must find the plan and the counts of this one stored
         self._stir()
 
     async def _note_end(self, one: Tracked, started: float, ended: Ended) -> None:
-        """Work out when the next pass is due after one that began at `started`, and tell of its end."""
+        """Work out when the next pass is due after one that began at `started`, and report the end of this one."""
         sync, error, result = one.sync, ended.error, ended.result
         one.failures = one.failures + 1 if error else 0
         one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
@@ -435,7 +414,7 @@ class Daemon:
     def _note_refusal(self, portal: str, error: str, *, refused: bool, now: float) -> None:
         """Pause a portal that refuses the caller, and resume it once it accepts calls again.
 
-        A pass that failed for another reason (its source, say) proves neither, so it changes nothing.
+        A pass that failed for another reason, such as its source, proves neither, so it changes nothing.
         """
         if refused:
             if portal not in self._refused:
@@ -444,41 +423,9 @@ class Daemon:
         elif not error and self._refused.pop(portal, None) is not None:
             _log.info(events.PORTAL_RESUMED, portal=portal)
 
-    async def _look_after(self) -> None:
-        """Give up passes that make no progress, and send systemd a sign of life while something else works.
-
-        One feed that hangs must not have all syncs restarted again and again. Only if the scheduler itself hangs, or
-        if nothing has worked for long after a pass was given up, a new process is the better chance.
-        """
-        watchdog_s = self._notifier.watchdog_s
-        pause_s = _LOOKED_AFTER_EVERY_S if watchdog_s is None else watchdog_s / _WATCHDOG_SIGNS
-        while True:
-            stalled = self.stalled()
-            if stalled:
-                _log.error(events.DAEMON_STALLED, what=stalled)
-                self._give_up(stalled)
-            if watchdog_s is not None and SCHEDULER not in stalled and not self._hopeless():
-                self._notifier.send(WATCHDOG="1")
-            await self._clock.sleep(pause_s)
-
-    def _give_up(self, names: Iterable[str]) -> None:
-        """End these passes at once. That is safe: what was sent is written down, and the next pass looks."""
-        for name in names:
-            one = self._tracked.get(name)
-            if one is None or one.task is None or one.given_up:
-                continue
-            one.given_up = True
-            one.task.cancel()
-            if self._hopeless_since is None:
-                self._hopeless_since = self._clock.monotonic()
-
-    def _hopeless(self) -> bool:
-        since = self._hopeless_since
-        return since is not None and self._clock.monotonic() - since > STALLED_AFTER_S
-
 
 def _cancelled_by_others() -> bool:
-    """Take back the cancelling of the current task by the daemon; return True if somebody else cancelled it too."""
+    """Take back the daemon's own cancellation of the current task; return True if somebody else cancelled it too."""
     task = asyncio.current_task()
     return task is None or task.uncancel() > 0
 

@@ -1,16 +1,15 @@
-"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and the reload of another."""
+"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and its reload."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,13 +19,11 @@ from syncd.app.configured import claim, read_config
 from syncd.app.wiring import make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, SyncConfig
-from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
+from syncd.errors import ConfigError, LostLeaseError, PausedError, SyncdError, held_elsewhere
 from syncd.lang.catalog import set_house
 from syncd.lang.choice import house_language
 from syncd.lang.saying import say
-from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
 from syncd.service.alerts import Alerts, edited_by_people, routes_of
@@ -34,23 +31,22 @@ from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
 from syncd.service.listeners import Listeners
 from syncd.service.notify import Notifier
-from syncd.service.overview import ServiceState, plan_view, stopped_view
+from syncd.service.overview import ServiceState
 from syncd.service.page import Page
-from syncd.service.pass_log import log_changes, log_problems
+from syncd.service.pass_log import PassLog
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
-from syncd.service.starting import opened, told_start
+from syncd.service.starting import check_successor, check_syncs, opened, told_start
 from syncd.service.tenancy import Tenancy
 from syncd.service.tracked import Ended, Scheduled
 from syncd.service.troubles import Signs, troubles_of, unknown_yet
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
-from syncd.web.views import PlanView, Totals, View
+from syncd.web.views import Totals, View
 
 if TYPE_CHECKING:
     from syncd.web.calls import Callees
 
-R = TypeVar("R")
 _log = structlog.get_logger()
 _ALERTS_EVERY_S = 60.0
 
@@ -61,10 +57,10 @@ CarryOut = Callable[["Service", Request, Caller], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What the process gives the service; tests replace them. `connect` opens the client of a portal.
+    """What the process gives the service; tests replace it. `connect` opens the client of a portal.
 
-    `scrubber` hears of every secret and cleans what the service lets out. `carry` carries out commands that come by the
-    control socket; without it there is none.
+    `scrubber` learns every secret and cleans what the service lets out. `carry` carries out commands that come over the
+    control socket; without it there is no socket.
     """
 
     clock: Clock
@@ -116,20 +112,12 @@ def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry
 
 
 class Service:
-    """Everything that runs while `syncd run` does; made by `open_service`.
-
-    `passes` counts passes by sync and state, `changes` confirmed changes by sync and kind; `errors` says why the last
-    pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped.
-    """
+    """Everything that runs while `syncd run` does; made by `open_service`. `passes` counts by sync and state."""
 
     def __init__(self, app: App, runtime: Runtime, stop: asyncio.Event) -> None:
         self.config_refused = ""
-        self.passes: Counter[tuple[str, str]] = Counter()
-        self.changes: Counter[tuple[str, str]] = Counter()
-        self.plans: dict[str, PlanView] = {}
-        self.errors: dict[str, str] = {}
-        self._problems: dict[str, frozenset[Problem]] = {}
-        self._passed: set[str] = set()
+        self._pass_log = PassLog()
+        self.passes = self._pass_log.passes
         self.daemon = Daemon(
             clock=runtime.clock,
             notifier=runtime.notifier,
@@ -159,7 +147,7 @@ class Service:
 
     @property
     def scrubber(self) -> Scrubber:
-        """What cleans everything that the service lets out."""
+        """The scrubber for everything that the service lets out."""
         return self._runtime.scrubber
 
     @property
@@ -196,8 +184,8 @@ class Service:
                 task.cancel()
 
     async def begin(self) -> None:
-        """Open the status page and set the schedules; raises ConfigError for a taken address, or without a sync."""
-        _require_syncs(self.config)
+        """Open the status page and set the schedules; raises ConfigError if its address is taken or no sync exists."""
+        check_syncs(self.config)
         await self.page.exchange(await self.page.prepared(self.config))
         await self._schedule()
 
@@ -220,7 +208,8 @@ class Service:
                 await app.take_over(config, syncs)
                 unless_taken.pop_all()
                 await self.page.exchange(page)
-                self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
+                for gone in self._pass_log.plans.keys() - syncs.keys():
+                    del self._pass_log.plans[gone]
                 await self._schedule()
         app.ledger.go_by(config.lease)
         if self._tenancy is not None:
@@ -234,7 +223,7 @@ class Service:
         await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
-        """Read the config again. One that cannot be used is refused, and the old one stays in force.
+        """Read the config again. If it cannot be used it is refused, and the old one stays in force.
 
         Raises StateError if the ledger cannot be read: the service then ends, and its restart reads the new config.
         """
@@ -243,7 +232,8 @@ class Service:
         stamp = str(int(clock.monotonic() * 1_000_000))
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS=say("reading the config again"))
         try:
-            config = self._read_again()
+            config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
+            check_successor(config, self.config)
             await self.take_over(config)
             set_house(house_language(self._runtime.environ, config.language))
         except ConfigError as error:
@@ -256,18 +246,8 @@ class Service:
         _log.info(events.CONFIG_RELOADED, syncs=len(config.syncs), portals=len(config.portals))
         notifier.send(READY="1", STATUS=self.daemon.status())
 
-    def _read_again(self) -> Config:
-        config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
-        _require_syncs(config)
-        if (config.state, config.database) != (self.config.state, self.config.database):
-            # The passes under way hold the ledger of the old state, and the lock on it.
-            raise _fixed(config, "state")
-        if config.control != self.config.control:
-            raise _fixed(config, "control")
-        return config
-
     def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands that passes of this process are made of, by name."""
+        """Return how every sync stands whose passes this process makes, by name."""
         states = self.daemon.states()
         return {sync.name: states[sync.name] for sync in self.config.syncs if self._is_here(sync, states)}
 
@@ -276,31 +256,19 @@ class Service:
         return sync.name in states and self.away(sync.portal) is None
 
     def away(self, portal: str) -> str | None:
-        """Return who else may write to `portal` now, in the words that follow "is"; None if this process may."""
+        """Return who else may write to `portal` now, in words that follow "is"; None if this process may."""
         return self._tenancy.away(portal) if self._tenancy is not None else None
 
     def _portal_here(self, name: str) -> str:
         """Return the portal of the sync `name`.
 
-        Raises StateLockedError if another machine makes its passes, ConfigError if nobody does.
+        Raises StateLockedError if another machine makes its passes, ConfigError if there is no such sync.
         """
         self.app.sync(name)
         portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
         if (holder := self.away(portal)) is not None:
             raise held_elsewhere(portal, holder)
         return portal
-
-    async def alone(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[R]],
-        stop: asyncio.Event,
-        *,
-        waits: Callable[[], None],
-        at_once: bool = False,
-    ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`, as `Daemon.alone` does."""
-        return await self.daemon.alone(name, work, stop, waits=waits, at_once=at_once)
 
     def poke(self, name: str, by: str) -> None:
         """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
@@ -345,9 +313,9 @@ class Service:
             config_refused=self.config_refused,
             syncs=self.daemon.states(),
             sources={sync.name: sync.source.describe() for sync in self.app.syncs()},
-            plans=self.plans,
+            plans=self._pass_log.plans,
             portals=self.portals,
-            totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
+            totals=Totals(passes=dict(self.passes), changes=dict(self._pass_log.changes)),
             progress=self._progress,
             away=self.away,
             leases=self.app.ledger.leases,
@@ -363,8 +331,8 @@ class Service:
             states=states,
             freshness=await self.page.overview.freshness(syncs, self._runtime.clock.now(), paused=paused),
             standings=await self.app.ledger.standings([sync.name for sync in syncs]),
-            errors=self.errors,
-            plans=self.plans,
+            errors=self._pass_log.errors,
+            plans=self._pass_log.plans,
         )
         troubles = troubles_of(syncs, signs, self.config.telling)
         for sync in syncs:
@@ -372,7 +340,7 @@ class Service:
                 troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
         troubles |= self.listeners.troubles()
         told = await self.app.ledger.told_alerts(here)
-        unknown = unknown_yet(syncs, self._passed)
+        unknown = unknown_yet(syncs, self._pass_log.passed)
         troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals, here)
 
@@ -400,11 +368,8 @@ class Service:
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
     async def _taken_over(self, names: Collection[str]) -> list[Scheduled]:
-        """Return these syncs, whose portal was another machine's until now, as the ledger says that they stand."""
-        self._passed.difference_update(names)
-        for name in names:
-            self.plans.pop(name, None)
-            self.errors.pop(name, None)
+        """Return these syncs as the ledger describes them: until now their portal belonged to another machine."""
+        self._pass_log.forget(names)
         return await self._scheduled(names)
 
     async def _scheduled(self, names: Collection[str] | None = None) -> list[Scheduled]:
@@ -423,7 +388,7 @@ class Service:
         ]
 
     def _progress(self, name: str) -> Progress:
-        """Return how far a sync's pushes are; requests to a portal that it reads from are progress as well."""
+        """Return how far the pushes of a sync are. Requests to a portal that it reads from are progress as well."""
         source = self.app.sync(name).source
         written = self.app.portal_of(name).progress()
         if not isinstance(source, PortalBacked):
@@ -434,11 +399,7 @@ class Service:
         return replace(written, requests=written.requests + read.requests)
 
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
-        def show(prepared: Prepared) -> None:  # the guard comes afterwards, so the page has the plan it stops
-            self.plans[name] = plan_view(prepared)
-            log_changes(prepared)
-
-        hints = self.listeners.hints_for(name)
+        hints, show = self.listeners.hints_for(name), self._pass_log.planned
         options = PassOptions(hints=hints, heard=partial(self.listeners.heard_for, name), approve=show)
         result = await run_pass(self.app.open_pass(self.app.sync(name), stop), options)
         if hints and result.error is None and result.state != "stopped":
@@ -446,23 +407,8 @@ class Service:
         return result
 
     async def _ended(self, ended: Ended) -> None:
-        """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""
-        self._passed.add(ended.sync)
-        plan = self.plans.pop(ended.sync, None)
-        self.errors.pop(ended.sync, None)
-        if ended.error:
-            self.errors[ended.sync] = ended.error
-        if ended.result is not None:
-            record = ended.result.record
-            self._problems[ended.sync] = log_problems(record, self._problems.get(ended.sync, frozenset()))
-            self.passes[ended.sync, record.state] += 1
-            for name in ("created", "updated", "deleted", "adopted"):
-                self.changes[ended.sync, name] += record.counts.get(name, 0)
-            if plan is not None and isinstance(ended.result.error, GuardError):
-                # A person has to decide about this plan, so it stays on the page until a pass gets by.
-                self.plans[ended.sync] = stopped_view(plan, str(ended.result.error))
-        else:
-            self.passes[ended.sync, "failed"] += 1
+        """Count a pass, and note when the next one is due."""
+        self._pass_log.ended(ended)
         try:
             await self._note_due([ended.sync])
         except SyncdError as error:
@@ -470,18 +416,18 @@ class Service:
             _log.error(events.STATE_UNWRITABLE, reason=str(error))
 
     async def _note_due(self, names: Iterable[str]) -> None:
-        """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
+        """Write down when the next passes are due, for `syncd status`, which may be unable to ask this process."""
         states = self.states()
         for name in names:
             if self._tenancy is not None and name not in states:
-                continue  # who makes its passes notes it
+                continue  # the machine that makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+            with suppress(LostLeaseError):  # since a moment ago: the new holder of the portal notes it
                 await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
-        """Watch from now on the files of all syncs with `watch`."""
+        """Watch the files of all syncs with `watch` from now on."""
         if self._watching is not None:
             self._watching.cancel()
         watched = []
@@ -497,15 +443,3 @@ class Service:
     async def _close_control(self) -> None:
         if self._control is not None:
             await self._control.close()
-
-
-def _require_syncs(config: Config) -> None:
-    if not config.syncs:
-        path = str(config.path)
-        raise ConfigError(say("{path} has no [[sync]]", path=path), say("add one; see config.example.toml"))
-
-
-def _fixed(config: Config, key: str) -> ConfigError:
-    return ConfigError(
-        say("{path}: {key} cannot change while syncd runs", path=str(config.path), key=key), say("restart it")
-    )

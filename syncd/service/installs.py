@@ -1,7 +1,7 @@
-"""How many installations are looked into: anybody may bring one, and each costs a question to the OAuth server. Pure.
+"""How many installations of an application are examined: anybody may send one, and each costs a call.
 
-A genuine one comes once, from the portal. So whoever brings many uses up a share of their own, and only many at many
-addresses what there is for all; `syncd portal authorize` needs none of it.
+Pure. A genuine installation comes once, from the portal. So a visitor who sends many uses up only a small share, and
+what there is for all is used up only by many visitors at many addresses. `syncd portal authorize` needs none of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TOLD_EVERY_S = 600.0
 
 @dataclass(slots=True)
 class _Share:
-    """So many at once, and one more every so often."""
+    """A token bucket: `at_once` are allowed at first, and one more every `every_s` seconds."""
 
     every_s: float
     at_once: int
@@ -31,14 +31,14 @@ class _Share:
 
 @dataclass(slots=True)
 class Installs:
-    """Admits installations by where they come from; `now` is monotonic time."""
+    """Admits installations by where they come from. `now` is monotonic time."""
 
     _all: _Share | None = None
     _each: dict[str, _Share] = field(default_factory=dict)
     _told_at: float | None = None
 
     def admits(self, visitor: str, now: float) -> bool:
-        """Return True if the installation that `visitor` brings is to be looked into, which is counted then."""
+        """Return True, and count it, if the installation that `visitor` sends is to be examined."""
         whole = self._all = self._all or _Share(_ALL_EVERY_S, _ALL_AT_ONCE, _ALL_AT_ONCE, now)
         share = self._each.pop(visitor, None) or _Share(_EACH_EVERY_S, _EACH_AT_ONCE, _EACH_AT_ONCE, now)
         self._each[visitor] = share
@@ -51,7 +51,7 @@ class Installs:
         return True
 
     def tells(self, now: float) -> bool:
-        """Return True if a refusal is to be logged: now and then, or whoever brings many would fill the log."""
+        """Return True if a refusal is to be logged: only now and then, or one visitor could fill the log."""
         if self._told_at is not None and now - self._told_at < _TOLD_EVERY_S:
             return False
         self._told_at = now

@@ -1,4 +1,4 @@
-"""The listeners of all portals with an application: begun and ended as the config says."""
+"""The listeners of all portals with an application: started and stopped as the config says."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from syncd.service.listening import Listener
 
 _log = structlog.get_logger()
 _LOOKED_UP_EVERY_S = 10.0
-"""How often the state is asked whether another machine was told a new token: anybody may call."""
+"""How often the state is asked whether another machine got a new token: anybody may call, so not for each call."""
 
 
 class Poke(Protocol):
-    """Starts a pass of a sync; `insist`: although its portal has refused."""
+    """Starts a pass of a sync. `insist` tries it even though its portal has refused."""
 
     def __call__(self, name: str, *, insist: bool = False) -> None:
         """Start it as soon as it may start."""
@@ -35,10 +35,10 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application, also to hear of nothing. `poke` starts a pass of a sync.
+    """One listener for each portal with an application, even if events are off. `poke` starts a pass of a sync.
 
-    `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
-    one listens: what is taken out of the portal's queue here would be lost to it.
+    `here` returns True for a portal as long as this process may write to it. If another machine may, that one listens:
+    what this process took out of the portal's queue would be lost to it.
     """
 
     def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:
@@ -52,7 +52,7 @@ class Listeners:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
-        """Listen from now on to the portals of `config`; who does so already goes on."""
+        """Listen to the portals of `config` from now on. A listener whose settings are unchanged goes on."""
         apps = {one.name: one.app for one in config.portals if one.app is not None and not one.unusable}
         for name, listener in tuple(self._listeners.items()):
             if apps.get(name) != listener.config or self._moved(config, listener):
@@ -67,17 +67,17 @@ class Listeners:
                 self._tasks[name] = asyncio.get_running_loop().create_task(listener.run(), name=f"events of {name}")
 
     def wake(self, portal: str) -> None:
-        """Have the listener of a portal try at once, for somebody has repaired something."""
+        """Let the listener of a portal try again at once, because somebody has repaired something."""
         if (listener := self._listeners.get(portal)) is not None:
             listener.wake()
 
     def hints_for(self, sync: str) -> dict[int, int]:
-        """Return the ids that a pass of `sync` that begins now has to look at, each with the user."""
+        """Return the ids that a pass of `sync` that begins now has to look at, each with the user who changed it."""
         listener = self._of_sync(sync)
         return listener.taken(sync) if listener is not None else {}
 
     def heard_for(self, sync: str) -> Heard:
-        """Return of which other events the portal of `sync` has told."""
+        """Return which other events the portal of `sync` has reported."""
         listener = self._of_sync(sync)
         return listener.heard_of() if listener is not None else Heard()
 
@@ -88,14 +88,14 @@ class Listeners:
             await listener.looked_at(sync, hints)
 
     def arrived(self, portal: str, code: str, state: str) -> bool:
-        """Hand on the code that a browser brought; return False if no command waits for it."""
+        """Pass on the code that a browser brought; return False if no command waits for it."""
         application = self._application(portal)
         return application is not None and application.arrived(code, state)
 
     async def installed(self, portal: str, form: Mapping[str, Json], visitor: str = "") -> bool:
-        """Take the tokens of an installation that is genuine, and start the syncs; return False for any other.
+        """Keep the tokens of an installation and start the syncs, if it is genuine; return False if it is not.
 
-        `visitor` is where it comes from. Raises StateError if they cannot be written down.
+        `visitor` is where it comes from. Raises StateError if the tokens cannot be written down.
         """
         application, auth = self._application(portal), form.get("auth")
         if application is None or not isinstance(auth, Mapping):
@@ -127,9 +127,9 @@ class Listeners:
         return True
 
     async def called(self, portal: str, form: Mapping[str, Json]) -> bool:
-        """Take in an event that the portal has sent, if it proves to be the portal; return False for any other.
+        """Take in an event from somebody who proves to be the portal; return False for anybody else.
 
-        Raises StateError if it is for another machine, which cannot be told.
+        Raises StateError if it is for another machine and cannot be passed on.
         """
         listener, application, auth = self._listeners.get(portal), self._application(portal), form.get("auth")
         if listener is None or not listener.address or application is None or not isinstance(auth, Mapping):
@@ -151,7 +151,7 @@ class Listeners:
         return client.application if client is not None else None
 
     def troubles(self) -> dict[str, str]:
-        """Return by name which portals tell of nothing although they are to, and why."""
+        """Return which portals report no events although they should, and why, by name."""
         return {
             f"portal {name} (events)": say(
                 "portal {portal} tells of no edits: {reason}", portal=name, reason=one.trouble
@@ -161,7 +161,7 @@ class Listeners:
         }
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop all listeners."""
         for name in tuple(self._tasks):
             await self._end(name)
 
@@ -182,6 +182,6 @@ class Listeners:
 
 
 def _address(config: Config, portal: str) -> str:
-    """Return where the portal is to call; the config names a public_url wherever events are to come online."""
+    """Return the address that the portal is to call. The config names a public_url if events are to come online."""
     assert config.http is not None and config.http.public_url is not None
     return f"{config.http.public_url}app/{portal}/events"

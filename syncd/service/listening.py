@@ -1,4 +1,4 @@
-"""Hears of people's edits: asks one portal's queue again and again, looks at what is ours, and has it put right.
+"""Hears of people's edits: polls one portal's queue, looks at the events that are ours, and starts passes.
 
 queue -> ids that are linked -> what stands there -> kept in the ledger -> a pass of the sync, which decides
 A hint is lost at worst, and then found by the next reading of the portal (`verify_every`).
@@ -44,29 +44,30 @@ from syncd.state.passed_on import PassedHint
 
 _log = structlog.get_logger()
 _PAGES = 10
-"""How many answers of the queue one poll takes: a flood of foreign events is worked off beside everything else."""
+"""How many answers of the queue one poll takes, so that a flood of foreign events does not keep it from everything
+else."""
 _BOUND_FOR_S = 3600.0
-"""How long bindings are believed in: an update of the application drops them (PORTAL.md 11.3)."""
+"""How long bindings are trusted: an update of the application drops them (PORTAL.md 11.3)."""
 _NOTED_EVERY_S = 600.0
 _TENDED_EVERY_S = 6 * 3600.0
 _LONGEST_PAUSE_S = 600.0
 _TOLD_AFTER = 3
 _LOOKS = 6
-"""How often what was heard is looked at in vain; the next reading of the portal finds it."""
+"""How often to look in vain at what was heard. After that the next reading of the portal finds it."""
 _STRANGE_FOR_S, _MOST_STRANGERS = 300.0, 1_000
-"""How long and how many ids are remembered that are nobody's: one of ours is linked when its create was answered."""
+"""How long, and how many, ids without a link are remembered: an event of ours gets its link only when its create was
+answered."""
 _MOST_WAITING = 10_000
-"""So many hints wait for a look at most."""
+"""The most hints that wait to be looked at."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Listener:
     """Hears of what people change in the portal `name`, until it is cancelled. `poke` starts a pass of a sync.
 
-    Where the config switches events off it ends what was bound before, and has tokens renewed that nobody uses.
-
-    `pending` are the ids that a pass has to look at, by sync, each with the user. `trouble` is why nothing is heard, ""
-    while it works.
+    If the config switches events off, it removes earlier bindings, and renews tokens that nobody else uses. `pending`
+    are the ids that a pass has to look at, by sync, each with the user. `trouble` is why nothing is heard, "" while it
+    works.
     """
 
     app: App
@@ -78,7 +79,7 @@ class Listener:
     pending: dict[str, dict[int, int]] = field(default_factory=dict)
     trouble: str = ""
     address: str = ""
-    """Where the portal calls, "" for who asks its queue."""
+    """The address that the portal calls, "" if its queue is polled."""
     _failures: int = 0
     _remembered: bool = False
     _bound_at: float | None = None
@@ -98,7 +99,7 @@ class Listener:
         return self.app.portals[self.name]
 
     async def run(self) -> None:
-        """Poll until cancelled. Whatever the portal says, the next poll tries again, after growing pauses."""
+        """Poll until cancelled. Whatever fails, the next poll tries again, after growing pauses."""
         while True:
             try:
                 await self.poll()
@@ -114,7 +115,7 @@ class Listener:
             await self._wait(pause)
 
     async def poll(self) -> None:
-        """Hear once what has been changed; raises SyncdError."""
+        """Ask once what has changed; raises SyncdError."""
         if not self.here():  # another machine has it, and hears
             self.pending.clear()
             self._remembered, self._bound_at = False, None
@@ -148,9 +149,9 @@ class Listener:
         await self._note_heard()
 
     async def called(self, form: Mapping[str, Json]) -> None:
-        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over.
+        """Take in an event that the portal has sent by itself; one that cannot be understood is ignored.
 
-        Where another machine holds the portal, that one gets it. Raises StateError if it cannot be told.
+        If another machine holds the portal, the event is passed on to it. Raises StateError if that fails.
         """
         auth = form.get("auth")
         user = str(auth.get("user_id", "")) if isinstance(auth, Mapping) else ""
@@ -165,7 +166,7 @@ class Listener:
             await self._pass_on()
 
     async def _pass_on(self) -> None:
-        """Note for the machine that holds the portal what was heard here: the portal tells nothing twice."""
+        """Note what was heard here for the machine that holds the portal: the portal reports nothing twice."""
         heard = dict(self._heard)
         if not heard or not self.app.ledger.shared:
             return
@@ -177,7 +178,7 @@ class Listener:
         self._forget(heard)
 
     async def _passed_on(self) -> tuple[PassedHint, ...]:
-        """Hear of what other machines were told; return what that was."""
+        """Take what other machines have passed on, and return it."""
         if not self.app.ledger.shared:
             return ()
         passed = await self.app.ledger.passed_on(self.name).waiting()
@@ -187,7 +188,7 @@ class Listener:
         return passed
 
     def _forget(self, heard: Mapping[tuple[str, int, bool], Hint]) -> None:
-        """Forget what was dealt with, but what was heard of again since."""
+        """Forget what was dealt with, except what was reported again since."""
         for key, hint in heard.items():
             if self._heard.get(key) is hint:
                 del self._heard[key]
@@ -205,7 +206,7 @@ class Listener:
     async def looked_at(self, sync: str, hints: Mapping[int, int]) -> None:
         """Note that a pass has decided on what these `hints` are about; raises StateError.
 
-        What was heard of again since it began stays for the next one: it may have looked before that.
+        What was reported again since the pass began stays for the next one: the pass may have looked before that.
         """
         left = self.pending.get(sync, {})
         for one in hints.keys() - self._anew[sync]:
@@ -230,7 +231,7 @@ class Listener:
         return self.config.events == "off"
 
     async def _tend(self, portal: Portal) -> None:
-        """Have tokens renewed that nothing else uses, before they are too old."""
+        """Renew tokens that nothing else uses, before they are too old."""
         now = self.clock.monotonic()
         if self._tended_at is None or now - self._tended_at > _TENDED_EVERY_S:
             self._tended_at = now
@@ -238,7 +239,7 @@ class Listener:
                 await portal.application.tend()
 
     async def _unbind(self, portal: Portal) -> None:
-        """Have the portal tell of nothing, once; where that is refused nothing can be bound either."""
+        """Tell the portal once to report nothing. If it refuses that, nothing can be bound either."""
         if self._bound_at is not None or portal.application is None or portal.application.authorisation is None:
             return
         try:
@@ -275,7 +276,7 @@ class Listener:
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
     def heard_of(self) -> Heard:
-        """Return of which events the portal has told, since this process listens."""
+        """Return which events the portal has reported since this process listens."""
         return Heard(saved=frozenset(self._saved), made=frozenset(self._made))
 
     def _hear(self, hint: Hint) -> None:
@@ -287,9 +288,9 @@ class Listener:
             self._heard.pop(next(iter(self._heard)))  # which the next reading of the portal finds
 
     async def _take_in(self) -> None:
-        """Look at what is ours of all that was heard, keep what is not as it was left, and start the passes.
+        """Look at those of the reported events that are ours, keep what somebody has changed, and start the passes.
 
-        If the portal does not answer, it is looked at with the next polls: the queue does not give it again.
+        If the portal does not answer, the next polls look again: the queue does not give a report twice.
         """
         heard = dict(self._heard)
         found: dict[str, dict[int, int]] = {}
@@ -314,13 +315,13 @@ class Listener:
                 self.poke(sync)
 
     def _young_strangers(self) -> list[Hint]:
-        """Return what was heard of ids that nobody knew, lately: a create that is under way may have made them."""
+        """Return recent reports about ids that nobody knew: a create that is under way may have made them."""
         oldest = self.clock.monotonic() - _STRANGE_FOR_S
         self._strangers = {hint: at for hint, at in self._strangers.items() if at >= oldest}
         return list(self._strangers)
 
     def _keep_strangers(self, heard: Iterable[Hint], linked: Collection[int]) -> None:
-        """Remember for a while what was heard of ids that are not `linked`."""
+        """Remember for a while the reports about ids that are not `linked`."""
         now = self.clock.monotonic()
         self._strangers = {hint: at for hint, at in self._strangers.items() if hint.id not in linked}
         for hint in heard:
@@ -358,7 +359,7 @@ class Listener:
             self._noted_at = now
 
     async def _wait(self, seconds: float) -> None:
-        """Wait for the next poll, or until the portal calls and has had a second for more."""
+        """Wait for the next poll; if the portal calls, wait a second longer for more calls."""
         waits = [asyncio.ensure_future(self._bell.wait()), asyncio.ensure_future(self.clock.sleep(seconds))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -386,7 +387,7 @@ class Listener:
 
 
 def _add_bounded(ids: dict[int, None], number: int) -> None:
-    """Add `number` to `ids` as the newest; of very many the oldest are forgotten."""
+    """Add `number` to `ids` as the newest; if there are too many, the oldest are forgotten."""
     ids.pop(number, None)
     ids[number] = None
     if len(ids) > _MOST_WAITING:

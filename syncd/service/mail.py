@@ -14,15 +14,16 @@ from syncd.lang.saying import say
 
 _TIMEOUT_S = 30.0
 _WHOLE_S = 60.0
-"""A server may stay below the time-out with every single answer; the next alert does not wait for it longer."""
+"""Time for the whole mail. A server may stay below the time-out with every single answer; the next alert does not wait
+longer than this."""
 _LONGEST_SUBJECT = 120
 
 
 async def send_mail(config: AlertsConfig, subject: str, text: str) -> str:
-    """Send `text` to all addresses of `config`, and return why that failed, "" if it did not.
+    """Send `text` to all addresses of `config`; return why that failed, "" if it did not.
 
-    `subject` and `text` are one line each. A mail that the server refused for some addresses
-    counts as failed; the answer names them.
+    `subject` and `text` are one line each. A mail that the server refused for some of the addresses counts as failed;
+    the answer names them.
     """
     smtp = config.smtp
     assert smtp is not None  # addresses come with a server
@@ -53,7 +54,7 @@ async def send_mail(config: AlertsConfig, subject: str, text: str) -> str:
 
 
 def _context(smtp: SmtpConfig) -> ssl.SSLContext | None:
-    """Return what the server's certificate is checked with; None where nothing is encrypted."""
+    """Return the context that checks the server's certificate, None if nothing is encrypted."""
     return None if smtp.security == "none" else ssl.create_default_context(cafile=smtp.ca_file)
 
 

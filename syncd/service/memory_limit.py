@@ -1,7 +1,7 @@
-"""Makes the memory that the unit allows a limit of the process itself, so that an end of it comes as an error.
+"""Turns the memory that the unit allows into a limit of the process, so that running out of it raises an error.
 
-At MemoryMax= the kernel kills the process, in the middle of whatever all syncs are doing. At a limit of its own Python
-raises MemoryError where the memory is asked for: that pass fails with words, and the others go on.
+At MemoryMax= the kernel kills the process, whatever its syncs are doing. At its own limit Python raises MemoryError
+where memory is asked for: that pass fails with a message, and the others go on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ROOT = Path("/")
 
 
 def allowed_bytes(root: Path = _ROOT) -> int | None:
-    """Return how many bytes the process's control group and those above it allow (cgroup v2); None for no limit."""
+    """Return how many bytes the process's control group and those above it allow (cgroup v2), None for no limit."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -33,9 +33,10 @@ def allowed_bytes(root: Path = _ROOT) -> int | None:
 
 
 def limit_memory(root: Path = _ROOT) -> int | None:
-    """Let the process have no more data than its control group allows; return that in bytes, None for no limit.
+    """Limit the data of the process to what its control group allows; return the limit in bytes, None if there is none.
 
-    Stacks of threads count in full, although little of them is used, so it comes a bit before the kernel would kill.
+    Stacks of threads count in full, although little of them is used, so this limit is reached a bit before the
+    kernel's.
     """
     allowed = allowed_bytes(root)
     if allowed is None:

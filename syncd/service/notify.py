@@ -26,7 +26,7 @@ class Notifier:
     def from_environ(cls, environ: Mapping[str, str], pid: int, *, clean: Clean = printable) -> Notifier:
         """Return the notifier that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` describe.
 
-        A `WATCHDOG_PID` other than `pid` means another process: the variables are inherited by children.
+        A `WATCHDOG_PID` other than `pid` means another process: children inherit the variables.
         """
         usec = environ.get("WATCHDOG_USEC", "")
         meant_for_us = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
@@ -34,7 +34,7 @@ class Notifier:
         return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s, clean=clean)
 
     def send(self, **facts: str) -> None:
-        """Send `facts` as KEY=value lines, in the house's language; a manager that does not listen is no error."""
+        """Send `facts` as KEY=value lines in the house's language. It is no error if the manager does not listen."""
         if self._address is None:
             return
         said = {key: self._clean(told(value, house())).replace("\n", " ") for key, value in facts.items()}

@@ -32,9 +32,9 @@ class ServiceState:
     """What the running service knows that is not in the ledger.
 
     Mappings are by the name of a sync, `portals` by the name of a portal. `sources` describe in a few words, without
-    secrets, what each sync reads. `config_refused` is why the last change of the config was refused, empty if none
-    was. `progress` tells by the name of a sync how far the pass of it is that runs. `away` tells of a portal who else
-    may write to it now, None if this process may; `leases` are those of this process where several share the state.
+    secrets, what each sync reads. `config_refused` is why the last change of the config was refused, "" if it was not.
+    `progress` returns how far the running pass of a sync is. `away` returns who else may write to a portal now, None if
+    this process may; `leases` are those of this process if several machines share the state.
     """
 
     config: Config
@@ -50,7 +50,7 @@ class ServiceState:
 
 
 class Overview:
-    """Reads how everything stands. `began` is the unix time at which the service started."""
+    """Collects how everything stands. `began` is the unix time at which the service started."""
 
     def __init__(self, ledger: Ledger, began: float, version: str, clock: Clock | None = None) -> None:
         self._ledger = ledger
@@ -61,7 +61,7 @@ class Overview:
     async def view(self, service: ServiceState, now: float) -> View:
         """Return how everything stands at unix time `now`; raises StateError if the ledger cannot be read.
 
-        Of more than a dozen syncs only those that need a person are told in full.
+        If there are more than a dozen syncs, only those that need a person are shown in full (with holds and runs).
         """
         # A sync of a config that is being taken over right now may not be scheduled yet: it is left out until it is.
         syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
@@ -108,6 +108,7 @@ class Overview:
         return RunView(record=record, changes=lines, more=len(changes) > len(lines))
 
     async def _told_in_full(self, view: SyncView) -> SyncView:
+        """Return `view` with its last runs and the first of its holds."""
         ledger = self._ledger.of(view.name)
         return replace(view, runs=await ledger.runs(_SHOWN_RUNS), holds=await ledger.holds(_SHOWN_HOLDS), in_full=True)
 
@@ -116,7 +117,7 @@ class Overview:
     ) -> Mapping[str, Freshness]:
         """Return whether each of `syncs` has succeeded recently enough at unix time `now`; raises StateError.
 
-        Those named in `paused` are never stale: somebody wants it so.
+        Those in `paused` are never stale: somebody wants it so.
         """
         standings = await self._ledger.standings([sync.name for sync in syncs])
         return {
@@ -129,9 +130,9 @@ class Overview:
         return "new" if standing.last_success is None else "fresh"
 
     def _stale_at(self, sync: SyncConfig, standing: Standing) -> float:
-        """Return when the sync is stale; one that never succeeded is measured from its first try.
+        """Return when the sync becomes stale. One that never succeeded is measured from its first try.
 
-        Not from the start of the service, or each restart would give it time for a first pass again.
+        Not from the start of the service, or each restart would give it the time for a first pass again.
         """
         never = self._began if standing.tried_since is None else min(self._began, standing.tried_since)
         return sync_stale_at(sync, never if standing.last_success is None else standing.last_success)
@@ -153,7 +154,7 @@ class Overview:
         if service.leases is None:
             return view
         lease = service.leases.board.lease(config.name)
-        if not here:  # its client has asked nothing
+        if not here:  # the client of this process has asked nothing
             budget = await self._ledger.of_portal(config.name).budget()
             view = replace(
                 view, operating=remembered_operating(budget, limits_of(config), self._clock) if budget else {}
@@ -187,7 +188,7 @@ class Overview:
 
 
 def _in_full(views: Collection[SyncView]) -> list[str]:
-    """Return the names of the syncs that are told in full: all of a few, of many those that need a person."""
+    """Return the names of the syncs to show in full: all if they are few, otherwise those that need a person."""
     if len(views) <= MOST_IN_FULL:
         return [one.name for one in views]
     needy = [one for one in views if one.freshness == "stale" or one.failures or (one.plan and one.plan.stopped)]
@@ -203,7 +204,7 @@ def _progress(progress: Progress) -> ProgressView | None:
 
 
 def plan_view(prepared: Prepared) -> PlanView:
-    """Return the part of a pass's plan that the page shows; the plan itself may be large and is let go."""
+    """Return the part of a pass's plan that the page shows, so that the plan itself can be dropped."""
     changes = prepared.plan.changes  # copied as text, or the page would keep every entry of the pass in memory
     return PlanView(
         counts={name: count for name, count in prepared.counts.items() if count},
@@ -226,7 +227,7 @@ def _line(change: Change) -> ChangeLine:
 
 
 def _done_line(change: ChangeRecord) -> ChangeLine:
-    """Return what a pass changed as a line; in place of a reason stand the fields that it changed."""
+    """Return a change that a pass made as a line. In place of a reason it has the fields that were changed."""
     holder = change.after or change.before
     return ChangeLine(
         op=change.op,

@@ -38,8 +38,8 @@ class Opened:
 class Page:
     """The status page, which may be closed, as without `[http]` in the config.
 
-    `state` returns what the running service knows; `ring` starts a pass for whoever bears the token, `callees` take
-    what portals bring.
+    `state` returns what the running service knows. `ring` starts a pass for a caller with the token; `callees` handle
+    what portals send.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class Page:
         return await asyncio.to_thread(within, found, self._scrubber.shown) if found is not None else None
 
     async def prepared(self, config: Config) -> Opened | None:
-        """Open the page of `config` beside the present one; None if that stays as it is.
+        """Open the page of `config` beside the present one; return None if that can stay.
 
-        Raises ConfigError for a taken address.
+        Raises ConfigError if the address is taken.
         """
         # Whatever else changes in [http] needs no new socket.
         address = (config.http.host, config.http.port) if config.http is not None else None
@@ -93,7 +93,7 @@ class Page:
         return opened
 
     async def exchange(self, opened: Opened | None) -> None:
-        """Close the present page if another one was `opened` for it."""
+        """Close the present page if another one was `opened` in its place."""
         if opened is not None:
             await self.close()
             self._open = opened
@@ -131,11 +131,11 @@ class Page:
             ) from error
 
     def _names(self) -> tuple[str, ...]:
-        """Return the names under which the page may be asked for by the config in force."""
+        """Return the names under which the page may be requested, by the config in force."""
         http = self._app.config.http
         return http.names if http is not None else ()
 
     def _token(self) -> str | None:
-        """Return what a request has to bear to start a pass, by the config in force; None if none may."""
+        """Return the token that a request must have to start a pass, by the config in force; None if no request may."""
         http = self._app.config.http
         return http.token.reveal() if http is not None and http.token is not None else None

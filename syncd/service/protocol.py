@@ -64,7 +64,7 @@ class Hello(Message, frozen=True, kw_only=True):
 
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client prints on: `terminal` and `colours` (as rich names them, "" for none) of its stdout.
+    """The client's stdout: its width, whether it is a `terminal`, and its `colours` as rich names them, "" for none.
 
     `live` says that its stderr can show a bar.
     """
@@ -76,17 +76,18 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
-    """The file of `sync --plan`: its name for messages, and what stands in it."""
+    """The file of `sync --plan`: its name, for messages, and its content."""
 
     name: str
     content: str
 
 
 class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One command with what its line says. `names` are syncs or globs; `run` is the run of `undo` and `history`.
+    """One command with its options. `names` are syncs or patterns; `run` is the run of `undo` and `history`.
 
-    `language` is that of the person at the client, None for the daemon's own. What is as usual does not travel: so an
-    older daemon, which knows fewer fields, understands what it can do.
+    `language` is that of the person at the client, None for the daemon's own. Fields with their usual values are not
+    sent, so that an older daemon, which knows fewer fields, understands what it can do. A new option is filled in by
+    `cli/client.py: request_of` and given to the command by `cli/served.py: _arguments`.
     """
 
     version: int
@@ -117,7 +118,7 @@ class Text(Message, frozen=True, kw_only=True):
 
 
 class Moved(Message, frozen=True, kw_only=True):
-    """How far the pushes are, for a bar; `total` 0 while the source is read. `title` "" ends it."""
+    """How far the pushes are, for a bar. `total` is 0 while the source is read; an empty `title` ends the bar."""
 
     title: str
     done: int = 0
@@ -152,10 +153,10 @@ class Ended(Message, frozen=True, kw_only=True):
 
 
 class Failed(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """The end of the work by an error, which the client tells as its own.
+    """The end of the work by an error, which the client reports as its own.
 
-    `error_message` and `remedy_message` are the same as `lang/saying.py: stored` writes them, "" where they are no
-    messages: a client that knows them tells them in its language, although they were sent before it could say which.
+    `error_message` and `remedy_message` are the same texts as `lang/saying.py: stored` writes them, "" for texts that
+    are no messages. A client that knows these fields shows them in its own language.
     """
 
     error: str
@@ -182,7 +183,7 @@ FromClient = Request | Answer | Stop
 
 
 def line(message: Message) -> bytes:
-    """Return `message` as it travels."""
+    """Return `message` as a line for the socket."""
     return msgspec.json.encode(message) + b"\n"
 
 

@@ -104,7 +104,7 @@ def following(schedule: Schedule, moment: float) -> float:
 
 
 def first_due(schedule: Schedule, last: LastRun | None, now: float) -> float:
-    """Return when the first pass after a start is due: as if the daemon had run all along, but never in the past.
+    """Return when the first pass after a start is due: as if the daemon had been running, but never in the past.
 
     After a pass that did not end it is due within a minute. A cron that never ran waits for its next time.
     """
@@ -117,9 +117,9 @@ def first_due(schedule: Schedule, last: LastRun | None, now: float) -> float:
 def next_due(schedule: Schedule, *, started: float, failures: int, now: float, random: float) -> float:
     """Return when the pass after one that began at `started` is due; `random` in [0, 1) sets the jitter.
 
-    After `failures` failed passes in a row it is retried after a minute, then after pauses that double up to an hour,
-    each with no more jitter than the pause is long. A schedule with intervals below an hour skips its own times
-    meanwhile; one with longer intervals keeps them as well.
+    After `failures` failed passes in a row (an unreadable source, for one) it is retried after a minute, then after
+    pauses that double up to an hour, each with no more jitter than the pause is long. A schedule with intervals below
+    an hour skips its own times meanwhile; one with longer intervals keeps them as well.
     """
     started = min(started, now)  # a start in the future: the clock was set back during the pass
     ordinary = following(schedule, started)
@@ -133,10 +133,11 @@ def next_due(schedule: Schedule, *, started: float, failures: int, now: float, r
 
 
 def stale_at(schedule: Schedule, stale_after_s: float | None, last_success: float) -> float:
-    """Return from when on a sync whose last success was at `last_success` counts as stale.
+    """Return when a sync whose last success was at `last_success` becomes stale.
 
-    `stale_after_s` later if it is given; else after four intervals, but an hour at least, or an hour after a missed
-    time of a cron. Four intervals, because one failed pass and its retries are nothing to alarm people for.
+    That is `stale_after_s` later if it is given. Otherwise it is after four intervals, but at least an hour, or an hour
+    after a missed time of a cron. Four intervals, because one failed pass with its retries is no reason to alarm
+    people.
     """
     if stale_after_s is not None:
         return last_success + stale_after_s
@@ -154,7 +155,7 @@ def sync_stale_at(sync: SyncConfig, last_success: float) -> float:
 
 
 async def read_last_run(name: str, ledger: Ledger) -> LastRun | None:
-    """Return the last pass of a sync, None when there was none."""
+    """Return the last pass of a sync, None if there was none."""
     return _last_run(await ledger.of(name).last_run())
 
 
@@ -163,10 +164,10 @@ def _last_run(last: RunRecord | None) -> LastRun | None:
 
 
 def noted_due(sync: SyncConfig, due: Due | None, last: RunRecord | None, now: float) -> float:
-    """Return when the pass after `last` is due: as the daemon noted it in `due`, else as the schedule of `sync` says.
+    """Return when the pass after `last` is due: as the daemon noted it in `due`, otherwise by the schedule of `sync`.
 
-    Infinity for a cron that has no time left. A note that is older than the last pass is out of date: that pass was
-    made by a command, without the daemon.
+    It is infinity for a cron that has no time left. A note that is older than the last pass is out of date: a command
+    made that pass, without the daemon.
     """
     if due is not None and due.at is not None and (last is None or due.noted >= last.started):
         return max(now, due.at)

@@ -1,4 +1,7 @@
-"""The start of the service: systemd hears that it goes on, and a database that is not there yet is waited for."""
+"""The start of the service: tells systemd that it is still starting, and waits for a database that is not there yet.
+
+And which configs it starts with, or goes on with after a reload.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ import structlog
 from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock, sleep_or_stop
-from syncd.errors import StateUnreachableError
+from syncd.config import Config
+from syncd.errors import ConfigError, StateUnreachableError
 from syncd.lang.saying import say
 from syncd.service.notify import Notifier
 
 _log = structlog.get_logger()
 _START_GOES_ON_S: Final = 60.0
-"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
+"""How long systemd is to wait for the next sign of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
-"""How long the start waits before it looks for its database again: at first, and in the end."""
+"""How long the start waits before it tries its database again: the first time, and at most."""
 
 
 @asynccontextmanager
@@ -49,9 +53,9 @@ async def opened(
     notifier: Notifier,
     stop: asyncio.Event,
 ) -> App:
-    """Return what `make` opens, which `closing` closes; as long as its database cannot be reached, try again.
+    """Return what `make` opens, and let `closing` close it. While its database cannot be reached, try again.
 
-    Raises what `make` raises else, and StateUnreachableError once `stop` is set.
+    Raises whatever else `make` raises, and StateUnreachableError once `stop` is set.
     """
     wait_s = _FIRST_WAIT_S
     while True:
@@ -64,3 +68,22 @@ async def opened(
             notifier.send(STATUS=say("waiting for its database: {reason}", reason=error.message))
             await sleep_or_stop(clock, wait_s, stop)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def check_syncs(config: Config) -> None:
+    """Raise ConfigError for a config without a sync."""
+    if not config.syncs:
+        path = str(config.path)
+        raise ConfigError(say("{path} has no [[sync]]", path=path), say("add one; see config.example.toml"))
+
+
+def check_successor(config: Config, before: Config) -> None:
+    """Raise ConfigError for a config that cannot take the place of the one `before` while the service runs."""
+    check_syncs(config)
+    # The passes under way hold the ledger of the old state, and the lock on it.
+    same_state = (config.state, config.database) == (before.state, before.database)
+    for key, same in (("state", same_state), ("control", config.control == before.control)):
+        if not same:
+            path = str(config.path)
+            said = say("{path}: {key} cannot change while syncd runs", path=path, key=key)
+            raise ConfigError(said, say("restart it"))

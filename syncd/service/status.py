@@ -45,14 +45,14 @@ class SyncStatus:
     def unplaced(self) -> tuple[Problem, ...]:
         """The entries that the last pass could not place, such as those of an unknown owner.
 
-        They have no item yet, so the ledger holds nothing for them, and every pass tries them again.
+        They have no item yet, so the ledger holds nothing for them; every pass tries them again.
         """
         held = {str(hold.key) for hold in self.holds}
         return tuple(problem for problem in self._problems if problem.kind == "held" and problem.key not in held)
 
     @property
     def passed_over(self) -> tuple[Problem, ...]:
-        """What the last pass rejected, and what the config told it to leave out (`on_unresolved = "skip"`)."""
+        """The entries that the last pass rejected, and those that the config leaves out (`on_unresolved = "skip"`)."""
         return tuple(problem for problem in self._problems if problem.kind in ("rejected", "skipped"))
 
     @property
@@ -69,8 +69,8 @@ class SyncStatus:
 class Status:
     """How everything stands: syncs in the config's order, and the operating time per portal and method.
 
-    `daemon` says whether a daemon runs, None if that cannot be known. `board` is which machine holds which portal where
-    several share the state, None where one has it for itself.
+    `daemon` is True if a daemon runs, None if that cannot be known. `board` tells which machine holds which portal,
+    None if one machine has the state for itself.
     """
 
     syncs: tuple[SyncStatus, ...]
@@ -88,7 +88,7 @@ async def read_status(
     states: Mapping[str, SyncState] | None = None,
     daemon: bool | None = None,
 ) -> Status:
-    """Read how the syncs `names` of `config` stand, or all; raises StateError.
+    """Read how the syncs `names` of `config` stand, or all of them; raises StateError.
 
     `states` are what the daemon itself knows; without them its notes in the ledger have to do.
     """

@@ -1,7 +1,8 @@
-"""Has this machine write to its share of the portals, where several share one database.
+"""Lets this machine write to its share of the portals, if several machines share one database.
 
-Each looks at the same board and works out the same shares (`model/lease.py`). What is another's is given back once its
-passes have ended; what is ours is taken as soon as it is free. A lease that is lost ends its passes at once.
+Each machine looks at the same board and works out the same shares (`model/lease.py: shares`). A portal that is
+another's is given back once its passes have ended; one that is ours is taken as soon as it is free. If a lease is lost,
+its passes end at once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LONGEST_WAIT_S = 5.0
 
 
 class Scheduler(Protocol):
-    """What makes the passes, as portals come and go."""
+    """What makes the passes (the daemon), told as portals come and go."""
 
     def begin_again(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs as after a start."""
@@ -43,7 +44,7 @@ class Scheduler(Protocol):
 
 
 class Tenancy:
-    """Takes portals and gives them back, by what `leases` tells. `scheduled` reads syncs afresh for the daemon."""
+    """Takes portals and gives them back, as `leases` says. `scheduled` reads syncs afresh for the daemon."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Tenancy:
         self._reachable = True
 
     def away(self, portal: str) -> str | None:
-        """Return who may write to `portal` if this machine may not, in the words that follow "is"; None if it may."""
+        """Return who may write to `portal`, in words that follow "is"; None if this machine may."""
         tenure = self._leases.tenures.get(portal)
         if portal in self._held and tenure is not None and tenure.valid():
             return None
@@ -83,16 +84,16 @@ class Tenancy:
         await self._leases.close()
 
     async def configured(self) -> None:
-        """Tell the others what the config in force has; what it no longer has is given back after that."""
+        """Tell the others which portals the config in force has; `_settle` gives back those that it no longer has."""
         self._units = units(self._app.ties())
-        with suppress(SyncdError):  # told with the next sign of life
+        with suppress(SyncdError):  # the next sign of life tells it
             await self._leases.join({name: self._syncs_of(portals) for name, portals in self._units.items()})
 
     def _syncs_of(self, portals: Collection[str]) -> int:
         return sum(sync.portal in portals for sync in self._app.config.syncs)
 
     async def _next(self, stop: asyncio.Event, changed: asyncio.Event) -> None:
-        """Wait until something has changed, or a lease that was not renewed must have ended."""
+        """Wait until something changes, or until a lease that was not renewed must have ended."""
         ends = [self._leases.tenures[portal].left_s() for portal in self._held if portal in self._leases.tenures]
         seconds = min([_LONGEST_WAIT_S, *(max(_LEAST_WAIT_S, left_s) for left_s in ends)])
         waits = [asyncio.ensure_future(one.wait()) for one in (stop, changed)]
@@ -104,14 +105,18 @@ class Tenancy:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _settle(self) -> None:
-        """Make true what the board says, as far as that can be done now; raises what has ended the renewals."""
+        """Take and give back portals as the board says; raises the error that has ended the renewals.
+
+        A portal leaves in one of two ways. It is lost if its lease was not renewed in time: then its passes are cut
+        off. It is given back if it is another's turn, or if the config no longer has it: then its passes end first.
+        """
         if self._leases.failure is not None:
             raise self._leases.failure
         self._tell_trouble()
         tenures = self._leases.tenures
         await self._lost([one for one in self._held if one not in tenures or not tenures[one].valid()])
         if self._leases.trouble:
-            return  # what is known of the others is old
+            return  # what is known of the other machines is old
         self._begin_giving(self._held.difference(*self._units.values()))
         board, own = self._leases.board, self._leases.who.holder
         plan = shares(board.members, board.leases)
@@ -143,7 +148,7 @@ class Tenancy:
             await self._given_back([one for one in portals if one in self._leases.tenures])
 
     async def _taken(self, portal: str) -> bool:
-        """Take one portal; return False if somebody else has it."""
+        """Take one portal; return False if another machine has it."""
         tenure = await self._leases.take(portal)
         if tenure is None:
             return False
@@ -152,13 +157,13 @@ class Tenancy:
             await self._app.ledger.of(name).end_left_runs(self._app.clock.now())
         await self._app.reconnect(portal)
         scheduled = await self._scheduled(names)
-        self._held.add(portal)  # not before: no pass may begin by a schedule of the time before
+        self._held.add(portal)  # not earlier: no pass may start by a schedule from before the take
         self._daemon.begin_again(scheduled)
         _log.info(events.LEASE_TAKEN, portal=portal, epoch=tenure.epoch, orderly=tenure.orderly)
         return True
 
     async def _lost(self, portals: Collection[str]) -> None:
-        """End at once what works with these portals: another machine may write to them by now."""
+        """Cut off everything that works with these portals: another machine may be writing to them by now."""
         if not portals:
             return
         for portal in portals:
@@ -189,7 +194,7 @@ class Tenancy:
         names = [sync.name for sync in self._app.config.syncs if sync.portal in portals]
         async with self._daemon.drained(names):
             for portal in portals:
-                await self._app.disconnect(portal)  # which notes how much of its limits is used
+                await self._app.disconnect(portal)  # this notes how much of its limits is used
             self._held.difference_update(portals)
             await self._leases.give_back([*portals])
         for portal in portals:

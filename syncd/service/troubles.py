@@ -1,4 +1,4 @@
-"""What is wrong with syncs and portals, as alerts tell it: a name for each trouble, and a text. Pure."""
+"""What is wrong with syncs and portals, in the form of alerts: a name and a text for each trouble. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from syncd.web.views import Freshness, PlanView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """By what troubles are known, each by the name of a sync: `errors` and `plans` only where there are some."""
+    """What troubles are recognised by, each by sync; `errors` and `plans` have entries for some syncs only."""
 
     states: Mapping[str, SyncState]
     freshness: Mapping[str, Freshness]
@@ -25,7 +25,7 @@ class Signs:
 
 
 def troubles_of(syncs: Iterable[SyncConfig], signs: Signs, telling: TellingConfig) -> dict[str, str]:
-    """Return the troubles of `syncs` and of their portals, as far as `telling` wants them."""
+    """Return the troubles of `syncs` and of their portals, of the kinds that `telling` asks for."""
     found: dict[str, str] = {}
     for sync in syncs:
         if refused := signs.states[sync.name].refused:
@@ -43,9 +43,9 @@ def troubles_of(syncs: Iterable[SyncConfig], signs: Signs, telling: TellingConfi
 
 
 def unknown_yet(syncs: Iterable[SyncConfig], passed: Collection[str]) -> set[str]:
-    """Return the names of the troubles of `syncs` of which only a pass of this process can tell whether they are over.
+    """Return the names of troubles that may or may not be over: only a pass by this process can tell.
 
-    `passed` are the syncs of which there was one.
+    `passed` are the syncs that have had one.
     """
     waiting, tried = [], set()
     for sync in syncs:

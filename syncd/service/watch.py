@@ -1,6 +1,6 @@
 """Starts a pass when the files of a source have changed and are no longer being written.
 
-watchfiles (inotify and its kin) says when to look. Without it, and for what it misses, the files are looked at every
+watchfiles (inotify and its like) says when to look. Without it, and for what it misses, the files are looked at every
 few seconds. A change that is noticed late or twice does no harm. Nothing wakes up more often than once a second.
 """
 
@@ -28,7 +28,7 @@ _NO_DEBOUNCE_MS = 1
 """watchfiles' own debounce is switched off in effect: `Settling` waits until the files are still."""
 
 FileState = tuple[tuple[str, int, int, int], ...]
-"""Name, inode, size and mtime in nanoseconds of each file that exists; two states differ if any of these does."""
+"""Name, inode, size and mtime in nanoseconds of each existing file; two states differ if any of these differs."""
 Hints = Callable[[Sequence[Path], bool], AsyncIterator[object]]
 """Yields whenever something may have changed in these directories, or below them if the flag is set."""
 
@@ -48,7 +48,7 @@ class Watched:
 
 
 def stat_files(paths: Iterable[Path]) -> FileState:
-    """Return the state of these files; one that is missing or cannot be asked about is left out."""
+    """Return the state of these files, without those that are missing or cannot be read."""
     found = []
     for path in paths:
         try:
@@ -78,8 +78,8 @@ class Settling:
     def seen(self, state: FileState, now: float) -> bool:
         """Take in the state at monotonic time `now`; return True if a change has been still for long enough.
 
-        A source whose files have all disappeared is not reported, only their return: programs that replace a file
-        remove it first, and a pass in between would read nothing.
+        If all files of a source disappear, only their return is reported: programs that replace a file remove it first,
+        and a pass in between would read nothing.
         """
         if self._last is None or state != self._last:
             first = self._last is None
@@ -168,7 +168,7 @@ class Watcher:
 
 
 def system_hints() -> Hints | None:
-    """Return what the operating system tells of changes through watchfiles; None if that is not installed."""
+    """Return the hints of the operating system, through watchfiles; None if that is not installed."""
     return _watchfiles if find_spec("watchfiles") is not None else None
 
 

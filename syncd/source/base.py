@@ -70,9 +70,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What a source gave when it was asked, before any of it is parsed.
+    """What a source returned when it was asked, before any of it is parsed.
 
-    `marker` is the `changed_marker` that the snapshot will have, "" where only parsing tells. `parsed` returns that
+    `marker` is the `changed_marker` that the snapshot will have, "" if only parsing tells. `parsed` returns that
     snapshot, once; it raises SourceError like `Source.read`.
     """
 

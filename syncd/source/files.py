@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from glob import glob, has_magic
@@ -396,6 +396,7 @@ class Assembly:
         if self.last is None or self._try_again or self.last.changed_marker != files.marker:
             # A large file makes millions of objects that live on; looking for garbage among them doubles the time.
             with collector.resting():
+                self.last = None  # of large sources there is no room for two
                 errors = dict(files.unread)
                 parts = self._parse(files.found, files.digests, errors, context)
                 self.last = join(parts, errors, files.marker)
@@ -404,8 +405,8 @@ class Assembly:
 
     def _parse(
         self,
-        found: Iterable[FileBytes],
-        digests: Iterable[bytes],
+        found: Sequence[FileBytes],
+        digests: Sequence[bytes],
         errors: dict[str, SourceError],
         context: ReadContext,
     ) -> list[Part]:
@@ -418,7 +419,7 @@ class Assembly:
                 part = before.get(digest)
                 if part is None and (part := self._part(file, errors, context)) is None:
                     continue
-                if self._format.by_file:
+                if self._format.by_file and len(digests) > 1:  # the only file is as before, or parsed anew
                     self._parts[digest] = part
                 parts.append(part)
         finally:

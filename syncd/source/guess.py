@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from pathlib import PurePath
 
 from syncd.errors import SourceError
@@ -20,7 +21,7 @@ from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.json.json_guess import guess_records, looks_like_json
-from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.csv import Records, delimiter_of
 from syncd.source.table.field_names import LABELS
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
@@ -175,8 +176,8 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
     text, encoding = decode(content, "auto", name=name, kind="CSV")
     text, _ = once(text)
     delimiter, skip = delimiter_of(text, "auto", {})
-    numbered, _, _ = records(text, delimiter, skip)
-    rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]
+    numbered = list(islice(Records(text, delimiter, skip_first=skip), _SAMPLE_ROWS + HEADER_WITHIN))
+    rows = [[clean(cell) for cell in cells] for _, cells in numbered]
     if not rows:
         raise SourceError(
             say("{name} has no rows", name=name), say("give a file with a row of titles and at least one event")

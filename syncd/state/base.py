@@ -7,6 +7,7 @@ in `tests/state` are run over both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -123,6 +124,11 @@ class Store(Protocol):
 
     clean: Clean
     """Takes secrets out of what is kept of errors, which may quote a portal or a feed."""
+    writes: Counter[str]
+    """The number of writes of each scope, failed ones included: a count made before the last of them is out of date.
+
+    Used in the thread only.
+    """
 
     @property
     def connection(self) -> Connection:
@@ -229,21 +235,18 @@ _Coroutine = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 def reading(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
     """Turn a method that reads through the connection into a coroutine that does so in the store's thread."""
-
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.thread.do(lambda: work(self, self.thread.connection, *args, **kwargs))
-
-    update_wrapper(call, work)
-    return call
+    return _in_thread(work, writes=False)
 
 
 def writing(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
     """Turn a method that writes through the connection into a coroutine: one transaction, kept when it returns."""
+    return _in_thread(work, writes=True)
 
+
+def _in_thread(work: _Work[S, P, T], *, writes: bool) -> _Coroutine[S, P, T]:
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.thread.do(
-            lambda: work(self, self.thread.connection, *args, **kwargs), writes=True, scope=self.scope
-        )
+        store = self.thread
+        return await store.do(lambda: work(self, store.connection, *args, **kwargs), writes=writes, scope=self.scope)
 
     update_wrapper(call, work)
     return call

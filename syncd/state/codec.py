@@ -5,7 +5,7 @@ JSON comes back as dicts and lists, whatever mappings and sequences went in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -90,11 +90,6 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
             adopted=bool(adopted),
             stamp=stamp_as,
         )
-
-
-def link_of(row: Row | None) -> Link | None:
-    """Return the link in a row of `LINK`, None for no row."""
-    return None if row is None else next(links_of((row,)))
 
 
 def hold_row(sync: str, hold: Hold) -> Row:
@@ -216,7 +211,7 @@ def unpacked(text: bytes | None) -> Link | None:
     row = orjson.loads(text)
     row[8] = kept_json(row[8])
     row += [""] * (LINK.count(",") + 1 - len(row))  # records of earlier versions know no stamp
-    return link_of(row)
+    return next(links_of((row,)))
 
 
 def change_of(row: Row) -> ChangeRecord:
@@ -236,14 +231,9 @@ def change_of(row: Row) -> ChangeRecord:
     )
 
 
-def stored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return `problems` with messages that can be written as plain texts."""
-    return tuple(replace(one, where=stored(one.where), reason=stored(one.reason)) for one in problems)
-
-
-def restored_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return the problems that `stored_problems` was given."""
-    return tuple(replace(one, where=restored(one.where), reason=restored(one.reason)) for one in problems)
+def problems_with(problems: Iterable[Problem], change: Callable[[str], str]) -> tuple[Problem, ...]:
+    """Return `problems` with `change`, which is `stored` or `restored`, made in what they tell a person."""
+    return tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in problems)
 
 
 def run_row(run: RunRecord) -> Row:
@@ -258,7 +248,7 @@ def run_row(run: RunRecord) -> Row:
         run.commands,
         float(run.waited_s),
         float(run.seconds),
-        msgspec.json.encode(stored_problems(run.problems[:MAX_PROBLEMS])),
+        msgspec.json.encode(problems_with(run.problems[:MAX_PROBLEMS], stored)),
         max(run.problem_count, len(run.problems)),
         stored(run.error),
     )
@@ -278,7 +268,7 @@ def run_of(row: Row) -> RunRecord:
         commands=commands,
         waited_s=waited_s,
         seconds=seconds,
-        problems=restored_problems(msgspec.json.decode(problems, type=tuple[Problem, ...])),
+        problems=problems_with(msgspec.json.decode(problems, type=tuple[Problem, ...]), restored),
         problem_count=count,
         error=restored(error),
     )

@@ -1,4 +1,4 @@
-"""What a store that several machines share gives to who shares the portals out; `postgres/` implements it."""
+"""What a store shared by several machines offers to whoever distributes the portals; `postgres/` implements it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from syncd.model.tenure import Tenure
 
 
 class Holder(Protocol):
-    """Who a process is among those that share a store: `holder` is unique, `host` and `pid` are for people."""
+    """A process among those that share a store: `holder` is unique, `host` and `pid` are for people."""
 
     @property
     def holder(self) -> str:
-        """What its leases and its membership are noted under."""
+        """The name under which its leases and its membership are noted."""
         ...
 
     @property
@@ -30,10 +30,10 @@ class Holder(Protocol):
 
 
 class Leases(Protocol):
-    """The leases of one process, which are renewed without its doing until they are given back or lost.
+    """The leases of one process. They are renewed by themselves until they are given back or lost.
 
     `board` is what the store showed last and `trouble` why it could not be asked since, "" if it could. `tenures` are
-    what is held, by portal. `changed` is set, and replaced, whenever any of them may be different. Coroutines that ask
+    what is held, by portal. `changed` is set, and replaced, whenever any of them may have changed. Coroutines that ask
     the store raise StateUnavailableError if it does not answer.
     """
 
@@ -54,26 +54,26 @@ class Leases(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why the store could not be asked the last time."""
+        """Why the store could not be asked the last time, "" if it could."""
         ...
 
     @property
     def failure(self) -> BaseException | None:
-        """The defect for which nothing is renewed any more, None if there is none."""
+        """The defect because of which nothing is renewed any more, None if there is none."""
         ...
 
     @property
     def tenures(self) -> Mapping[str, Tenure]:
-        """What this process holds."""
+        """What this process holds, by portal."""
         ...
 
     @property
     def changed(self) -> asyncio.Event:
-        """What is set the next time that anything may be different."""
+        """Set the next time that anything may have changed."""
         ...
 
     async def join(self, portals: Mapping[str, int]) -> None:
-        """Share in the portals: tell the others which of them can be served here, with how many syncs each."""
+        """Share the portals: tell the others which of them can be served here, with how many syncs each."""
         ...
 
     async def part(self) -> None:
@@ -81,25 +81,25 @@ class Leases(Protocol):
         ...
 
     async def take(self, portal: str) -> Tenure | None:
-        """Take the lease of `portal`; None if somebody holds it (`board` tells who)."""
+        """Take the lease of `portal`; return None if somebody holds it (`board` tells who)."""
         ...
 
     async def give_back(self, portals: Sequence[str]) -> None:
-        """Give back the leases of `portals`; where the store cannot be told they end by themselves."""
+        """Give back the leases of `portals`. If the store cannot be told, they end by themselves."""
         ...
 
     def forget(self, portals: Collection[str]) -> None:
-        """Renew the leases of `portals` no more, without telling the store."""
+        """Stop renewing the leases of `portals`, without telling the store."""
         ...
 
     async def ask_back(self, portal: str) -> bool:
-        """Ask whoever holds `portal` to give it back, and not to take it again soon; False if nobody holds it."""
+        """Ask the holder of `portal` to give it back, and not to take it again soon; False if nobody holds it."""
         ...
 
     async def look(self) -> Board:
-        """Return who holds what as the store says now."""
+        """Return who holds what, as the store says now."""
         ...
 
     async def close(self) -> None:
-        """Give everything back, and end; a second call does nothing."""
+        """Give everything back, and end. A second call does nothing."""
         ...

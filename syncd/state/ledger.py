@@ -27,15 +27,18 @@ from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
-from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
+from syncd.state.notes import forget_all_verified, put_new_note, read_note
 from syncd.state.outlook import Outlook, outlooks
-from syncd.state.owner import give_name, knows_any, owners_of, read_name, write_owner
+from syncd.state.owner import knows_any, owners_of, write_owner
 from syncd.state.passed_on import PassedOn
+from syncd.state.portal_ledger import PortalLedger, ToldTroubles
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
-from syncd.state.sqlite.opening import open_locked, open_readonly
+from syncd.state.sqlite.store import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
 
+_NAME = ("ledger", "name")
+"""Scope and name of the note of the ledger's own name."""
 _new_name = partial(token_hex, LEDGER_DIGITS // 2)
 
 
@@ -67,7 +70,7 @@ class Ledger:
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
         self.terms = terms
-        self._standings = Standings()
+        self._standings = Standings(thread)
         self._name = ""
         self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
@@ -212,20 +215,23 @@ class Ledger:
     async def name(self, now: float, made: Callable[[], str] = _new_name) -> str:
         """Return the ledger's name, which its events bear beside their marks; "" for one that nobody has written yet.
 
-        It is `made` once, and stays through moves, backups and upgrades.
+        It is `made` once, and stays through moves, backups and upgrades, which share it.
         """
-        if not self._name and not self.readonly and not await self._read_name():
+        if not self._name:
+            self._name = await self._read_name()
+        if not self._name and not self.readonly:
             await self._give_name(made(), now)
-        self._name = self._name or await self._read_name()  # another machine may have been first
+            self._name = await self._read_name()  # another machine may have been first
         return self._name
 
     @reading
     def _read_name(self, connection: Connection) -> str:
-        return read_name(connection)
+        note = read_note(connection, *_NAME)
+        return str(note[0]) if note is not None else ""
 
     @writing
     def _give_name(self, connection: Connection, name: str, now: float) -> None:
-        give_name(connection, name, now)
+        put_new_note(connection, *_NAME, name, now)
 
     @reading
     def owners(self, connection: Connection, names: Collection[str]) -> Mapping[str, str]:
@@ -255,7 +261,7 @@ class Ledger:
     @reading
     def standings(self, connection: Connection, names: Collection[str]) -> Mapping[str, Standing]:
         """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
-        return self._standings.of(connection, names, owns=self.thread.owns)
+        return self._standings.of(connection, names)
 
     @reading
     def outlooks(self, connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:

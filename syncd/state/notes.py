@@ -7,9 +7,9 @@ a source's uids, without which entries would be created again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 import orjson
@@ -19,41 +19,35 @@ from syncd.lang.saying import restored, say, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
-from syncd.model.made_sections import MadeSection
-from syncd.model.record import ToldTrouble
 from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import Unanswered, kept_unanswered
-from syncd.scrub import Clean, within
+from syncd.scrub import within
 from syncd.state.base import Connection, Store, reading, writing
-from syncd.state.codec import to_json
-from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, marks, putting, summed
+from syncd.state.codec import problems_with, to_json
+from syncd.state.rows import SUMMED_NOTE, checked, marks, putting, summed
 
-VERIFIED = "verified"
-HOME = "portal"
-FLOOR = "highest id before creating"
-RESTORED = "highest id when put back"
-UIDS = "uids"
+T = TypeVar("T")
+D = TypeVar("D")
+
+_VERIFIED = "verified"
+_HOME = "portal"
+_FLOOR = "highest id before creating"
+_RESTORED = "highest id when put back"
+_UIDS = "uids"
 DUE = "due"
 PAUSED = "paused"
 CLOCKS = "clocks"
-GIVEN_UP = "creates given up"
-LOOKED = "looked at"
-UNANSWERED = "changes unanswered"
-SUSPECTS = "events that may be creates"
-ABOUT_EVENTS = (FLOOR, LOOKED, GIVEN_UP, UNANSWERED, SUSPECTS)
+NO_CLOCKS = (ClockNote(boot="", ahead_of_uptime_s=0.0),)
+"""Stands for clocks that cannot be read: nothing is known of them."""
+_GIVEN_UP = "creates given up"
+_LOOKED = "looked at"
+_UNANSWERED = "changes unanswered"
+_SUSPECTS = "events that may be creates"
+_ABOUT_EVENTS = (_FLOOR, _LOOKED, _GIVEN_UP, _UNANSWERED, _SUSPECTS)
 """The notes on a sync that are about events by their ids, as one portal counts them."""
 ALERTS = "alerts"
-TOLD = "told"
-_DIRECTORY = "directory"
-_BUDGET = "budget"
-_UNDER_WAY = "sections under way"
-_MADE = "sections made"
-_FACTS = "facts"
-_PROBE = "probe under way"
-_HEARD = "events heard"
-_HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _PUT = putting("notes", SUMMED_NOTE, "scope, name")
 _PUT_NEW = f"INSERT INTO notes ({SUMMED_NOTE}, sum) VALUES ({marks(SUMMED_NOTE, more=1)}) ON CONFLICT DO NOTHING"  # noqa: S608 - likewise
@@ -123,80 +117,6 @@ class SyncNotes:
         return replace(self, floor=0, looked=None, given_up=(), unanswered=(), suspects=())
 
 
-def read_notes(connection: Connection, sync: str) -> SyncNotes:
-    """Return the notes on `sync`; raises StateError if what is known of its uids cannot be read."""
-    rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (f"sync/{sync}",)))
-    found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
-    verified, due = found.get(VERIFIED), found.get(DUE)
-    home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
-    restored = found.get(RESTORED, (None, 0))[0]
-    try:
-        uids = msgspec.convert(found[UIDS][0], Uids) if UIDS in found else Uids()
-    except msgspec.ValidationError as error:
-        # Not taken for absent like the others: without it, entries known under other uids would be created again.
-        raise StateError(
-            say("the ledger's note on the uids of {sync} cannot be read: {error}", sync=sync, error=str(error)),
-            say("restore a backup of the state file"),
-        ) from error
-    return SyncNotes(
-        verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
-        home=str(home) if home is not None else None,
-        floor=floor if isinstance(floor, int) else 0,
-        restored=restored if isinstance(restored, int) else None,
-        uids=uids,
-        due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
-        clocks=read_clocks(found[CLOCKS][0]) if CLOCKS in found else (),
-        given_up=_given_up(found[GIVEN_UP][0]) if GIVEN_UP in found else (),
-        unanswered=_unanswered(found[UNANSWERED][0]) if UNANSWERED in found else (),
-        suspects=_suspects(found[SUSPECTS][0]) if SUSPECTS in found else (),
-        looked=_looked(found[LOOKED][0]) if LOOKED in found else None,
-    )
-
-
-def _looked(value: Json) -> Looked | None:
-    try:
-        return msgspec.convert(value, Looked)
-    except msgspec.ValidationError:
-        return None  # then all that stands there counts as older
-
-
-def _given_up(value: Json) -> tuple[GivenUp, ...]:
-    try:
-        return msgspec.convert(value, tuple[GivenUp, ...])
-    except msgspec.ValidationError:
-        return ()  # then a double is reported, not removed
-
-
-def _suspects(value: Json) -> tuple[Suspect, ...]:
-    try:
-        return msgspec.convert(value, tuple[Suspect, ...])
-    except msgspec.ValidationError:
-        return ()
-
-
-def _unanswered(value: Json) -> tuple[Unanswered, ...]:
-    try:
-        return msgspec.convert(value, tuple[Unanswered, ...])
-    except msgspec.ValidationError:
-        return ()  # then what came late passes for a person's edit
-
-
-def add_unanswered(connection: Connection, scope: str, more: Sequence[Unanswered], now: float) -> None:
-    """Keep `more` beside the changes that nobody answered before; in the caller's transaction."""
-    if more:
-        note = read_note(connection, scope, UNANSWERED)
-        known = _unanswered(note[0]) if note is not None else ()
-        write_note(connection, scope, UNANSWERED, msgspec.to_builtins(kept_unanswered(known, more)), now)
-
-
-def read_clocks(value: Json) -> tuple[ClockNote, ...]:
-    """Return the clocks in a note; what cannot be read says that nothing is known of them."""
-    try:
-        return msgspec.convert(value, tuple[ClockNote, ...])
-    except msgspec.ValidationError:
-        return (ClockNote(boot="", ahead_of_uptime_s=0.0),)
-
-
 def write_note(connection: Connection, scope: str, name: str, value: Json, now: float) -> None:
     """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
     connection.execute(_PUT, summed((scope, name, to_json(value), float(now))))
@@ -223,7 +143,7 @@ def drop_note(connection: Connection, scope: str, name: str) -> None:
 
 def forget_all_verified(connection: Connection) -> None:
     """Have the next pass of every sync read its portal; in the caller's transaction."""
-    connection.execute("DELETE FROM notes WHERE name = ?", (VERIFIED,))
+    connection.execute("DELETE FROM notes WHERE name = ?", (_VERIFIED,))
 
 
 def note_restored(connection: Connection, now: float) -> None:
@@ -232,37 +152,186 @@ def note_restored(connection: Connection, now: float) -> None:
     In the caller's transaction.
     """
     for sync, highest in connection.execute("SELECT sync, max(remote_id) FROM links GROUP BY sync").fetchall():
-        write_note(connection, f"sync/{sync}", RESTORED, highest, now)
+        write_note(connection, f"sync/{sync}", _RESTORED, highest, now)
 
 
 def ledger_mark(connection: Connection, sync: str) -> str:
     """Return what differs whenever a link, hold, intent or name of `sync` does, from the sums of their rows."""
     statements = (_MARK_MOST if connection.is_mostly(sync) else _MARKS_FEW, *_MARK_OTHERS)
     marks = [connection.execute(statement, (sync,)).fetchone() for statement in statements]
-    uids = connection.execute(_MARK_UIDS, (f"sync/{sync}", UIDS)).fetchone()
+    uids = connection.execute(_MARK_UIDS, (f"sync/{sync}", _UIDS)).fetchone()
     return repr((*marks, uids))
 
 
-def read_settled(connection: Connection, sync: str) -> Settled | None:
-    """Return what is noted of the last pass that left nothing to do; None if nothing is, or by another version.
-
-    It is kept beside the sync's other notes and not among them: each pass reads those, and this may hold much.
-    """
-    note = read_note(connection, f"settled/{sync}", _SETTLED)
+def typed(value: Json, kind: type[T], otherwise: D) -> T | D:
+    """Return a note's `value` as a `kind`, or `otherwise` where there is none or another version of syncd wrote it."""
     try:
-        settled = msgspec.convert(note[0], Settled) if note is not None else None
+        return otherwise if value is None else msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        return None
-    return _told_with(settled, restored) if settled is not None else None
+        return otherwise
 
 
-def write_settled(connection: Connection, sync: str, settled: Settled, clean: Clean) -> None:
-    """Keep `settled` in place of an earlier one; `clean` takes secrets out of what it tells."""
-    found = settled.findings
-    problems, because = within(found.problems, clean), within(found.incomplete_because, clean)
-    findings = msgspec.structs.replace(found, problems=problems, incomplete_because=because)
-    value = msgspec.to_builtins(_told_with(msgspec.structs.replace(settled, findings=findings), stored))
-    write_note(connection, f"settled/{sync}", _SETTLED, value, settled.since)
+class NotesOfSync:
+    """The notes on the sync `name`: the part of SyncLedger that is small values.
+
+    It keeps the contract of Ledger.
+    """
+
+    def __init__(self, thread: Store, name: str) -> None:
+        self.thread = thread
+        self.name = name
+        self.scope = f"sync/{name}"
+
+    @reading
+    def notes(self, connection: Connection) -> SyncNotes:
+        """Return all notes on the sync; raises StateError if what is known of its uids cannot be read."""
+        rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (self.scope,)))
+        found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
+        values = {name: value for name, (value, _) in found.items()}
+        verified, due = found.get(_VERIFIED), found.get(DUE)
+        if self.thread.readonly and self.thread.doubt is not None:
+            verified = None  # whoever may write has dropped it in the store
+        try:
+            uids = msgspec.convert(values[_UIDS], Uids) if _UIDS in values else Uids()
+        except msgspec.ValidationError as error:
+            # Not taken for absent like the others: without it, entries known under other uids would be created again.
+            raise StateError(
+                say(
+                    "the ledger's note on the uids of {sync} cannot be read: {error}", sync=self.name, error=str(error)
+                ),
+                say("restore a backup of the state file"),
+            ) from error
+        return SyncNotes(
+            verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
+            home=str(values[_HOME]) if values.get(_HOME) is not None else None,
+            floor=typed(values.get(_FLOOR), int, 0),
+            restored=typed(values.get(_RESTORED), int, None),
+            uids=uids,
+            due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
+            clocks=typed(values[CLOCKS], tuple[ClockNote, ...], NO_CLOCKS) if CLOCKS in values else (),
+            # Without these a double is reported instead of removed, what came late is taken for a person's edit, and
+            # every event counts as older than this ledger.
+            given_up=typed(values.get(_GIVEN_UP), tuple[GivenUp, ...], ()),
+            unanswered=typed(values.get(_UNANSWERED), tuple[Unanswered, ...], ()),
+            looked=typed(values.get(_LOOKED), Looked, None),
+            suspects=typed(values.get(_SUSPECTS), tuple[Suspect, ...], ()),
+        )
+
+    @writing
+    def note_verified(self, connection: Connection, portal: str, now: float) -> None:
+        """Note that what the portal at the origin `portal` holds has been read and put right."""
+        write_note(connection, self.scope, _VERIFIED, portal, now)
+        drop_note(connection, self.scope, _RESTORED)
+
+    @writing
+    def forget_verified(self, connection: Connection) -> None:
+        """Have the next pass read the portal, however recently that was done."""
+        drop_note(connection, self.scope, _VERIFIED)
+
+    @writing
+    def note_home(self, connection: Connection, origin: str, now: float) -> None:
+        """Note which portal the sync writes to."""
+        write_note(connection, self.scope, _HOME, origin, now)
+
+    @writing
+    def note_floor(self, connection: Connection, highest: int, now: float) -> None:
+        """Note up to which id the portal's events are older than the creates that are about to be sent."""
+        write_note(connection, self.scope, _FLOOR, highest, now)
+
+    @writing
+    def forget_floor(self, connection: Connection) -> None:
+        """Forget up to which id events are old: another portal counts its own."""
+        drop_note(connection, self.scope, _FLOOR)
+        drop_note(connection, self.scope, _LOOKED)
+
+    @writing
+    def forget_events(self, connection: Connection) -> None:
+        """Forget what is noted of single events: in another portal their ids are those of others."""
+        for name in _ABOUT_EVENTS:
+            drop_note(connection, self.scope, name)
+
+    @writing
+    def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:
+        """Note up to where the portal is known, and which other ledgers have written there."""
+        write_note(connection, self.scope, _LOOKED, msgspec.to_builtins(looked), now)
+
+    @writing
+    def note_uids(self, connection: Connection, uids: Uids, now: float) -> None:
+        """Note what is known of the source's uids."""
+        value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
+        write_note(connection, self.scope, _UIDS, value, now)
+
+    @writing
+    def note_clocks(self, connection: Connection, clocks: Sequence[ClockNote], now: float) -> None:
+        """Note by which clocks it can be told how long ago open intents were sent."""
+        write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
+
+    @writing
+    def note_given_up(self, connection: Connection, creates: Sequence[GivenUp], now: float) -> None:
+        """Note which creates were given up though the portal may carry them out yet."""
+        write_note(connection, self.scope, _GIVEN_UP, msgspec.to_builtins(creates), now)
+
+    @writing
+    def note_suspects(self, connection: Connection, suspects: Sequence[Suspect], now: float) -> None:
+        """Note which events may be creates whose outcome could not be told, in place of those noted before."""
+        write_note(connection, self.scope, _SUSPECTS, msgspec.to_builtins(suspects), now)
+
+    @writing
+    def note_unanswered(self, connection: Connection, changes: Sequence[Unanswered], now: float) -> None:
+        """Note which updates and deletes nobody answered, beside those that were noted before."""
+        self._add_unanswered(connection, changes, now)
+
+    def _add_unanswered(self, connection: Connection, more: Sequence[Unanswered], now: float) -> None:
+        if more:
+            note = read_note(connection, self.scope, _UNANSWERED)
+            known = typed(note[0], tuple[Unanswered, ...], ()) if note is not None else ()
+            write_note(connection, self.scope, _UNANSWERED, msgspec.to_builtins(kept_unanswered(known, more)), now)
+
+    @writing
+    def note_due(self, connection: Connection, due: float | None, now: float) -> None:
+        """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
+        write_note(connection, self.scope, DUE, due, now)
+
+    @reading
+    def mark(self, connection: Connection) -> str:
+        """Return what differs whenever a link, hold, intent or known name of the sync does."""
+        return ledger_mark(connection, self.name)
+
+    @reading
+    def settled(self, connection: Connection) -> Settled | None:
+        """Return what the last pass found that left nothing to do, None if that is not known.
+
+        It is kept beside the sync's other notes and not among them: each pass reads those, and this may hold much.
+        """
+        note = read_note(connection, f"settled/{self.name}", _SETTLED)
+        settled = typed(note[0], Settled, None) if note is not None else None
+        return _told_with(settled, restored) if settled is not None else None
+
+    @writing
+    def note_settled(self, connection: Connection, settled: Settled) -> None:
+        """Note what a pass found that left nothing to do."""
+        found, clean = settled.findings, self.thread.clean
+        problems, because = within(found.problems, clean), within(found.incomplete_because, clean)
+        findings = msgspec.structs.replace(found, problems=problems, incomplete_because=because)
+        value = msgspec.to_builtins(_told_with(msgspec.structs.replace(settled, findings=findings), stored))
+        write_note(connection, f"settled/{self.name}", _SETTLED, value, settled.since)
+
+    @reading
+    def paused(self, connection: Connection) -> float | None:
+        """Return since which unix time the sync is to be left alone, None if it is not."""
+        note = read_note(connection, self.scope, PAUSED)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_paused(self, connection: Connection, now: float) -> None:
+        """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
+        if read_note(connection, self.scope, PAUSED) is None:
+            write_note(connection, self.scope, PAUSED, True, now)
+
+    @writing
+    def forget_paused(self, connection: Connection) -> None:
+        """Note that the sync is no longer to be left alone."""
+        drop_note(connection, self.scope, PAUSED)
 
 
 def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
@@ -271,209 +340,7 @@ def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
     findings = msgspec.structs.replace(
         found,
         incomplete_because=change(found.incomplete_because),
-        problems=tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in found.problems),
+        problems=problems_with(found.problems, change),
         conflicts=tuple(msgspec.structs.replace(one, reason=change(one.reason)) for one in found.conflicts),
     )
     return msgspec.structs.replace(settled, findings=findings)
-
-
-class PortalLedger:
-    """What the ledger remembers of one portal, for all syncs that write to it; made by `Ledger.of_portal`.
-
-    It keeps the contract of Ledger.
-    """
-
-    def __init__(self, thread: Store, name: str) -> None:
-        self.thread = thread
-        self.scope = f"portal/{name}"
-
-    @reading
-    def directory(self, connection: Connection, origin: str) -> Json:
-        """Return the directory that was kept of the portal at `origin`, None if there is none of that very one."""
-        return self._directory(connection, origin)
-
-    def _directory(self, connection: Connection, origin: str) -> Json:
-        note = read_note(connection, self.scope, _DIRECTORY)
-        value = note[0] if note is not None else None
-        if not isinstance(value, Mapping) or value.get("portal") != origin:
-            return None  # none yet, or of another portal that had this name in the config
-        return value.get("directory")
-
-    @reading
-    def marked_directory(self, connection: Connection, origin: str) -> tuple[Json, str]:
-        """Return the directory like `directory`, and its mark."""
-        return self._directory(connection, origin), self._directory_mark(connection)
-
-    @reading
-    def directory_mark(self, connection: Connection) -> str:
-        """Return what differs whenever the directory that is kept of the portal does, "" if there is none."""
-        return self._directory_mark(connection)
-
-    def _directory_mark(self, connection: Connection) -> str:
-        row = connection.execute("SELECT value FROM notes WHERE scope = ? AND name = ?", (self.scope, _DIRECTORY))
-        value = row.fetchone()
-        return blake2b(value[0], digest_size=16).hexdigest() if value is not None else ""
-
-    @writing
-    def note_directory(self, connection: Connection, origin: str, directory: Json, now: float) -> None:
-        """Keep the directory of the portal at `origin`, as JSON."""
-        write_note(connection, self.scope, _DIRECTORY, {"portal": origin, "directory": directory}, now)
-
-    @writing
-    def forget_directory(self, connection: Connection) -> None:
-        """Have the next pass read the directory from the portal."""
-        drop_note(connection, self.scope, _DIRECTORY)
-
-    @reading
-    def budget(self, connection: Connection) -> Json:
-        """Return how much of the portal's limits was used, as the client noted it (`Portal.budget_state`), or None."""
-        note = read_note(connection, self.scope, _BUDGET)
-        return note[0] if note is not None else None
-
-    @writing
-    def note_budget(self, connection: Connection, budget: Json, now: float) -> None:
-        """Keep how much of the portal's limits is used."""
-        write_note(connection, self.scope, _BUDGET, budget, now)
-
-    @reading
-    def facts(self, connection: Connection, origin: str) -> Json:
-        """Return what a probe found out about the portal at `origin`, None if that very one was never probed."""
-        note = read_note(connection, self.scope, _FACTS)
-        value = note[0] if note is not None else None
-        if not isinstance(value, Mapping) or value.get("portal") != origin:
-            return None  # another portal had this name in the config
-        return value.get("facts")
-
-    @writing
-    def note_facts(self, connection: Connection, origin: str, facts: Json, now: float) -> None:
-        """Keep what a probe found out about the portal at `origin`, as JSON."""
-        write_note(connection, self.scope, _FACTS, {"portal": origin, "facts": facts}, now)
-
-    @reading
-    def probe_under_way(self, connection: Connection) -> bool:
-        """Return True if a probe has begun and was not seen to leave nothing behind."""
-        return read_note(connection, self.scope, _PROBE) is not None
-
-    @writing
-    def note_probe(self, connection: Connection, under_way: bool, now: float) -> None:
-        """Keep whether a probe is under way, or has left something behind."""
-        if under_way:
-            write_note(connection, self.scope, _PROBE, True, now)
-        else:
-            drop_note(connection, self.scope, _PROBE)
-
-    @reading
-    def tokens(self, connection: Connection) -> Json:
-        """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
-        note = read_note(connection, self.scope, TOKENS)
-        return note[0] if note is not None else None
-
-    @writing
-    def note_tokens(self, connection: Connection, tokens: Json, now: float) -> None:
-        """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
-        write_note(connection, self.scope, TOKENS, tokens, now)
-
-    @reading
-    def heard_at(self, connection: Connection) -> float | None:
-        """Return when the portal was last asked what people have changed, in unix time, None if it never was."""
-        note = read_note(connection, self.scope, _HEARD)
-        return note[1] if note is not None else None
-
-    @writing
-    def note_heard(self, connection: Connection, now: float) -> None:
-        """Note that the portal was asked what people have changed."""
-        write_note(connection, self.scope, _HEARD, True, now)
-
-    @reading
-    def hints(self, connection: Connection) -> dict[str, dict[int, int]]:
-        """Return by sync the ids of events that people have changed and no pass has looked at yet, with the user."""
-        note = read_note(connection, self.scope, _HINTS)
-        try:
-            return msgspec.convert(note[0], dict[str, dict[int, int]], strict=False) if note is not None else {}
-        except msgspec.ValidationError:
-            return {}  # then reading the portal finds what was edited
-
-    @writing
-    def note_hints(self, connection: Connection, hints: Mapping[str, Mapping[int, int]], now: float) -> None:
-        """Keep what no pass has looked at yet, in place of what was kept before."""
-        if any(hints.values()):
-            kept: Json = {sync: {str(one): user for one, user in each.items()} for sync, each in hints.items()}
-            write_note(connection, self.scope, _HINTS, kept, now)
-        else:
-            drop_note(connection, self.scope, _HINTS)
-
-    @reading
-    def sections_under_way(self, connection: Connection) -> tuple[int, float] | None:
-        """Return how many creates of sections may be at work, and since which unix time; None if there are none."""
-        note = read_note(connection, self.scope, _UNDER_WAY)
-        return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
-
-    @reading
-    def sections_made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
-        """Return the sections that syncd has made in the portal at `origin`, as far as it knows them to exist."""
-        return self._made(connection, origin)
-
-    @writing
-    def note_sections(self, connection: Connection, origin: str, made: Sequence[MadeSection], now: float) -> None:
-        """Keep sections that were made in the portal at `origin`, beside those that are known."""
-        known = {one.id: one for one in (*self._made(connection, origin), *made)}
-        self._write_made(connection, origin, known.values(), now)
-
-    @writing
-    def forget_sections(self, connection: Connection, origin: str, ids: Collection[int], now: float) -> None:
-        """Keep no longer that the sections `ids` were made."""
-        left = [one for one in self._made(connection, origin) if one.id not in ids]
-        self._write_made(connection, origin, left, now)
-
-    def _made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
-        note = read_note(connection, self.scope, _MADE)
-        value = note[0] if note is not None else None
-        if not isinstance(value, Mapping) or value.get("portal") != origin:
-            return ()  # another portal had this name in the config
-        try:
-            return msgspec.convert(value.get("sections"), tuple[MadeSection, ...])
-        except msgspec.ValidationError:
-            return ()  # then they stay
-
-    def _write_made(self, connection: Connection, origin: str, sections: Iterable[MadeSection], now: float) -> None:
-        value = {"portal": origin, "sections": msgspec.to_builtins(sorted(sections))}
-        write_note(connection, self.scope, _MADE, value, now)
-
-    @reading
-    def clocks(self, connection: Connection) -> tuple[ClockNote, ...]:
-        """Return by which clocks it can be told since when sections are under way."""
-        note = read_note(connection, self.scope, CLOCKS)
-        return read_clocks(note[0]) if note is not None else ()
-
-    @writing
-    def note_sections_under_way(
-        self, connection: Connection, number: int, now: float, clocks: Sequence[ClockNote] = ()
-    ) -> None:
-        """Keep how many creates of sections are at work since `now`, and how the clocks stand."""
-        if number:
-            write_note(connection, self.scope, _UNDER_WAY, number, now)
-            write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
-        else:
-            drop_note(connection, self.scope, _UNDER_WAY)
-
-
-class ToldTroubles:
-    """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
-
-    def __init__(self, thread: Store, portal: str = "") -> None:
-        self.thread = thread
-        self.scope = f"portal/{portal}" if portal else ""
-
-    @reading
-    def read(self, connection: Connection) -> dict[str, ToldTrouble]:
-        """Return the troubles that people were told of and that are not over, by name."""
-        note = read_note(connection, self.scope or ALERTS, TOLD)
-        told = note[0] if note is not None else None
-        return {name: ToldTrouble.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
-
-    @writing
-    def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
-        """Keep the troubles that people were told of, in place of those kept before."""
-        cleaned = within(dict(told), self.thread.clean)
-        value = {name: msgspec.to_builtins(replace(one, text=stored(one.text))) for name, one in cleaned.items()}
-        write_note(connection, self.scope or ALERTS, TOLD, value, now)

@@ -1,4 +1,4 @@
-"""Whose ledger it is: the file of the config that each sync was last run from. And which one: its own name."""
+"""Whose ledger it is: the file of the config that each sync was last run from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 
 from syncd.errors import StateError
 from syncd.state.base import Connection
-from syncd.state.notes import put_new_note, read_note, write_note
+from syncd.state.notes import read_note, write_note
 from syncd.state.sqlite.file import open_for_reading
 from syncd.state.sqlite.trouble import translated
 
 _CONFIG = "config"
-_LEDGER, _NAME = "ledger", "name"
 
 
 def owners_of(connection: Connection, names: Collection[str]) -> Mapping[str, str]:
@@ -30,17 +29,6 @@ def write_owner(connection: Connection, names: Collection[str], config: Path, no
     for name in names:
         if known.get(name) != path:  # nearly always it is, and each write waits for the disk
             write_note(connection, f"sync/{name}", _CONFIG, path, now)
-
-
-def read_name(connection: Connection) -> str:
-    """Return the name of the ledger, which moves, backups and copies of it share; "" for one that has none yet."""
-    note = read_note(connection, _LEDGER, _NAME)
-    return str(note[0]) if note is not None else ""
-
-
-def give_name(connection: Connection, name: str, now: float) -> None:
-    """Give the ledger a name unless it has one; in the caller's transaction."""
-    put_new_note(connection, _LEDGER, _NAME, name, now)
 
 
 def is_used_by(path: Path, config: Path, names: Collection[str]) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from syncd.lang.saying import stored
 from syncd.model.item import Hold, Key, Link, Op
-from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
+from syncd.scrub import Clean, within
 from syncd.state.base import Connection
-from syncd.state.codec import hold_row, key_row, link_of, link_of_intent, link_row, packed
+from syncd.state.codec import hold_row, key_row, link_of_intent, link_row, links_of, packed
 from syncd.state.rows import (
     INTENT,
     IS_KEY,
@@ -39,9 +39,9 @@ _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 
 def links_for(connection: Connection, keys: Collection[tuple[str, Key]]) -> dict[tuple[str, Key], Link]:
     """Return the links of `keys`, each with its sync, as far as there are any."""
-    rows = connection.each(_GET_LINK, [key_row(sync, key) for sync, key in keys])
-    found = ((row[0], link_of(checked(row)[1:])) for row in rows)
-    return {(sync, link.key): link for sync, link in found if link is not None}
+    rows = [checked(row) for row in connection.each(_GET_LINK, [key_row(sync, key) for sync, key in keys])]
+    links = links_of(row[1:] for row in rows)
+    return {(row[0], link.key): link for row, link in zip(rows, links, strict=True)}
 
 
 def drop_links(connection: Connection, sync: str, keys: Iterable[Key]) -> None:
@@ -59,28 +59,25 @@ def put_holds(connection: Connection, sync: str, wanted: Iterable[Hold]) -> None
     connection.executemany(_PUT_HOLD, (summed(hold_row(sync, each)) for each in wanted))
 
 
+@dataclass(slots=True)
 class Settling:
     """What one call writes of links, holds and change records: gathered, and written table by table at its end.
 
-    Row by row each would be a way to the database and back. `links` are those that stand there of all keys that will be
-    asked for, each with its sync.
+    Row by row each would be a way to the database and back. `links` are those of all keys that it is about, each with
+    its sync, as they are after what was gathered so far. `clean` takes secrets out of reasons.
     """
 
-    def __init__(self, links: Mapping[tuple[str, Key], Link]) -> None:
-        self._links: dict[tuple[str, Key], Link | None] = dict(links)
-        self._new_links: dict[tuple[str, Key], Link | None] = {}
-        self._new_holds: dict[tuple[str, Key], Hold | None] = {}
-        self._records: list[Row] = []
-        self._states: list[Row] = []
-        self._ended: list[int] = []
-
-    def link(self, sync: str, key: Key) -> Link | None:
-        """Return the link of `key` as it is after what was gathered so far."""
-        return self._links.get((sync, key))
+    links: dict[tuple[str, Key], Link]
+    clean: Clean
+    _new_links: dict[tuple[str, Key], Link | None] = field(default_factory=dict)
+    _new_holds: dict[tuple[str, Key], Hold | None] = field(default_factory=dict)
+    _records: list[Row] = field(default_factory=list)
+    _states: list[Row] = field(default_factory=list)
+    _ended: list[int] = field(default_factory=list)
 
     def put_link(self, sync: str, link: Link, *, op: Op, before: Link | None, runs: tuple[int, int], at: float) -> None:
         """Gather `link` and the record of the change; `runs` are the run that sent it and the run that found out."""
-        self._links[sync, link.key] = self._new_links[sync, link.key] = link
+        self.links[sync, link.key] = self._new_links[sync, link.key] = link
         self._new_holds[sync, link.key] = None
         self._records.append(_record(sync, op=op, before=before, after=link, runs=runs, at=at))
 
@@ -98,13 +95,13 @@ class Settling:
             case SetAside(hold=hold):
                 if hold.key != intent.key:
                     raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
-                self._new_holds[intent.sync, hold.key] = hold
+                self._new_holds[intent.sync, hold.key] = cleaned_hold(hold, self.clean)
             case Dropped():  # nothing was done, so only the intent goes
                 pass
             case Unsettled(reason=reason, ended=ended):
-                self._states.append(("ended" if ended else "unknown", stored(reason), intent.id))
+                self._states.append(("ended" if ended else "unknown", stored(within(reason, self.clean)), intent.id))
                 return
-            case _ as never:
+            case never:
                 assert_never(never)
         self._ended.append(intent.id)
 
@@ -112,7 +109,7 @@ class Settling:
         if intent.op == "delete":
             raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
         # A create replaces the link to an event that no longer exists, which a take-back could not restore.
-        before = self.link(intent.sync, intent.key) if intent.op == "update" else None
+        before = self.links.get((intent.sync, intent.key)) if intent.op == "update" else None
         after = link_of_intent(intent, written.remote_id, written.version, intent.fields, written.stamp)
         if before is not None:
             same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
@@ -123,13 +120,14 @@ class Settling:
     def _settle_deleted(self, intent: Intent, runs: tuple[int, int], at: float) -> None:
         if intent.op != "delete":
             raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
-        before = self.link(intent.sync, intent.key)
+        before = self.links.get((intent.sync, intent.key))
         if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
             # A duplicate without a link of its own was deleted: the link of the key is to another event, and stays.
             before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
         else:
             at_key = intent.sync, intent.key
-            self._links[at_key] = self._new_links[at_key] = self._new_holds[at_key] = None
+            self.links.pop(at_key, None)
+            self._new_links[at_key] = self._new_holds[at_key] = None
         if before is not None:
             self._records.append(_record(intent.sync, op="delete", before=before, after=None, runs=runs, at=at))
 
@@ -148,12 +146,9 @@ class Settling:
         connection.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in self._ended])
 
 
-def _changed(before: Link | None, after: Link) -> Fields:
-    """Return the fields of `after` that are not those of `before`, None for one that is gone; none without `before`."""
-    if before is None:
-        return {}
-    names = {*before.sent, *after.sent}
-    return {name: after.sent.get(name) for name in sorted(names) if before.sent.get(name) != after.sent.get(name)}
+def cleaned_hold(hold: Hold, clean: Clean) -> Hold:
+    """Return `hold` without secrets in its reason, which may quote the portal."""
+    return replace(hold, reason=within(hold.reason, clean))
 
 
 def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs: tuple[int, int], at: float) -> Row:
@@ -166,6 +161,9 @@ def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs:
     # What was sent to make or update it stands in the link; only what an event said before syncd took it over, or
     # before an update, has to be kept here for whoever takes the run back, and what an update changed, for whoever asks
     # what the run did. That is half the ledger.
-    kept = replace(after, sent=_changed(before, after)) if after is not None and op != "adopt" else after
-    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(kept), float(at))
+    if after is not None and op != "adopt":
+        old, new = before.sent if before is not None else {}, after.sent
+        names = sorted({*old, *new}) if old else ()
+        after = replace(after, sent={name: new.get(name) for name in names if old.get(name) != new.get(name)})
+    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))
     return (*summed(row), settled_in)

@@ -1,17 +1,16 @@
 """How much the ledger holds for each sync and how its last pass ended: counted once, then remembered until it changes.
 
-Where only one process writes to a sync, what it has counted holds until it writes to that sync itself.
+Where only one process writes to a sync, what it has counted holds until it writes of that sync itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import wraps
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Final
 
 from syncd.model.record import RunRecord, Tally
-from syncd.state.base import Connection, Cursor
+from syncd.state.base import Connection, Cursor, Store
 from syncd.state.codec import run_of
 from syncd.state.rows import RUN, checked_numbered
 
@@ -31,9 +30,6 @@ _SUCCESS: Final = (
 )
 _FIRST: Final = "SELECT sync, min(started) FROM runs WHERE sync {named} GROUP BY sync"
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -49,23 +45,20 @@ class Standing:
 
 
 class Standings:
-    """What is known of how each sync stands; used in the ledger's thread only."""
+    """What is known of how each sync in `store` stands; used in the store's thread only."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, Standing] = {}
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, tuple[int, Standing]] = {}
 
-    def forget(self, name: str) -> None:
-        """Have the sync `name` counted again when it is next asked for."""
-        self._known.pop(name, None)
-
-    def of(
-        self, connection: Connection, names: Collection[str], *, owns: Callable[[str], bool]
-    ) -> Mapping[str, Standing]:
-        """Return how the syncs `names` stand; `owns` says of which of them no other process may write meanwhile."""
-        known = {name: self._known[name] for name in names if name in self._known and owns(name)}
+    def of(self, connection: Connection, names: Collection[str]) -> Mapping[str, Standing]:
+        """Return how the syncs `names` stand; those of which something was written since are counted again."""
+        writes = {name: self._store.writes[f"sync/{name}"] for name in names}
+        owned = [name for name in names if self._store.owns(name)]  # of which no other process may write meanwhile
+        known = {name: self._known[name][1] for name in owned if self._known.get(name, (-1,))[0] == writes[name]}
         if unknown := [name for name in names if name not in known]:
             known |= _counted(connection, unknown)
-            self._known |= {name: known[name] for name in unknown if owns(name)}
+            self._known |= {name: (writes[name], known[name]) for name in owned}
         return {name: known[name] for name in names}
 
 
@@ -93,27 +86,3 @@ def _counted(connection: Connection, names: Collection[str]) -> dict[str, Standi
         )
         for name in names
     }
-
-
-class OfSync(Protocol):
-    """What the ledger holds of the sync `name`, with what is remembered of how all syncs stand."""
-
-    name: str
-    standings: Standings
-
-
-S = TypeVar("S", bound=OfSync)
-
-
-def changing(
-    work: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, Connection, P], T]:
-    """Have the sync counted again after a method that changes links, holds, intents or runs."""
-
-    @wraps(work)
-    def done(self: S, connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # Before: it holds until the next reading in the same thread, also where the method raises halfway.
-        self.standings.forget(self.name)
-        return work(self, connection, *args, **kwargs)
-
-    return done

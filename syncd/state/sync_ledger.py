@@ -7,51 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
-
-import msgspec
 
 from syncd import collector
 from syncd.errors import StateError
 from syncd.lang.saying import say
-from syncd.model.doubles import GivenUp
-from syncd.model.elapsed import ClockNote
-from syncd.model.item import Hold, Key, Link
-from syncd.model.json_values import Json
-from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
-from syncd.model.second_writer import Looked
-from syncd.model.settled import Settled
-from syncd.model.traces import Suspect
-from syncd.model.unanswered import Unanswered, unanswered
-from syncd.scrub import Clean, within
+from syncd.model.item import Fingerprints, Hold, Key, Link, Place
+from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.unanswered import unanswered
+from syncd.scrub import within
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
-from syncd.state.notes import (
-    ABOUT_EVENTS,
-    CLOCKS,
-    DUE,
-    FLOOR,
-    GIVEN_UP,
-    HOME,
-    LOOKED,
-    PAUSED,
-    RESTORED,
-    SUSPECTS,
-    UIDS,
-    VERIFIED,
-    SyncNotes,
-    Uids,
-    add_unanswered,
-    drop_note,
-    ledger_mark,
-    read_note,
-    read_notes,
-    read_settled,
-    write_note,
-    write_settled,
-)
+from syncd.state.notes import NotesOfSync
 from syncd.state.rows import (
     CHANGE,
     INTENT,
@@ -68,12 +36,17 @@ from syncd.state.rows import (
     marks,
     summed,
 )
-from syncd.state.runs import MOST_RUNS, end_runs_of, prune
-from syncd.state.settling import Settling, drop_holds, drop_links, links_for, put_holds
-from syncd.state.standing import Standings, changing
+from syncd.state.runs import end_runs_of
+from syncd.state.settling import Settling, cleaned_hold, drop_holds, drop_links, links_for, put_holds
+from syncd.state.standing import Standings
 
+MOST_RUNS: Final = 20_000
+MOST_CHANGES: Final = 500_000
+"""How much is kept at most, however recent: about half a gigabyte of change records."""
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_FINGERPRINTS: Final = f"SELECT {KEY}, remote_id, fingerprint FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_TWICE: Final = "SELECT remote_id FROM links WHERE sync = ? GROUP BY remote_id HAVING count(*) > 1"
 _GET_HOLDS: Final = f"SELECT {SUMMED_HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 _GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
@@ -97,7 +70,7 @@ _SET_RUN: Final = f"UPDATE runs SET ({RUN}, sum) = ({marks(RUN, more=1)}) WHERE 
 _GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 
-class SyncLedger:
+class SyncLedger(NotesOfSync):
     """What the ledger holds of the sync `name`; made by `Ledger.of`, whose contract it keeps.
 
     `keep_runs` returns for how long finished runs are kept, None for ever; `standings` is what this process remembers
@@ -107,17 +80,30 @@ class SyncLedger:
     def __init__(
         self, thread: Store, name: str, keep_runs: Callable[[], timedelta | None], standings: Standings
     ) -> None:
-        self.thread = thread
-        self.name = name
-        self.standings = standings
+        super().__init__(thread, name)
+        self._standings = standings
         self._keep_runs = keep_runs
-        self.scope = f"sync/{name}"
 
     @reading
     def links(self, connection: Connection) -> tuple[Link, ...]:
         """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
             return tuple(links_of(connection.rows(_GET_LINKS, (self.name,))))
+
+    @reading
+    def fingerprints(self, connection: Connection, ids: Collection[int] = ()) -> Fingerprints:
+        """Return the fingerprints of all links; those to one of the events `ids`, too, are to be looked at in full."""
+        apart = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
+        looked_at = {number for (number,) in connection.execute(_GET_TWICE, (self.name,))}.union(ids)
+        found: dict[Key, str] = {}
+        places: dict[tuple[str, int], Place] = {}
+        with collector.resting():
+            for uid, kind, owner, piece, remote_id, fingerprint in connection.rows(_GET_FINGERPRINTS, (self.name,)):
+                place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
+                found[key := Key(uid=uid, place=place, piece=piece)] = fingerprint
+                if remote_id in looked_at:
+                    apart.add(key)
+        return Fingerprints(by_key=found, apart=frozenset(apart))
 
     @reading
     def absent(self, connection: Connection) -> tuple[Link, ...]:
@@ -133,7 +119,13 @@ class SyncLedger:
     @reading
     def tally(self, connection: Connection) -> Tally:
         """Return how many entries, items, holds and open intents there are."""
-        return self.standings.of(connection, (self.name,), owns=self.thread.owns)[self.name].tally
+        return self._standings.of(connection, (self.name,))[self.name].tally
+
+    @reading
+    def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
+        """Return the links of `keys`, in their order; keys without a link are passed over."""
+        found = links_for(connection, [(self.name, key) for key in keys])
+        return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
 
     @writing
     def reserve_ids(self, connection: Connection, count: int) -> range:
@@ -147,7 +139,6 @@ class SyncLedger:
         return range(after - count, after)
 
     @writing
-    @changing
     def intend(self, connection: Connection, run_id: int, intents: Sequence[Intent]) -> None:
         """Write `intents` down before they are sent; when this returns they outlive a power cut.
 
@@ -176,7 +167,7 @@ class SyncLedger:
         if missing := [one for one in ids if one not in intents]:
             raise ValueError(f"there is no open intent {missing[0]}")
         connection.change(_SEND_AGAIN, ((float(now), number) for number in ids))
-        add_unanswered(connection, self.scope, unanswered(intents[one] for one in ids), now)
+        self._add_unanswered(connection, unanswered(intents[one] for one in ids), now)
 
     @reading
     def open_intents(self, connection: Connection) -> tuple[Intent, ...]:
@@ -184,7 +175,6 @@ class SyncLedger:
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
-    @changing
     def settle(self, connection: Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
         """Write down what became of intents: links, holds and change records, all or nothing.
 
@@ -192,12 +182,13 @@ class SyncLedger:
         does not fit its operation.
         """
         intents = self._open(connection, [one.intent_id for one in settlements])
-        settling = Settling(links_for(connection, {(one.sync, one.key) for one in intents.values()}))
+        keys = {(one.sync, one.key) for one in intents.values()}
+        settling = Settling(links_for(connection, keys), self.thread.clean)
         for settlement in settlements:
             intent = intents.pop(settlement.intent_id, None)
             if intent is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settling.settle(run_id, intent, _cleaned(settlement, self.thread.clean))
+            settling.settle(run_id, intent, settlement)
         settling.write(connection)
 
     def _open(self, connection: Connection, ids: Sequence[int]) -> dict[int, Intent]:
@@ -206,7 +197,6 @@ class SyncLedger:
         return {one.id: one for one in found}
 
     @writing
-    @changing
     def adopt(self, connection: Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
         """Link events that already stood in the portal, and record at `now` that `run_id` took them over.
 
@@ -215,9 +205,9 @@ class SyncLedger:
         of_this_sync = "SELECT 1 FROM runs WHERE id = ? AND sync = ?"
         if connection.execute(of_this_sync, (run_id, self.name)).fetchone() is None:
             raise ValueError(f"there is no run {run_id} of {self.name}")
-        settling = Settling(links_for(connection, {(self.name, link.key) for link in links}))
+        settling = Settling(links_for(connection, {(self.name, link.key) for link in links}), self.thread.clean)
         for link in links:
-            before = settling.link(self.name, link.key)
+            before = settling.links.get((self.name, link.key))
             settling.put_link(self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
         settling.write(connection)
 
@@ -252,19 +242,16 @@ class SyncLedger:
         connection.change(_ABSENT, (key_row(self.name, key) for key in absent))
 
     @writing
-    @changing
     def forget(self, connection: Connection, keys: Collection[Key]) -> None:
         """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
         drop_links(connection, self.name, keys)
 
     @writing
-    @changing
     def hold(self, connection: Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
-        put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
+        put_holds(connection, self.name, [cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
-    @changing
     def release(self, connection: Connection, keys: Collection[Key] | None) -> int:
         """Remove the holds of `keys`, or all for None, and return how many there were.
 
@@ -277,7 +264,6 @@ class SyncLedger:
         return drop_holds(connection, self.name, keys)
 
     @writing
-    @changing
     def begin_run(self, connection: Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
@@ -289,7 +275,6 @@ class SyncLedger:
         return connection.inserted(_PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started))))
 
     @writing
-    @changing
     def end_run(self, connection: Connection, run_id: int, record: RunRecord) -> None:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
@@ -300,7 +285,6 @@ class SyncLedger:
             raise ValueError(f"there is no run {run_id}")
 
     @writing
-    @changing
     def end_left_runs(self, connection: Connection, now: float) -> None:
         """End the runs that another process left unfinished; for who knows that nobody works on the sync."""
         end_runs_of(connection, (self.name,), now)
@@ -350,121 +334,6 @@ class SyncLedger:
                 found[known].append(op)
         return found
 
-    @reading
-    def notes(self, connection: Connection) -> SyncNotes:
-        """Return all notes on the sync."""
-        found = read_notes(connection, self.name)
-        if self.thread.readonly and self.thread.doubt is not None:  # whoever may write has dropped it in the store
-            return replace(found, verified=None)
-        return found
-
-    @writing
-    def note_verified(self, connection: Connection, portal: str, now: float) -> None:
-        """Note that what the portal at the origin `portal` holds has been read and put right."""
-        write_note(connection, self.scope, VERIFIED, portal, now)
-        drop_note(connection, self.scope, RESTORED)
-
-    @writing
-    def forget_verified(self, connection: Connection) -> None:
-        """Have the next pass read the portal, however recently that was done."""
-        drop_note(connection, self.scope, VERIFIED)
-
-    @writing
-    def note_home(self, connection: Connection, origin: str, now: float) -> None:
-        """Note which portal the sync writes to."""
-        write_note(connection, self.scope, HOME, origin, now)
-
-    @writing
-    def note_floor(self, connection: Connection, highest: int, now: float) -> None:
-        """Note up to which id the portal's events are older than the creates that are about to be sent."""
-        write_note(connection, self.scope, FLOOR, highest, now)
-
-    @writing
-    def forget_floor(self, connection: Connection) -> None:
-        """Forget up to which id events are old: another portal counts its own."""
-        drop_note(connection, self.scope, FLOOR)
-        drop_note(connection, self.scope, LOOKED)
-
-    @writing
-    def forget_events(self, connection: Connection) -> None:
-        """Forget what is noted of single events: in another portal their ids are those of others."""
-        for name in ABOUT_EVENTS:
-            drop_note(connection, self.scope, name)
-
-    @writing
-    def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:
-        """Note up to where the portal is known, and which other ledgers have written there."""
-        write_note(connection, self.scope, LOOKED, msgspec.to_builtins(looked), now)
-
-    @writing
-    def note_uids(self, connection: Connection, uids: Uids, now: float) -> None:
-        """Note what is known of the source's uids."""
-        value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
-        write_note(connection, self.scope, UIDS, value, now)
-
-    @writing
-    def note_clocks(self, connection: Connection, clocks: Sequence[ClockNote], now: float) -> None:
-        """Note by which clocks it can be told how long ago open intents were sent."""
-        write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
-
-    @writing
-    def note_given_up(self, connection: Connection, creates: Sequence[GivenUp], now: float) -> None:
-        """Note which creates were given up though the portal may carry them out yet."""
-        write_note(connection, self.scope, GIVEN_UP, msgspec.to_builtins(creates), now)
-
-    @writing
-    def note_suspects(self, connection: Connection, suspects: Sequence[Suspect], now: float) -> None:
-        """Note which events may be creates whose outcome could not be told, in place of those noted before."""
-        write_note(connection, self.scope, SUSPECTS, msgspec.to_builtins(suspects), now)
-
-    @writing
-    def note_unanswered(self, connection: Connection, changes: Sequence[Unanswered], now: float) -> None:
-        """Note which updates and deletes nobody answered, beside those that were noted before."""
-        add_unanswered(connection, self.scope, changes, now)
-
-    @writing
-    def note_due(self, connection: Connection, due: float | None, now: float) -> None:
-        """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
-        write_note(connection, self.scope, DUE, due, now)
-
-    @reading
-    def mark(self, connection: Connection) -> str:
-        """Return what differs whenever a link, hold, intent or known name of the sync does."""
-        return ledger_mark(connection, self.name)
-
-    @reading
-    def settled(self, connection: Connection) -> Settled | None:
-        """Return what the last pass found that left nothing to do, None if that is not known."""
-        return read_settled(connection, self.name)
-
-    @reading
-    def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
-        """Return the links of `keys`, in their order; keys without a link are passed over."""
-        found = links_for(connection, [(self.name, key) for key in keys])
-        return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
-
-    @writing
-    def note_settled(self, connection: Connection, settled: Settled) -> None:
-        """Note what a pass found that left nothing to do."""
-        write_settled(connection, self.name, settled, self.thread.clean)
-
-    @reading
-    def paused(self, connection: Connection) -> float | None:
-        """Return since which unix time the sync is to be left alone, None if it is not."""
-        note = read_note(connection, self.scope, PAUSED)
-        return note[1] if note is not None else None
-
-    @writing
-    def note_paused(self, connection: Connection, now: float) -> None:
-        """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
-        if read_note(connection, self.scope, PAUSED) is None:
-            write_note(connection, self.scope, PAUSED, True, now)
-
-    @writing
-    def forget_paused(self, connection: Connection) -> None:
-        """Note that the sync is no longer to be left alone."""
-        drop_note(connection, self.scope, PAUSED)
-
 
 def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exception) -> Exception:
     """Return what `error` says against `intents`, of which some may have been written by the same statement."""
@@ -494,16 +363,19 @@ def _is_open(connection: Connection, intent: Intent) -> bool:
     return found is not None
 
 
-def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:
-    """Return `settlement` without secrets in its reason; what was sent has to be kept as it is."""
-    match settlement.outcome:
-        case SetAside(hold=hold):
-            return replace(settlement, outcome=SetAside(hold=_cleaned_hold(hold, clean)))
-        case Unsettled(reason=reason) as unsettled:
-            return replace(settlement, outcome=replace(unsettled, reason=within(reason, clean)))
-        case _:
-            return settlement
+def prune(connection: Connection, before: float, most_runs: int = MOST_RUNS, most_changes: int = MOST_CHANGES) -> int:
+    """Remove runs that finished before unix time `before`, with their change records, and return how many.
 
-
-def _cleaned_hold(hold: Hold, clean: Clean) -> Hold:
-    return replace(hold, reason=within(hold.reason, clean))
+    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are the last run
+    and the last that reached its end of every sync, and runs with open intents. In the caller's transaction.
+    """
+    (crowded,) = connection.execute("SELECT max(id) - ? FROM runs", (most_runs,)).fetchone()
+    # Ids only grow, so the newest `most_changes` change records all lie above this one.
+    (old,) = connection.execute("SELECT max(id) - ? FROM changes", (most_changes,)).fetchone()
+    return connection.execute(
+        "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"
+        " OR id < (SELECT max(run_id) FROM changes WHERE id <= ?3))"
+        " AND id NOT IN (SELECT run_id FROM intents) AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
+        " AND id NOT IN (SELECT max(id) FROM runs WHERE state IN ('done', 'partial') GROUP BY sync)",
+        (float(before), crowded or 0, old or 0),
+    ).rowcount

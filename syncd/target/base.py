@@ -1,18 +1,17 @@
-"""What the cycle needs of a target, whatever its type, and a memory of what entries became in the last pass."""
+"""What the cycle needs of a target, whatever its type."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import repeat
 from typing import Protocol
 
 import msgspec
 
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentFields, slim
+from syncd.model.item import Change, Item, Link, Observed, Place
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.clients import Sought
@@ -154,44 +153,10 @@ def crashed(entry: Entry, error: Exception) -> Problem:
     return Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason, title=entry.details.title)
 
 
-class ShapingMemory:
-    """Shapes entries and remembers the outcomes until the next pass; lives exactly as long as the sync's target.
-
-    What an entry becomes depends on the entry, the context and the target alone, so the outcome for an equal entry in
-    an equal context is used again. Series are not remembered here: their compiler has a memory of its own, which stays
-    valid when the day changes and forgets what is not asked for any more. Nor are entries with files: their contents
-    would stay in memory from pass to pass.
-    """
-
-    def __init__(self) -> None:
-        self._context: ShapeContext | None = None
-        self._single: dict[str, tuple[Entry, Shaped]] = {}
-
-    def shape(
-        self, target: Target, entries: Iterable[Entry], context: ShapeContext, linked: Mapping[Key, Link] | None = None
-    ) -> list[tuple[Entry, Shaped]]:
-        """Return what each of `entries` becomes in `context`, beside it; items share what they can with links."""
-        before = self._single if context == self._context else {}
-        found: list[tuple[Entry, Shaped]] = []
-        for entry in entries:
-            known = before.get(entry.uid)
-            if known is None or (known[0] is not entry and known[0] != entry):
-                try:
-                    known = (entry, target.shape(entry, context))
-                except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
-                    known = (entry, Shaped(problems=(crashed(entry, error),)))
-            elif known[0] is not entry:
-                # Keep the new entry: otherwise the former snapshot's entries would stay in memory beside these.
-                known = (entry, known[1])
-            if linked and (items := known[1].items) and type(items[0].fields) is not SentFields:
-                shaped = known[1]
-                items = tuple(map(slim, items, repeat(linked)))
-                known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
-            found.append(known)
-        self._context = context
-        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
-        return found
-
-
-def _is_remembered(entry: Entry) -> bool:
-    return entry.recurrence is None and not entry.overrides and not entry.details.attachments
+def shaped(target: Target, entries: Iterable[Entry], context: ShapeContext) -> Iterator[tuple[Entry, Shaped]]:
+    """Yield each of `entries` with what it becomes; what nobody foresaw costs the entry alone."""
+    for entry in entries:
+        try:
+            yield entry, target.shape(entry, context)
+        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
+            yield entry, Shaped(problems=(crashed(entry, error),))

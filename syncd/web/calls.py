@@ -1,7 +1,7 @@
-"""What portals and browsers bring to `[http] public_url`: codes, installations and events of applications.
+"""What portals and browsers send to `[http] public_url`: codes, installations and events of applications.
 
-Anybody on the internet may call here. Nothing is believed that is not proved: a code by its `state`, an installation by
-the OAuth server, an event by the application's own token; and an event only says where to look.
+Anybody on the internet may call here, so nothing is believed without proof: a code is proved by its `state`, an
+installation by the OAuth server, an event by the application's own token. And an event only says where to look.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _READ_WITHIN_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callees:
-    """Who takes what is brought, by the name of the portal; each returns False for what it does not believe."""
+    """The handlers of what is sent, by the name of the portal. Each returns False for what it does not believe."""
 
     code: Callable[[str, str, str], bool]
     install: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]
@@ -37,7 +37,7 @@ class Callees:
 
 
 def add_calls(app: web.Application, callees: Callees) -> None:
-    """Have `app` answer the paths of applications."""
+    """Add the routes for applications to `app`."""
     app.router.add_get("/app/{portal}", _browser(callees))
 
     async def event(portal: str, form: Mapping[str, Json], _visitor: str) -> bool:
@@ -63,7 +63,7 @@ def _posted(take: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]) -> 
         form = nested_form(await _body(request))
         try:
             taken = await take(request.match_info["portal"], form, _visitor(request))
-        except StateError:  # which the page and the log tell of
+        except StateError:  # the page and the log report it
             raise web.HTTPServiceUnavailable from None
         if not taken:
             raise web.HTTPForbidden
@@ -73,7 +73,7 @@ def _posted(take: Callable[[str, Mapping[str, Json], str], Awaitable[bool]]) -> 
 
 
 def _visitor(request: web.Request) -> str:
-    """Return where a request comes from: who reached the proxy, which adds that behind what it was told, if any.
+    """Return where a request comes from: the address that reached the proxy, which appends it to the header.
 
     Some proxies add it in a field of its own, which counts as the end of one list (RFC 9110, 5.3).
     """
@@ -82,7 +82,7 @@ def _visitor(request: web.Request) -> str:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Return the body; raises for one that is larger than any portal sends, or that does not come."""
+    """Return the body; raises for one that is larger than any portal sends, or that never arrives."""
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(_READ_WITHIN_S):
@@ -96,9 +96,9 @@ async def _body(request: web.Request) -> bytes:
 
 
 def nested_form(body: bytes) -> dict[str, Json]:
-    """Read a form whose names have brackets, as PHP writes them: `a[b]=1` becomes {"a": {"b": "1"}}.
+    """Parse a form whose names have brackets, as PHP writes them: `a[b]=1` becomes {"a": {"b": "1"}}.
 
-    What is deeper than any portal sends is left out; a form of more than two hundred fields is none at all.
+    Deeper levels than any portal sends are left out; a form of more than two hundred fields counts as empty.
     """
     found: dict[str, Json] = {}
     try:

@@ -26,9 +26,9 @@ from aiohttp.web_protocol import RequestHandler
 from syncd import events
 
 MOST_VISITS = 64
-"""Connections at once. Far below the 1,024 descriptors that a process usually has, which the syncs need too."""
+"""The most connections at once. It is far below the usual limit of 1,024 descriptors, which the syncs need too."""
 BACKLOG = 32
-"""How many connections asyncio accepts in one go, before the door hears of the first; they take descriptors as well."""
+"""How many connections asyncio accepts in one go before the door hears of them; they take descriptors as well."""
 HEAD_S = 10.0
 LONGEST_VISIT_S = 120.0
 LONGEST_HEAD = 16_384
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a door allows; tests narrow it."""
+    """The limits of a door; tests make them smaller."""
 
     visits: int = MOST_VISITS
     head_s: float = HEAD_S
@@ -68,7 +68,7 @@ class Door:
         return len(self._waiting) + len(self._served)
 
     def enter(self, visit: _Visit) -> None:
-        """Let `visit` in, if need be in place of another one."""
+        """Let `visit` in, if necessary in place of another one."""
         if self.visits >= self._limits.visits:
             # The oldest without a head has had the most time to send one.
             oldest = next(iter(self._waiting or self._served))
@@ -78,7 +78,7 @@ class Door:
         self._waiting[visit] = None
 
     def hand_over(self, visit: _Visit) -> RequestHandler:
-        """Return the server's protocol for a connection whose head is there."""
+        """Return the server's protocol for a connection whose head has arrived."""
         self._waiting.pop(visit, None)
         self._served[visit] = None
         handler = self._serve()
@@ -99,7 +99,7 @@ class Door:
             self._telling = None
 
     def _tell(self) -> None:
-        """Log that the door is crowded: at once, and then once a minute how often, however many come."""
+        """Log that the door is crowded: at once, and then once a minute with the number, however many come."""
         self._turned_away += 1
         if self._telling is None:
             self._say()
@@ -113,7 +113,7 @@ class Door:
 
 
 class _Visit(asyncio.Protocol):
-    """One connection: waits for the head of its first request, then passes everything on."""
+    """One connection. It waits for the head of its first request, then passes everything on."""
 
     def __init__(self, door: Door, limits: Limits) -> None:
         self._door = door
@@ -160,7 +160,7 @@ class _Visit(asyncio.Protocol):
             self._inner.resume_writing()
 
     def cut_off(self) -> None:
-        """End the connection now, whatever it is about."""
+        """End the connection now, whatever it is doing."""
         if self._transport is not None:
             self._transport.abort()  # `close` would wait for a reader who never reads
 
@@ -178,8 +178,9 @@ class _Visit(asyncio.Protocol):
 def is_ours(host: str | None, names: Collection[str]) -> bool:
     """Return True if a request for `host`, as its Host header says, is meant for this page.
 
-    A page elsewhere can have its own name lead to this machine (DNS rebinding), and would then read ours. It cannot do
-    so under an address, under `localhost`, or under the `names` that this machine really has. None: no browser.
+    A page elsewhere can make its own name point to this machine (DNS rebinding), and would then read our page. It
+    cannot do so with an address, with `localhost`, or with the `names` that this machine really has. `host` is None if
+    the request has no such header: then no browser sent it.
     """
     if host is None:
         return True

@@ -11,9 +11,8 @@ from syncd.web.views import View
 def health_document(view: View, language: Language | None = None) -> dict[str, Json]:
     """Return the JSON document (app/JSON.md): `ok` unless a sync is stale. Times are ISO 8601 in UTC, or null.
 
-    Why something is refused is told in `language`, that of the reader if none is given.
-
-    Of several machines each answers for what it holds.
+    The reasons of refusals are in `language`, or in the reader's. If several machines share the portals, each reports
+    on those that it holds.
     """
     return {
         "ok": view.ok,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _REMEMBERED: Final = 4096
-"""The page is loaded again every few seconds, with the same moments and numbers."""
+"""The page is loaded every few seconds, with the same moments and numbers."""
 
 WORDS: Final[Mapping[str, Saying]] = {
     "title": say("syncd status"),
@@ -94,7 +94,7 @@ WORDS: Final[Mapping[str, Saying]] = {
     "no_syncs": say("No sync is configured."),
     "nothing_changed": say("nothing to change"),
 }
-"""What stands on the page by itself. Of names that a pass or a plan gives, as "created", it is the word for each."""
+"""The fixed words of the page. Names that a pass or a plan gives, such as "created", are keys here as well."""
 
 
 @cache
@@ -104,9 +104,9 @@ def words(language: Language) -> Mapping[str, str]:
 
 
 def reader_of(request: web.Request) -> tuple[Language, bool]:
-    """Return the language of whoever sends `request`, and whether he has chosen it by the page's own links.
+    """Return the language of the sender of `request`, and whether the sender has chosen it by the page's own links.
 
-    A program that names none gets the house's.
+    A program that asks for none gets the house's.
     """
     wanted = request.query.get("lang")
     for name in NAMES:

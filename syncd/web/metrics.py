@@ -1,4 +1,4 @@
-"""What Prometheus reads: the whole view as metrics named by its conventions, collected for every scrape."""
+"""What Prometheus reads: the whole view as metrics named by its conventions, collected at every scrape."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _ViewCollector(Collector):
         yield _gauge("syncd_build_info", "Always 1; the version is a label.", ["version"], [([view.version], 1.0)])
         refused = float(bool(view.config_refused))
         yield _gauge("syncd_config_refused", "Whether the last change of the config was refused.", [], [([], refused)])
-        yield from _syncs([sync for sync in view.syncs if sync.here])  # of others another machine tells
+        yield from _syncs([sync for sync in view.syncs if sync.here])  # another machine reports on the others
         portal_of = {sync.name: sync.portal for sync in view.syncs}
         yield _counter(
             "syncd_passes", "Passes since the daemon started, by how they ended.", ["sync", "state", "portal"],
@@ -121,7 +121,7 @@ def _portals(portals: Sequence[PortalView]) -> Iterator[Metric]:
 
 
 def _by_portal(totals: Mapping[tuple[str, str], int], portal_of: Mapping[str, str]) -> list[tuple[list[str], float]]:
-    """Return counts by sync and kind with the sync's portal; that of a sync which has left the config is empty."""
+    """Return counts by sync and kind with the sync's portal, "" for a sync that has left the config."""
     return [([*key, portal_of.get(key[0], "")], float(count)) for key, count in sorted(totals.items())]
 
 

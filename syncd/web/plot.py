@@ -20,11 +20,11 @@ _BAR = 4
 _STEP = 6
 _HEIGHT = 44
 _LEAST_SCALE_S = 30.0
-"""The duration of a full bar at least, so that a second more or less of a quick pass does not stand out."""
+"""The duration of a full bar is at least this, so that a second more or less of a quick pass does not stand out."""
 
 _WARM, _HOT = 0.7, 0.9
 _REMEMBERED: Final = 4096
-"""The page is loaded again every few seconds, with the same passes."""
+"""The page is loaded every few seconds, with the same passes."""
 
 
 def gauge(budget: MethodBudget) -> Markup:

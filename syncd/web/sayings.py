@@ -15,9 +15,9 @@ _CYRILLIC: Final = re.compile("[А-Яа-яЁё]")
 
 
 def shown(text: str, language: Language) -> Child:
-    """Return a message in `language`; what is there in English only is marked so, for who reads it by ear.
+    """Return a message in `language`. Text that exists in English only is marked as such, for screen readers.
 
-    That is what an older version kept as plain text, and what portals, plugins and libraries say.
+    That is text that an older version kept as a plain string, and whatever portals, plugins and libraries say.
     """
     if language == "en" or not text:
         return str(text)
@@ -28,7 +28,7 @@ def shown(text: str, language: Language) -> Child:
 
 
 def phrase(message: Saying, language: Language, **pieces: Child) -> Markup:
-    """Return a message in `language` with these `pieces` of HTML in place of the values of their names."""
+    """Return a message in `language`, with these `pieces` of HTML in place of the values of the same names."""
     write, values = formatter(language), message.values
     found: list[Child] = []
     for text, name, spec, _ in string.Formatter().parse(form_in(message, language)):

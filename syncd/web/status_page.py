@@ -19,7 +19,7 @@ from syncd.web.views import Condition, PlanView, PortalView, ProgressView, SyncV
 
 REFRESH_S = 15
 LIVE_S = 3
-"""How often the page is loaded again, in seconds; the latter while a pass runs."""
+"""How often the page reloads, in seconds; this is the interval while a pass runs."""
 _SHOWN_PROBLEMS = 30
 _MOST_PORTALS = 12
 _DONE = ("created", "updated", "deleted", "adopted")
@@ -33,18 +33,18 @@ _OVERALL: Mapping[Condition, tuple[str, str]] = {
     "paused": ("waiting", "paused_some"),
     "good": ("good", "all_well"),
 }
-"""By what is to be said over all: its colour class, and its words."""
+"""The colour class and the words of the overall state."""
 _KINDS = ("stale", "failing", "held", "new", "running", "paused")
-"""What the table can be narrowed down to; each sync has those that hold as classes."""
+"""The states by which the table can be filtered; each sync has those that apply as classes."""
 
 
 def page(view: View, language: Language, *, chosen: bool = False) -> str:
-    """Return the whole document in `language`; if a reader has `chosen` that, the links keep it."""
+    """Return the whole document in `language`. If the reader has `chosen` it, the links keep it."""
     return StatusPage(view, language, chosen=chosen).document()
 
 
 class StatusPage:
-    """The overview of all syncs. `root` is the way from the page's address to that of the overview."""
+    """The overview of all syncs. `root` is the relative path from this page to the overview."""
 
     root = ""
 
@@ -91,7 +91,7 @@ class StatusPage:
         )
 
     def _languages(self) -> Markup:
-        """Return the switch; an address with a query keeps its page."""
+        """Return the links that switch the language; other parts of the address stay."""
         links = (
             tag(
                 "a", name, href=f"?lang={one}", hreflang=one, lang=one,
@@ -102,7 +102,10 @@ class StatusPage:
         return tag("nav", *links, class_="languages", aria_label=self._words["language"])
 
     def _filter(self) -> Child:
-        """Return the search for a sync where there are many; the script shows it, for without one it does nothing."""
+        """Return the search field, if there are many syncs.
+
+        The script shows it, because it does nothing without one.
+        """
         if all(sync.in_full for sync in self._view.syncs):
             return None
         words = self._words
@@ -165,11 +168,11 @@ class StatusPage:
         return LIVE_S if any(sync.running_since is not None for sync in syncs) else REFRESH_S
 
     def _back(self, path: str, name: str) -> Markup:
-        """Return the way back to another page."""
+        """Return a link back to another page."""
         return tag("p", tag("a", f"← {name}", href=self._to(path)), class_="back")
 
     def _table(self, syncs: Iterable[SyncView]) -> Child:
-        """Return a table of the syncs that are not told in full, one line each, grouped by portal."""
+        """Return a table of the syncs that are not shown in full, one line each, grouped by portal."""
         by_portal: dict[str, list[SyncView]] = {}
         for sync in syncs:
             if not sync.in_full:
@@ -200,7 +203,7 @@ class StatusPage:
         )
 
     def _kinds(self, sync: SyncView) -> str:
-        """Return which of `_KINDS` hold, as classes."""
+        """Return which of `_KINDS` apply, as classes."""
         hold = (
             sync.freshness == "stale", bool(sync.failures), bool(sync.left_over), sync.last_success is None,
             sync.running_since is not None, sync.paused is not None,
@@ -208,7 +211,7 @@ class StatusPage:
         return " ".join(kind for kind, holds in zip(_KINDS, hold, strict=True) if holds)
 
     def _short_time(self, unix: float) -> Markup:
-        """Return a cell with a moment, or never for infinity, in as few bytes as a thousand lines allow."""
+        """Return a cell with a moment, or "never" for infinity, in few bytes, as there may be a thousand lines."""
         return tag("td", moment(unix, self._view.now, self._language) if isfinite(unix) else self._words["never"])
 
     def _sync(self, sync: SyncView) -> Markup:
@@ -246,7 +249,7 @@ class StatusPage:
         return tag("p", bar, tag("small", self._told(done)), class_="moves")
 
     def _state(self, sync: SyncView) -> tuple[str, str]:
-        """Return the colour class of a sync and its state in words. Stale stays stale whatever else is going on."""
+        """Return the colour class of a sync and its state in words. A stale sync stays stale whatever else happens."""
         words = self._words
         kind = "stale" if sync.freshness == "stale" else "new"
         if sync.running_since is not None:
@@ -344,7 +347,8 @@ class StatusPage:
         )
 
     def _holds(self, sync: SyncView) -> Markup:
-        more = sync.tally.held - len(sync.holds)  # the view holds the first ones only
+        """Return the list of held items: place, title, reason, and when each is tried again."""
+        more = sync.tally.held - len(sync.holds)  # the view has the first ones only, and no entries without an item
         rows = (
             tag(
                 "li",
@@ -360,6 +364,7 @@ class StatusPage:
         return self._fold(title, tag("ul", *rows, self._more(more)))
 
     def _again(self, hold: Hold) -> Child:
+        """Return when a held item is tried again; a conflict waits for a person instead (`retry_at` is infinity)."""
         if not isfinite(hold.retry_at):
             return self._words["until_looked_at"]
         return self._phrase(say("again: {when}", when=""), when=self._time(hold.retry_at))
@@ -420,7 +425,7 @@ class StatusPage:
         return tag("p", self._told(say("written to by {machine}", machine=portal.holder)), since, class_="quiet")
 
     def _shown_methods(self, portal: PortalView) -> list[tuple[str, MethodBudget]]:
-        """Return the budgets to show: all of them, by method; where there are many portals, the most used one."""
+        """Return the budgets to show: all of them by method, or only the most used one if there are many portals."""
         if len(self._view.portals) <= _MOST_PORTALS:
             return sorted(portal.operating.items())
         return sorted(portal.operating.items(), key=lambda one: -one[1].used_s)[:1]

@@ -1,7 +1,7 @@
 """Serves the status page, /healthz and /metrics on one address. Reading needs no login and changes nothing.
 
 `POST /syncs/NAME/pass` starts a pass, for systems that know when their schedule has changed. It is off unless the
-config has a token, which the request has to bear (RFC 6750, 2.1). Its body is not looked at.
+config has a token, which the request must carry (RFC 6750, 2.1). Its body is ignored.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ ReadView = Callable[[], Awaitable[View]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bell:
-    """Starts passes for whoever knows the token. `ring` raises ConfigError for an unknown sync, PausedError as well.
+    """Starts passes for callers with the token. `ring` raises ConfigError for an unknown sync, or PausedError.
 
-    `token` returns the one that is in force, None if nobody may start passes.
+    `token` returns the one in force, None if nobody may start passes.
     """
 
     token: Callable[[], str | None]
@@ -64,7 +64,7 @@ class Bell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What the pages of single syncs and passes show: None for what is not there (any more)."""
+    """What the pages of single syncs and passes show; None for one that does not exist (any more)."""
 
     sync: Callable[[str], Awaitable[SyncView | None]]
     run: Callable[[str, int], Awaitable[RunView | None]]
@@ -85,8 +85,8 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
 
-    What `view` returns is fit to be shown; `clean` makes the messages of errors so. `names` are the names of this
-    machine that requests may be for, beside its addresses and the name it gives itself.
+    What `view` returns is fit to be shown; `clean` makes error messages so. `names` are the names of this machine in
+    requests, beside its addresses and its host name.
     """
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
@@ -109,10 +109,10 @@ async def serving(
 
 
 class _RequestLog(logging.Logger):
-    """What the HTTP server logs. A request that is no HTTP is the client's mistake and worth a detail at most."""
+    """The log of the HTTP server. A request that is not HTTP is the client's mistake, and at most a detail."""
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Pass on what is an error of ours."""
+        """Pass on only our own errors."""
         error = record.exc_info[1] if record.exc_info else None
         ours = logging.getLogger(self.name)
         if isinstance(error, HttpProcessingError):
@@ -131,7 +131,7 @@ def make_app(
 ) -> web.Application:
     """Return the application that shows what `view` reads, which is called for every request.
 
-    `names` are the names that requests may be for; `bell` starts passes, `callees` take what portals bring.
+    `names` are the host names that requests may have; `bell` starts passes, `callees` handle what portals send.
     """
 
     async def show_page(request: web.Request) -> web.Response:
@@ -191,7 +191,7 @@ def _run_page(view: ReadView, details: Details) -> Handler:
 
 
 async def _html(request: web.Request, made: Callable[..., str]) -> web.Response:
-    """Return the page that `made` makes, in the reader's language; made beside the event loop."""
+    """Return the page that `made` makes in the reader's language; it is made off the event loop."""
     language, chosen = reader_of(request)
     text = await asyncio.to_thread(made, language, chosen=chosen)
     return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
@@ -222,7 +222,7 @@ def _ringing(bell: Bell, clean: Clean) -> Handler:
 
 
 def _said(message: str, request: web.Request, clean: Clean) -> str:
-    """Return what a refusal says, in the language of who asked."""
+    """Return the text of a refusal in the language of the request."""
     return f"{clean(told(message, reader_of(request)[0]))}\n"
 
 
@@ -231,7 +231,7 @@ class _ForeignNameError(web.HTTPMisdirectedRequest):
 
 
 def _guarded(clean: Clean, names: Callable[[], Collection[str]]) -> Middleware:
-    """Return the middleware that puts the same strict headers on every response, errors included."""
+    """Return the middleware that puts the same strict headers on every response, including errors."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,6 +1,6 @@
 """The style sheet of the status page and its few lines of script.
 
-They are served as files of their own, so that the content security policy can forbid inline styles and scripts.
+They are served as separate files, so that the content security policy can forbid inline styles and scripts.
 """
 
 STYLE = """\

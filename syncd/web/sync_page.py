@@ -1,4 +1,4 @@
-"""The pages of one sync, with its last passes, and of one pass, with what it changed."""
+"""The page of one sync, with its last passes, and the page of one pass, with its changes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _COUNTED = ("created", "updated", "deleted", "adopted", "unchanged", "held", "re
 
 
 def sync_page(view: View, sync: SyncView, language: Language, *, chosen: bool = False) -> str:
-    """Return the page of one sync; `view` tells how all stand."""
+    """Return the page of one sync; `view` is how all syncs stand."""
     return _SyncPage(view, sync, language, chosen=chosen).document()
 
 
 def run_page(view: View, run: RunView, language: Language, *, chosen: bool = False) -> str:
-    """Return the page of one pass; `view` tells how all stand."""
+    """Return the page of one pass; `view` is how all syncs stand."""
     return _RunPage(view, run, language, chosen=chosen).document()
 
 

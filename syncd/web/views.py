@@ -43,7 +43,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressView:
-    """How far the changes of a pass under way are; `eta_s` is how many seconds they still take, None if unknown."""
+    """How far the changes of a running pass are; `eta_s` is how many seconds they still take, None if unknown."""
 
     done: int
     total: int
@@ -52,10 +52,11 @@ class ProgressView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
-    """How one sync stands; `runs` are its last passes, newest first: where it is not told `in_full` only the last one.
+    """How one sync stands; `runs` are its last passes, newest first, or only the last one unless it is `in_full`.
 
     `schedule` is an interval in seconds, or a cron as the config writes it. `paused` is since when somebody wants it
-    left alone: meanwhile it is not stale. Unless it is `here`, another machine makes its passes.
+    left alone; it is not stale then. `holds` are the first of its held items, () unless it is `in_full`. If it is not
+    `here`, another machine makes its passes.
     """
 
     name: str
@@ -84,9 +85,9 @@ class SyncView:
 
     @property
     def held(self) -> int:
-        """Items held in the ledger, or entries that the last pass could not place, whichever are more.
+        """The number shown as held: items held in the ledger, or entries that the last pass could not place.
 
-        The two overlap in a way that the counts do not tell, so their sum would be too high.
+        It is the greater of the two. They overlap in a way that the counts do not tell, so their sum would be too high.
         """
         last = self.last_run
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
@@ -100,10 +101,10 @@ class SyncView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalView:
-    """How one portal stands; `refused` is why it refuses syncd, empty if it does not.
+    """How one portal stands; `refused` is why it refuses syncd, "" if it does not.
 
-    Where several machines share the state, `holder` is the one that writes to it, "" for none yet, since `held_since`;
-    unless that is `here`, `operating` is what the state remembers.
+    If several machines share the state, `holder` is the one that writes to it, "" for none yet, since `held_since`. If
+    that is not this machine (`here`), `operating` is what the state remembers.
     """
 
     name: str
@@ -137,8 +138,8 @@ class RunView:
 
 
 Condition = Literal["bad", "failing", "left", "waiting", "paused", "good"]
-"""What is to be said over all, the worst first: a person is needed; a pass failed and is tried again; entries are held,
-rejected or not settled; a sync has never succeeded; one is paused; none of these."""
+"""The overall state, the worst first: a person is needed; a pass failed and is tried again; entries are held, rejected
+or not settled; a sync has never succeeded; one is paused; none of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +156,12 @@ class View:
 
     @property
     def ok(self) -> bool:
-        """Whether no sync is stale whose passes are made here."""
+        """Whether no sync whose passes are made here is stale."""
         return all(sync.freshness != "stale" for sync in self.syncs if sync.here)
 
     @property
     def condition(self) -> Condition:
-        """What is to be said over all."""
+        """The overall state."""
         refused = self.config_refused or any(portal.refused for portal in self.portals)
         if not self.ok or refused or any(sync.plan is not None and sync.plan.stopped for sync in self.syncs):
             return "bad"

@@ -81,7 +81,7 @@ async def proved(stage: Stage) -> None:
         keys = [link.key for link in await app.ledger.of("shifts").links()]
         before, began, ours = app.portals["main"].usage(), stage.clock.now(), time.perf_counter()
         found = await read_back(app.open_pass(syncs["shifts"], asyncio.Event()), keys)
-        used = app.portals["main"].usage().since(before)
+        used = app.portals["main"].usage(before)
         costs = sum(line.duration_s for line in list(stage.world.log)[-used.requests :])
         print(
             f"read-back of {len(keys):,}: {len(found.confirmed):,} confirmed,"

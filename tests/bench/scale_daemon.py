@@ -74,10 +74,10 @@ class LoadedDaemon(Work):
         with portal_beside(folder), _watchdog() as signs:
             async with _running(folder, signs) as (service, page), meter(found):
                 await _live(folder, size, page, found)
-            states = {state for _, state in service.passes}
-            assert states <= {"done", "stopped"}, (states, service.errors)  # those that the end of it found at work
-            assert service.changes.total(), "no edit has arrived"
-            found.more |= {"passes": sum(service.passes.values()), "updates": sum(service.changes.values())}
+            states, told = {state for _, state in service.passes}, service._pass_log
+            assert states <= {"done", "stopped"}, (states, told.errors)  # those that the end of it found at work
+            assert told.changes.total(), "no edit has arrived"
+            found.more |= {"passes": sum(service.passes.values()), "updates": sum(told.changes.values())}
             found.more["watchdog_gap_s"] = signs.longest_s()
         return found
 

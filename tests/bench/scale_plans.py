@@ -57,6 +57,10 @@ class ChangedTable(Plan):
     name, size, unit, changes = "table with one change", 100_000, "rows of CSV", True
 
 
+class MillionRows(ChangedTable):
+    name, size, when_asked = "a million rows", 1_000_000, True
+
+
 class SettledFeed(Plan):
     name, size, unit, kind = "settled feed", 100_000, "events of ICS", "ics"
 
@@ -107,4 +111,6 @@ async def _pass(folder: Path) -> None:
         assert result.error is None
 
 
-PLANS: tuple[type[Work], ...] = (SettledTable, ChangedTable, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries)
+PLANS: tuple[type[Work], ...] = (
+    *(SettledTable, ChangedTable, MillionRows, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries),
+)

@@ -91,11 +91,15 @@ def resident_mb() -> float:
 
 
 class Work:
-    """One row of the table; `size` is how large it is in full, `unit` what that counts."""
+    """One row of the table; `size` is how large it is in full, `unit` what that counts.
+
+    One that takes many minutes is done `when_asked` only, by its name.
+    """
 
     name = ""
     size = 0
     unit = ""
+    when_asked = False
 
     def prepare(self, folder: Path, size: int) -> None:
         """Write what the work needs."""

@@ -7,7 +7,6 @@ behind is counted in `tests/cycle/test_failed_kept.py` and `test_month.py`.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from syncd.state.ledger import Ledger
 from tests.bench.scale_plans import ChangedFeed, ChangedSeries, ChangedTable, Plan, SettledFeed, SettledTable
 from tests.bench.scale_portal import ScalePortal, shifts_of
 from tests.bench.scale_rows import STATE, SkippingClock, as_created, make_csv, opened
+from tests.support.calls import counting_calls
 from tests.support.sandbox import run_inline
 
 SIZES = (60, 120, 240)
@@ -87,18 +87,9 @@ async def _done(folder: Path, name: str) -> None:
 
 def _calls(work: Callable[[], None]) -> float:
     """Return how many functions `work` calls, those written in C included."""
-    count = 0
-
-    def note(_frame: object, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
+    with counting_calls() as calls:
         work()
-    finally:
-        sys.setprofile(None)
-    return count
+    return calls.count
 
 
 def _peak(work: Callable[[], None]) -> float:

@@ -343,7 +343,7 @@ def _ill_shaped(prepared: Prepared, snapshot: Snapshot) -> Iterator[str]:
     assert prepared.forecast.requests >= 0
     assert prepared.notices >= 0
     window = prepared.run.sync.window(prepared.now)
-    made = {item.key.uid for item in prepared.wanted}
+    made = {item.key.uid for item in prepared.wanted.items}
     for entry in prepared.kept.entries:
         shows = entry.recurrence is None and entry.details.status != "CANCELLED" and _touches(window, entry)
         if entry.uid not in made | told and shows:

@@ -34,7 +34,7 @@ from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
 from syncd.sandbox.tables.database import Event, Tables
-from syncd.state.sqlite.file import LedgerThread
+from syncd.state.sqlite.store import FileStore
 from tests.support.mutation import MutatingTransport, Mutation
 from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
@@ -156,19 +156,19 @@ class Life:
 @contextlib.contextmanager
 def mortal(life: Life) -> Iterator[None]:
     """Let every call of the ledger be one that the process may die at; once dead, it writes nothing more."""
-    do: Callable[..., Coroutine[Any, Any, Any]] = LedgerThread.do
+    do: Callable[..., Coroutine[Any, Any, Any]] = FileStore.do
 
-    async def dying(self: LedgerThread, *args: Any, **kwargs: Any) -> Any:
+    async def dying(self: FileStore, *args: Any, **kwargs: Any) -> Any:
         life.meets("ledger", after=False)
         result = await do(self, *args, **kwargs)
         life.meets("ledger", after=True)
         return result
 
-    LedgerThread.do = dying  # type: ignore[method-assign]
+    FileStore.do = dying  # type: ignore[method-assign]
     try:
         yield
     finally:
-        LedgerThread.do = do  # type: ignore[method-assign]
+        FileStore.do = do  # type: ignore[method-assign]
 
 
 class Play:

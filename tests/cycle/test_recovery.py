@@ -155,7 +155,7 @@ def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tm
 
 async def _wanted(stage: Stage) -> tuple[Item, ...]:
     async with stage.opened() as (syncs, app):
-        return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).wanted
+        return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).wanted.items
 
 
 class Full(sqlite3.OperationalError):
@@ -177,7 +177,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("file", "opening"):
+    for room in ("file", "store"):
         monkeypatch.setattr(f"syncd.state.sqlite.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,17 @@ from syncd.lang.extract import BY_HAND, read, templates, waits
 from syncd.lang.saying import say
 
 TRANSLATED = [name for name in LANGUAGES if name != "en"]
+
+
+@cache
+def said_by_the_code() -> frozenset[tuple[str, object, object]]:
+    """Return the room, the form and the context of every message; looking for them takes seconds."""
+    return frozenset(
+        (room, one.id if isinstance(one.id, str) else tuple(one.id), one.context)
+        for room, catalog in templates().items()
+        for one in catalog
+        if one.id
+    )
 
 
 def forms(said: object) -> tuple[str, ...]:
@@ -33,14 +45,14 @@ def messages(language: str) -> list[tuple[str, Message]]:
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_every_message_of_the_code_is_translated(language: str) -> None:
     known = {(room, one.id, one.context) for room, one in messages(language) if not waits(one)}
-    said = {(room, one.id, one.context) for room, catalog in templates().items() for one in catalog if one.id}
+    said = said_by_the_code()
     assert len(said) >= 40
     assert sorted(map(str, said - known)) == [], "run python -m syncd.lang.extract and translate what it brings"
 
 
 def test_no_message_stands_where_it_is_not_looked_for() -> None:
     """A message within the braces of an f-string is code to Python, and text to what collects the messages."""
-    found = {form for catalog in templates().values() for one in catalog if one.id for form in forms(one.id)}
+    found = {form for _, message, _ in said_by_the_code() for form in forms(message)}
     lost = []
     for path in ROOT.parent.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -54,9 +66,8 @@ def test_no_message_stands_where_it_is_not_looked_for() -> None:
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_no_translation_is_left_over(language: str) -> None:
-    said = {(room, one.id, one.context) for room, catalog in templates().items() for one in catalog if one.id}
     known = {(room, one.id, one.context) for room, one in messages(language) if room != BY_HAND}
-    assert sorted(map(str, known - said)) == []
+    assert sorted(map(str, known - said_by_the_code())) == []
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -100,4 +111,4 @@ def test_a_compiled_catalog_that_was_cut_short_is_made_again_from_the_texts(
 
 
 def test_no_message_of_the_code_is_taken_for_what_keeps_a_plain_text() -> None:
-    assert not {one.id for each in templates().values() for one in each if one.id} & {"{text}"}
+    assert "{text}" not in {message for _, message, _ in said_by_the_code()}

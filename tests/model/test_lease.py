@@ -72,6 +72,14 @@ def test_an_ended_tenure_tells_the_first_reason_and_stops_the_pass() -> None:
         one.check()
 
 
+def test_a_tenure_that_has_run_out_says_so_also_after_it_was_ended() -> None:
+    clock = Ticks()
+    one = tenure(clock)
+    clock.now += 60
+    one.end("it was given back")
+    assert one.why() == "it was not renewed in time"
+
+
 @pytest.mark.parametrize("terms", [(0, 5, 3), (15, 12, 3), (15, 5, 0), (15, 5, 10)])
 def test_terms_by_which_no_lease_can_be_kept_are_refused(terms: tuple[float, float, float]) -> None:
     ttl, renew, margin = terms

@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.model.lease import LeaseTerms
@@ -16,6 +18,7 @@ from syncd.state.ledger import Ledger
 from tests.service.test_beside import QUIET, Beside, written
 from tests.support.sandbox import WEBHOOK
 
+pytestmark = pytest.mark.usefixtures("measured_programs")
 PATIENCE_S = 60
 
 

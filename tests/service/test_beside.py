@@ -122,6 +122,7 @@ async def test_the_socket_is_for_the_daemons_user_and_group_only(tmp_path: Path,
     assert not place.exists()
 
 
+@pytest.mark.usefixtures("measured_programs")
 async def test_a_question_is_asked_at_the_client_and_no_answer_sends_nothing(
     tmp_path: Path,
     portal: RunningSandbox,
@@ -214,6 +215,7 @@ async def test_two_clients_at_once_take_turns(tmp_path: Path, portal: RunningSan
         assert ([code for code, _, _ in done], sorted(counts)) == ([0, 0, 0], [0, 0, 1])
 
 
+@pytest.mark.usefixtures("measured_programs")
 async def test_undo_beside_the_daemon_pauses_the_sync_and_the_pause_outlives_a_restart(
     tmp_path: Path,
     portal: RunningSandbox,
@@ -388,6 +390,7 @@ async def test_a_repaired_source_is_tried_at_once_when_the_config_is_read_again(
     assert (await unit.end())[0] == 0
 
 
+@pytest.mark.usefixtures("measured_programs")
 async def test_status_and_history_tell_what_the_daemon_knows(tmp_path: Path, portal: RunningSandbox) -> None:
     async with daemon(tmp_path, portal) as unit:
         due = next(line for line in reversed(unit.heard) if line.startswith("STATUS=next pass: shifts at "))

@@ -122,6 +122,7 @@ async def test_clocks_that_are_set_have_nothing_written_by_two(tmp_path: Path) -
         await one.check()
 
 
+@pytest.mark.usefixtures("measured_programs")
 async def test_a_command_goes_to_the_daemon_that_holds_the_portal_or_names_it(tmp_path: Path) -> None:
     async with two(tmp_path) as one:
         assert await until(lambda: shared_out(one), 20)

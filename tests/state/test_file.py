@@ -18,8 +18,9 @@ from syncd.errors import StateError, StateLockedError
 from syncd.state.ledger import Ledger
 from syncd.state.notes import read_note
 from syncd.state.sqlite.connection import SqliteConnection
-from syncd.state.sqlite.file import _LOG_BYTES, open_for_reading, open_for_writing
+from syncd.state.sqlite.file import open_for_reading, open_for_writing
 from syncd.state.sqlite.schema import APPLICATION_ID, STEPS
+from syncd.state.sqlite.store import _LOG_BYTES
 from tests.state.values import SYNC, hold, intent, link
 
 NOBODY = 65534

@@ -11,7 +11,7 @@ from syncd.config.database import Database
 from syncd.model.entry import Problem
 from syncd.model.record import MAX_PROBLEMS, RunRecord
 from syncd.state.ledger import Ledger
-from syncd.state.runs import prune
+from syncd.state.sync_ledger import prune
 from tests.state.values import OTHER, SYNC, intent, link
 
 

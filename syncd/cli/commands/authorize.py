@@ -40,7 +40,7 @@ _BROWSER_WITHIN_S = 300.0
 
 
 async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
-    """Print the link, take the code, keep the tokens, and a second chain of them in reserve."""
+    """Print the link, take the code, and keep the tokens, with a second chain of them in reserve."""
     config, portal, application = _chosen(arguments, desk)
     desk.note(
         say(
@@ -78,7 +78,7 @@ async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
 
 
 def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Portal, Application]:
-    """Return the portal that is meant; raises ConfigError for one without an application."""
+    """Return the portal that is meant; raises ConfigError for a portal without an application."""
     config = desk.app.config.authorised(arguments.portal)
     portal = desk.app.portal(config.name)
     if config.app is None or portal.application is None:
@@ -92,15 +92,15 @@ def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Po
 
 
 class _CodeError(PortalRefusedError):
-    """What was pasted is no code, or none that can be exchanged: another one may be."""
+    """The text that was pasted is not a code, or the code cannot be exchanged; another one may work."""
 
 
 async def _authorised(
     arguments: argparse.Namespace, desk: Desk, config: PortalConfig, application: Application, *, spare: bool
 ) -> Authorisation:
-    """Take a code and exchange it, up to three times: one that comes late, or another text, is a usual mishap.
+    """Take a code and exchange it, up to three times: people often paste a code too late, or another text.
 
-    What no code mends, such as a wrong client_secret, ends it at once.
+    An error that no code can mend, such as a wrong client_secret, ends it at once.
     """
     for number in range(_TRIES):
         state = token_urlsafe(16)
@@ -196,7 +196,7 @@ async def _with_spare(
 ) -> Authorisation | None:
     """Take a second chain of tokens, or none if nobody gives a second code.
 
-    Where each refresh token is good for one use, an answer that is lost on its way would lock syncd out.
+    If each refresh token works once only, losing an answer on its way would lock syncd out.
     """
     desk.note(
         say(

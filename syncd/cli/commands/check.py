@@ -18,7 +18,7 @@ from syncd.lang.saying import say
 
 _OK = say("ok      ")
 _PROBLEM = say("problem ")
-"""Of one width in each language."""
+"""The words before a problem, of one width in each language."""
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:

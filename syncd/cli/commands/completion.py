@@ -1,4 +1,4 @@
-"""`syncd completion`: what a shell evaluates to complete commands, options, and the names in the config."""
+"""`syncd completion`: code that lets a shell complete commands, options, and the names in the config."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from argcomplete.shell_integration import shellcode
 
 
 async def completion(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Print the code for the shell that `arguments` name."""
+    """Print the code for the shell named by `arguments`."""
     print(shellcode(["syncd"], shell=arguments.shell))
     return 0

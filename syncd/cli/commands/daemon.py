@@ -27,6 +27,6 @@ async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 async def _carry(service: Service, request: Request, caller: Caller) -> int:
-    # By name and with the first command: it needs what prints, and most daemons never do.
+    # Imported with the first command, because it loads all that prints, which most daemons never need.
     carry = import_module("syncd.cli.served").carry
     return int(await carry(service.app, service, request, caller, service.scrubber))

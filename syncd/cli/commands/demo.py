@@ -69,7 +69,7 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 async def _serve(world: World, port: int | None) -> RunningSandbox:
-    """Serve on the given port; without one on the usual port, or any if that is taken."""
+    """Serve on the given port; without one on the usual port, or on any other if that is taken."""
     if port is not None:
         return await serve(world, port)
     try:
@@ -96,7 +96,7 @@ def _write(folder: Path, running: RunningSandbox, *, by_application: bool) -> Pa
 
 
 async def _authorise(out: Console, app: App, portal: World) -> None:
-    """Do what an administrator's browser does, so that nobody need click."""
+    """Do what an administrator's browser does, so that nobody has to click."""
     application = app.portal("demo").application
     place = portal.authority.consent(CLIENT_ID, ADMIN, app.clock.now())
     assert application is not None and place is not None
@@ -135,7 +135,7 @@ def _as_meant(result: PassResult) -> bool:
 
 
 def _cards(out: Console, portal: World) -> None:
-    """Print how many meetings are on each client's card."""
+    """Print how many meetings each client's card has."""
     crm = portal.tables.crm_rows
     meetings = Counter(activity.owner_id for activity in crm.activities.values())
     out.print()

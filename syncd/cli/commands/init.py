@@ -29,9 +29,9 @@ _SHOWN = 5
 
 
 async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Write a config to the file of -o, or to stdout; print what syncd makes of the schedule.
+    """Write a config to the file of -o, or to stdout; print how syncd reads the schedule.
 
-    With the config on stdout that goes to stderr, so that `syncd init > syncd.toml` works.
+    If the config goes to stdout, that is printed to stderr, so that `syncd init > syncd.toml` works.
     """
     out: Path | None = arguments.out
     if arguments.webhook:

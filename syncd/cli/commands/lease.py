@@ -32,16 +32,16 @@ _MEMBERS = (
 _LEAVING, _ALIVE, _LOST = say("leaving"), say("alive"), say("no longer heard of")
 _ASKED_EVERY_S = 0.2
 _PATIENCE_S = 5.0
-"""How much longer than a lease lasts is waited for another machine to take it."""
+"""How much longer than a lease lasts to wait for another machine to take it."""
 
 
 async def lease(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Run the one of the commands below that was asked for."""
+    """Run the subcommand that was asked for."""
     return await (_release if arguments.what == "release" else _list)(arguments, stop)
 
 
 async def _list(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Print who holds what since when, and which machines are alive."""
+    """Print which machine holds which portal since when, and which machines are alive."""
     async with looked(arguments) as app:
         board = await app.ledger.board()
         portals = [portal.name for portal in app.config.portals]
@@ -70,7 +70,7 @@ def _row(portal: str, lease: Lease | None) -> tuple[str, ...]:
 
 
 async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Have a portal given back by whoever holds it, and tell who has it then."""
+    """Have a portal given back by the machine that holds it, and print which machine has it then."""
     async with sharing(arguments) as (app, leases):
         portal: str = arguments.portal
         board = await leases.look()
@@ -104,7 +104,7 @@ async def _release(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 async def _until_moved(leases: Leases, before: Lease, stop: asyncio.Event) -> Lease | None:
-    """Wait until another machine has taken the portal, or for long enough; return who holds it then."""
+    """Wait until another machine has taken the portal, or long enough; return who holds it then."""
     clock = SystemClock()
     ends = clock.monotonic() + leases.terms.ttl_s + _PATIENCE_S
     while True:
@@ -117,7 +117,7 @@ async def _until_moved(leases: Leases, before: Lease, stop: asyncio.Event) -> Le
 
 
 def _may_move(board: Board, before: Lease) -> bool:
-    """Return True if another machine could take the portal, or whoever holds it has not given it back yet."""
+    """Return True if another machine could take the portal, or its holder has not given it back yet."""
     now = board.lease(before.portal)
     others = [one for one in board.members if one.left_s > 0 and not one.leaving and one.holder != before.holder]
     return bool(others) or (now is not None and now.held and all(one.holder != before.holder for one in board.members))

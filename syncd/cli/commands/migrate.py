@@ -27,7 +27,7 @@ _STOPPED = say("stopped; the same command continues where it stopped")
 
 @dataclass(frozen=True, slots=True)
 class _Migrated:
-    """A pass that was read back: its result, and the exit code with what the reading found. It counts as that pass."""
+    """A pass that was read back, in the form of a pass: its exit code takes into account what the reading found."""
 
     result: PassResult
     code: int
@@ -74,7 +74,7 @@ async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
 
 
 async def _migrated(desk: Desk, name: str, *, ask: bool, shows: bool) -> _Migrated:
-    """Migrate one sync and prove it."""
+    """Migrate one sync, and read everything back to prove it."""
     sync = desk.app.sync(name).unbounded()
     result = await _pass(desk, sync, ask=ask, shows=shows)
     # After an error or a stop the difference is known already; reading it all back would only cost time.
@@ -97,7 +97,7 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool, shows: bool) -> PassResult
                 and not await desk.agreed(say("send these changes of {name}?", name=sync.name))
             ):
                 return False
-            # Only now, as a bar would be in the way of the question.
+            # Not earlier: a bar would be in the way of the question.
             await bars.enter_async_context(desk.bar(portal, sync.name, lines=True))
             return True
 

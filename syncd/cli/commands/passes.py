@@ -23,7 +23,10 @@ from syncd.lang.saying import say
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Show what would change; nothing is written, neither to the portal nor to the ledger."""
+    """Show what would change; nothing is written, neither to the portal nor to the ledger.
+
+    It opens the ledger for reading only, so it runs in this process even beside a daemon, which is not told of it.
+    """
     out = show.console()
     plans: list[Prepared] = []
     failures: dict[str, SyncdError] = {}
@@ -56,14 +59,14 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 def _plan_code(prepared: Prepared) -> int:
-    """Return what a pass would end with, as far as the plan tells; changes alone are no reason to fail."""
+    """Return the exit code that a pass would have, as far as the plan tells. Changes alone are no failure."""
     if not prepared.snapshot.complete:
         return 5
     return 1 if prepared.left_over(prepared.counts) else 0
 
 
 def _guard_note(app: App, prepared: Prepared) -> str:
-    """Return why a guard would stop a pass with this plan, empty if none would."""
+    """Return why a guard would stop a pass with this plan, "" if none would."""
     try:
         prepared.check()
     except GuardError as error:
@@ -79,11 +82,11 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     options = PassOptions(
         verify=arguments.verify,
         force=arguments.force,
-        fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
+        fresh=arguments.fresh or bool(arguments.report),  # a report has a row for each entry
         approve=pins.check if pins is not None else None,
     )
     if pins is not None and not arguments.names:
-        arguments.names = [*pins.plans]  # what was reviewed, and nothing else
+        arguments.names = [*pins.plans]  # only what was reviewed
     for name in await chosen(arguments, desk):
         # One after the other: they share the portal's limits, so side by side they would take as long.
         try:

@@ -44,7 +44,7 @@ _SECTIONS = (
 _USER, _GROUP, _DISMISSED = say_as("kind", "user"), say_as("kind", "group"), say_as("of a user", "dismissed")
 _YES, _NO = say_as("cell", "yes"), say_as("cell", "no")
 _ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "force": "authorize"}
-"""The options that one question alone knows."""
+"""The options that only one of the questions takes, each with that question."""
 
 
 async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -52,7 +52,7 @@ async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     _refuse_meaningless(arguments)
     if arguments.what in ("authorize", "probe"):
         arguments.portal = arguments.name or arguments.portal
-        arguments.command = arguments.what  # unlike the others they need the state, so a daemon does them
+        arguments.command = arguments.what  # these two need the state, so they are commands that a daemon may carry out
         return await command_of(arguments.command)(arguments, stop)
     async with opened(arguments, readonly=True) as app:
         if arguments.unresolved is not None:
@@ -106,7 +106,7 @@ def _refuse_meaningless(arguments: argparse.Namespace) -> None:
 
 
 async def _unresolved(app: App, name: str, *, as_json: bool) -> None:
-    """Print the owners that a sync's source names and the portal does not know, ready to become its owners_file."""
+    """Print the owners in a sync's source that the portal does not know, in the form of an owners_file."""
     sync = app.sync(name)
     client = app.portals[next(one.portal for one in app.config.syncs if one.name == name)]
     snapshot = await sync.source.read(sync.reading(app.clock.now()))

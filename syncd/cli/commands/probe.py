@@ -1,4 +1,4 @@
-"""`syncd portal probe`: asks a portal how it behaves, shows what PORTAL.md says beside it, and keeps the answers."""
+"""`syncd portal probe`: finds out how a portal behaves, compares that with PORTAL.md, and keeps the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncd.portal.probe.facts import Fact
 from syncd.portal.probe.found_words import answer_told, answers_told
 from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
 from syncd.portal.probe.run import probe as ask_portal
-from syncd.state.notes import PortalLedger
+from syncd.state.portal_ledger import PortalLedger
 
 R = TypeVar("R")
 _REQUESTS = 60
@@ -29,12 +29,12 @@ _UNITS: Mapping[str, Callable[[int], str]] = {
     "character": lambda number: say_count("{count:,} character", "{count:,} characters", number),
     "row": lambda number: say_count("{count:,} row", "{count:,} rows", number),
 }
-"""What numbers of facts count."""
+"""The units of facts that are numbers."""
 _TITLES = (say("fact"), "PORTAL.md", say("this portal"), say("what syncd makes of it"))
 
 
 async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
-    """Tell what will be done, ask, probe the portal, show the facts and keep them."""
+    """Print what will be done, ask, probe the portal, print the facts and keep them."""
     portal = desk.app.portal(arguments.portal)
     for text in announced(portal, keep=arguments.keep):
         desk.note(text)
@@ -88,7 +88,7 @@ def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
 
 
 async def _alone(desk: Desk, names: Sequence[str], work: Callable[[], Awaitable[R]]) -> R:
-    """Do `work` while no pass of these syncs runs: theirs would move the counters that are looked at."""
+    """Do `work` while no pass of these syncs runs: a pass would change the counters that the probe looks at."""
     if not names:
         return await work()
     first, *others = names
@@ -96,7 +96,7 @@ async def _alone(desk: Desk, names: Sequence[str], work: Callable[[], Awaitable[
 
 
 async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
-    """Probe the portal and keep what was found; what may be left behind is noted before anything is made."""
+    """Probe the portal and keep what was found. What may be left behind is noted before anything is made."""
     app = desk.app
     ledger = app.ledger.of_portal(portal.name)
     await ledger.note_probe(True, app.clock.now())
@@ -110,14 +110,17 @@ async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
 
 
 async def _tell_directory(ledger: PortalLedger, origin: str, zone: str, now: float) -> None:
-    """Let the directory that is kept name the server's zone: a pass that finds all as it was would look no further."""
+    """Write the server's zone into the kept directory.
+
+    A pass that finds everything unchanged reads no more than that.
+    """
     directory = await ledger.directory(origin)
     if zone and isinstance(directory, dict) and directory.get("server_zone") != zone:
         await ledger.note_directory(origin, {**directory, "server_zone": zone}, now)
 
 
 def probe_document(probed: Probed) -> dict[str, Json]:
-    """Return the JSON document of `syncd portal probe --json`: fit to be given to anybody."""
+    """Return the JSON document of `syncd portal probe --json`, which is fit to be given to anybody."""
     facts = probed.facts
     costs: dict[str, Json] = dict(probed.operating_s)
     return {
@@ -162,7 +165,7 @@ def _show(out: Console, probed: Probed) -> None:
 
 
 def contradiction_text(fact: Fact) -> str:
-    """Return the line about a fact that contradicts PORTAL.md; of several values, those that do."""
+    """Return the line about a fact that contradicts PORTAL.md; if it has several values, only those that do."""
     expected, found = fact.expected, fact.value
     if isinstance(expected, dict) and isinstance(found, dict):
         odd = [name for name in found if found[name] != expected.get(name)]
@@ -197,7 +200,7 @@ def found_text(fact: Fact) -> str:
 
 
 def _number(value: int, unit: str) -> str:
-    """Return a number with what it counts, as `Statement.unit` says."""
+    """Return a number with its unit, as `Statement.unit` says."""
     if unit != "shift":
         return _UNITS[unit](value) if unit in _UNITS else f"{value} {unit}".strip()
     if not value:

@@ -25,7 +25,7 @@ from syncd.sandbox.world import World
 
 
 async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Serve the simulated portal and print where."""
+    """Serve the simulated portal and print its address."""
     if "help" in arguments.fault:
         for kind, (what, options) in KINDS.items():
             tell(
@@ -85,7 +85,7 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 def _like(path: Path, settings: Settings, seed: WorldSeed) -> tuple[Settings, WorldSeed]:
-    """Return settings and contents that are like the real portal of `path`, and say what will be otherwise."""
+    """Return settings and contents like those of the real portal in `path`, and print what will differ."""
     likeness = read_likeness(path)
     if unlike := likeness.unlike():
         tell(say("unlike that portal: {unlike}", unlike=tuple(unlike)), stderr=True)
@@ -93,7 +93,7 @@ def _like(path: Path, settings: Settings, seed: WorldSeed) -> tuple[Settings, Wo
 
 
 def _as_said(settings: Settings, arguments: argparse.Namespace) -> Settings:
-    """Return `settings` with what the command line says, which counts more than what a probe has found."""
+    """Return `settings` changed by the command line, which takes precedence over what a probe has found."""
     settings = replace(settings, waf=settings.waf or arguments.waf, tariff=arguments.tariff or settings.tariff)
     return switched(settings, map(parse_switch, arguments.switch))
 
@@ -128,7 +128,7 @@ async def _seed(arguments: argparse.Namespace) -> WorldSeed:
 
 
 def _export(path: Path, seed: WorldSeed) -> None:
-    """Write a world file, which only its owner may read: it may name a company's people."""
+    """Write a world file that only its owner may read: it may name a company's people."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(encode_world(seed))

@@ -26,10 +26,10 @@ _ACTIONS = {
     "kept": say("kept     "),
     "done": say("done     "),
 }
-"""What became of each file, of one width in each language."""
+"""What was done with each file, of one width in each language."""
 _RELOAD = ("systemctl", "daemon-reload")
 _RUNNING = Path("/run/systemd/system")
-"""Stands only where systemd runs (sd_booted(3)): in an image that is being built there is nothing to reload."""
+"""Exists only while systemd runs (sd_booted(3)): when an image is built there is nothing to reload."""
 
 
 async def service(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:

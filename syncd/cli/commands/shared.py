@@ -1,4 +1,4 @@
-"""The commands that work with the state: done in the daemon that holds it if there is one, else here."""
+"""The commands that work with the state: the daemon that holds it carries them out, or else this process."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from syncd.cli.reach import reach
 
 
 async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Do what the command line asks for, in the daemon that holds the state if there is one."""
-    if getattr(arguments, "report", None):
-        from syncd.app import report  # what only looks must be quick
+    """Carry out the command, in the daemon that holds the state if there is one.
 
-        report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
+    Without a daemon it opens the state here: for reading if the command only looks, otherwise with the leases it needs.
+    """
+    if getattr(arguments, "report", None):
+        from syncd.app import report  # not at the top: commands that only look must start quickly
+
+        report.check(arguments.report)  # before anything is sent: an error afterwards would come too late
     outline = read_outline(config_path(arguments), os.environ, arguments.scrubber.add)
     daemon = await reach(outline, os.environ)
     if daemon is not None:
         from syncd.cli.client import carried
 
         return await carried(daemon, arguments, stop)
+    # Without a daemon a poke only tells that there is none, so it needs no more than the others.
     only_looks = arguments.command in ("history", "poke", "report", "status")
     async with looked(arguments) if only_looks else opened(arguments, readonly=False) as app:
         if not only_looks:

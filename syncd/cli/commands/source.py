@@ -1,4 +1,4 @@
-"""`syncd source authorize`: a person lets a sync read their calendars, and what that takes is kept in a file."""
+"""`syncd source authorize`: a person lets a sync read their calendars, and their token is kept in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER_FILE = say("name a file that can be written with --out")
 
 
 async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Ask the person at the keyboard for consent, and keep what comes of it in `token_file` or the file of --out."""
+    """Ask the person at the keyboard for consent, and keep the token in `token_file` or the file of --out."""
     config = read_config(config_path(arguments), os.environ, arguments.scrubber.add, looks=True)
     sync = _sync(config, arguments.name)
     given = sync.source
@@ -70,7 +70,7 @@ def _sync(config: Config, name: str) -> SyncConfig:
 
 
 def _file(sync: SyncConfig, out: Path | None) -> Path:
-    """Return where the token is kept; raises ConfigError where it cannot be, before a person is troubled for it."""
+    """Return where to keep the token; raises ConfigError, before a person is asked, if it cannot be kept there."""
     named = sync.source.options.get("token_file")
     if out is None and not isinstance(named, str):
         raise ConfigError(
@@ -86,7 +86,7 @@ def _file(sync: SyncConfig, out: Path | None) -> Path:
 
 
 def _write(file: Path, token: str) -> None:
-    """Write the token for its owner alone, in place of an earlier one; raises ConfigError if it cannot be written."""
+    """Write the token for its owner alone, in place of an earlier one; raises ConfigError if that fails."""
     try:
         write_secret(file, token + "\n")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`syncd status` and `syncd retry`: how the syncs stand by the ledger, and the release of what it holds."""
+"""`syncd status` and `syncd retry`: how the syncs stand by the ledger, and the release of held entries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def status(arguments: argparse.Namespace, desk: Desk) -> int:
 
 
 def _daemon(config: Config) -> bool | None:
-    """Return whether a daemon works with the state, None if that cannot be known; of a database its board tells."""
+    """Return True if a daemon works with the state, None if that cannot be known; a database tells by its board."""
     return is_held(config.state) if config.database is None else None
 
 
@@ -157,7 +157,7 @@ def _holds(out: Console, one: SyncStatus) -> None:
 
 
 def _groups(out: Console, problems: Sequence[Problem], said: Callable[[Problem], str]) -> None:
-    """Print the first problems of each kind, and where others like them are."""
+    """Print the first problems of each kind, and where similar ones are."""
     groups = alike(problems, lambda problem: problem.reason)
     for group in groups[:_SHOWN_HOLDS]:
         for problem in group.examples:
@@ -192,7 +192,7 @@ def _next(one: SyncStatus) -> str:
 
 
 def _released(number: int, last: RunRecord | None) -> str:
-    """Return what became of the entries that are held; those without a place wait for no time."""
+    """Return what happened to the held entries; those that could not be placed do not wait for a time."""
     waiting = last.counts.get("held", 0) if last is not None else 0
     if number:
         return say("{number} released", number=number)
@@ -204,7 +204,7 @@ def _released(number: int, last: RunRecord | None) -> str:
 
 
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
-    """Release held entries; the next pass tries them again."""
+    """Release held entries, so that the next pass tries them again."""
     from syncd.model.item import ANY_FINGERPRINT
 
     total = 0

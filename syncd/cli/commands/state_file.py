@@ -21,7 +21,7 @@ from syncd.state.ledger import Ledger
 
 
 async def state(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Run the one of the commands below that was asked for."""
+    """Run the subcommand that was asked for."""
     scrubber: Scrubber = arguments.scrubber
     config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
     if arguments.what == "move":
@@ -69,7 +69,7 @@ def _items(number: int) -> str:
 
 
 async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Read everything; a damaged state is told with the way out, and ends with exit code 2."""
+    """Read the whole state. If it is damaged, print how to repair it; the exit code is 2."""
     items = await ledger.check()
     if arguments.json:
         printed.document({"ok": True, "state": ledger.shown, "items": items})
@@ -87,7 +87,7 @@ async def _check(ledger: Ledger, arguments: argparse.Namespace, _stop: asyncio.E
 
 
 async def _move(config: Config, arguments: argparse.Namespace, scrubber: Scrubber) -> int:
-    """Move the state; what is under way is not stopped halfway, for the next try would have to begin again."""
+    """Move the state. A move under way is not stopped, because the next try would have to begin again."""
     target = target_of(arguments.to, arguments.schema, os.environ, scrubber.add)
     moved = await asyncio.to_thread(move_state, config.ledger, target, SystemClock().booted_at())
     if arguments.json:

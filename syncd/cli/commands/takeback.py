@@ -45,7 +45,7 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
             confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
             return await undo_run(desk.app.open_pass(sync, desk.stop), run.id, confirm=confirm, force=arguments.force)
 
-    desk.app.sync(run.sync)  # a sync that has left the config is told before anything is ended for its sake
+    desk.app.sync(run.sync)  # raises for a sync that has left the config, before a running pass is ended for it
     taken = await desk.alone(run.sync, work, at_once=True)
     if arguments.json:
         desk.document(runs_document([(taken.record, ())], {}))
@@ -91,7 +91,7 @@ def _others(desk: Desk, sync: Sync) -> frozenset[str]:
 
 
 def _tell_sections(desk: Desk, tidied: Tidied) -> None:
-    """Tell which sections were removed, and why others were not: beside the result, which may be a document."""
+    """Print which sections were removed, and why others were not; to stderr, as stdout may hold a document."""
     if tidied.removed:
         desk.note(
             say(
@@ -112,7 +112,7 @@ def _tell_sections(desk: Desk, tidied: Tidied) -> None:
 
 
 def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
-    """Return sections in words, those of many calendars together: "the section «Shifts» in 12 calendars"."""
+    """Return sections in words; those of many calendars together, as "the section «Shifts» in 12 calendars"."""
     names: dict[str, list[MadeSection]] = {}
     for one in made:
         names.setdefault(one.name, []).append(one)
@@ -126,7 +126,7 @@ def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
 
 
 async def _sweep(desk: Desk, portal: Portal) -> None:
-    """Remove what a probe of the portal has left behind, if the ledger knows of one that was cut off."""
+    """Remove what an interrupted probe of the portal has left behind, if the ledger knows of one."""
     ledger = desk.app.ledger.of_portal(portal.name)
     if desk.stop.is_set() or not await ledger.probe_under_way():
         return
@@ -150,7 +150,7 @@ async def _sweep(desk: Desk, portal: Portal) -> None:
 
 
 def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool, shows: bool) -> Confirm:
-    """Return the question for an offer. Without changes there is nothing to agree to, so it is not asked."""
+    """Return the question for an offer. It is not asked if there are no changes to agree to."""
 
     async def confirm(offer: Offer) -> bool:
         if shows:
@@ -207,7 +207,7 @@ def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
 
 
 def _moment(one: Link | Item | None) -> tuple[str, str]:
-    """Return what puts events into the order in which people look for them: by start, then by title."""
+    """Return the sort key by which people look for events: start, then title."""
     return (one.start, one.title) if one is not None else ("", "")
 
 

@@ -80,7 +80,7 @@ class Carried:
 
 
 def by_weekday(one: Carried) -> tuple[Carried, ...]:
-    """Split a daily or weekly progression with INTERVAL 1 into one a week for each weekday; others stay as they are."""
+    """Split a daily or weekly progression with INTERVAL 1 into one for each weekday; others stay as they are."""
     if one.carrier.freq not in ("DAILY", "WEEKLY") or one.carrier.interval != 1:
         return (one,)
     days: dict[int, list[int]] = {}
@@ -106,7 +106,7 @@ class _Shape:
 
 
 def carry(rule: Rule, start: int, starts: Iterable[int]) -> tuple[tuple[Carried, ...], tuple[int, ...]]:
-    """Share a rule's `starts` out among carriers; returns them, by first start, and the starts left over.
+    """Distribute a rule's `starts` among carriers; return these, by first start, and the starts left over.
 
     `start` is DTSTART's wall clock.
     """
@@ -132,8 +132,8 @@ def carry(rule: Rule, start: int, starts: Iterable[int]) -> tuple[tuple[Carried,
 def _plainer(rule: Rule) -> Rule:
     """Return a rule that says the same without BYSETPOS or days counted from the end, if there is one.
 
-    A position among the weekdays of a week always picks the same ones, and exporters write the fifth day of a month as
-    the fifth of its MO,TU,WE,TH,FR,SA,SU.
+    A position among the weekdays of a week always selects the same ones, and exporters write the fifth day of a month
+    as the fifth of its MO,TU,WE,TH,FR,SA,SU.
     """
     if rule.bysetpos and _is_one_time(rule) and not (rule.byweekno or rule.byyearday or rule.has_ordinals):
         if rule.freq == "WEEKLY" and rule.byday and not (rule.bymonth or rule.bymonthday):
@@ -153,11 +153,11 @@ def _is_one_time(rule: Rule) -> bool:
 
 
 def in_progressions(starts: Iterable[int], first: int, least: int = 2) -> tuple[list[Carried], list[int]]:
-    """Return what no native progression carries throughout, cut into short ones, and the starts left alone.
+    """Return starts that no native progression carries throughout, cut into short ones, and the starts left alone.
 
-    `first` is DTSTART's wall clock. What is cut into parts of fewer than `least` starts is left alone. Of the two ways
-    to cut, one after another or each weekday by itself, the one with fewer parts wins. Only the first years count,
-    because a choice that changed with the horizon would rename every piece.
+    `first` is DTSTART's wall clock. Parts with fewer than `least` starts are left alone. Of the two ways to cut, in
+    order or each weekday by itself, the one with fewer parts wins. Only the first years count, because a choice that
+    changed with the horizon would rename every piece.
     """
     by_time: dict[int, list[int]] = {}
     by_weekday: dict[int, dict[int, list[int]]] = {}
@@ -177,7 +177,7 @@ def in_progressions(starts: Iterable[int], first: int, least: int = 2) -> tuple[
 def _even_steps(starts: Sequence[int]) -> Iterator[Sequence[int]]:
     """Cut `starts` (one time of day, in order) into the fewest parts of equal steps in days or months.
 
-    To take the longest part each time gives the fewest, because a piece of such a part is such a part too.
+    Taking the longest part each time gives the fewest, because a piece of such a part is such a part too.
     """
     days = [wall // DAY for wall in starts]
     months = [_month_and_day(day) for day in days]
@@ -210,7 +210,7 @@ def _month_and_day(day: int) -> tuple[int, int]:
 
 
 def _progression(part: Sequence[int]) -> Carrier:
-    """Return the carrier of at least two starts with equal steps; by months if it can be, as people say it."""
+    """Return the carrier of at least two starts with equal steps, by months if possible, as people say it."""
     begin = [_month_and_day(wall // DAY) for wall in part]
     months = begin[1][0] - begin[0][0]
     freq: Frequency = "DAILY"
@@ -233,7 +233,7 @@ def _carried(shape: _Shape, members: list[int]) -> Carried:
 
 
 def _grouping(shape: _Shape, rule: Rule) -> Callable[[int], tuple[int, ...] | None]:
-    """Return what names the carrier of a start; None for a start that the portal cannot repeat."""
+    """Return the name of the carrier of a start, None for a start that the portal cannot repeat."""
     if shape.freq == "DAILY" or (shape.freq == "WEEKLY" and shape.interval == 1):
         return lambda wall: (wall % DAY,)
     if shape.freq == "WEEKLY":
@@ -259,7 +259,7 @@ def _picks_days(rule: Rule) -> bool:
 
 
 def _shape(rule: Rule, start: int) -> _Shape | None:
-    """Return the progressions that hold the rule's occurrences, None where the portal has nothing of the kind."""
+    """Return the progressions that hold the rule's occurrences, None if the portal has none of the kind."""
     match rule.freq:
         case "YEARLY" | "MONTHLY" if rule.byday:
             is_full = rule.interval == 1 and not rule.bymonth

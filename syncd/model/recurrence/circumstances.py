@@ -1,4 +1,4 @@
-"""The window and the day an entry is compiled for; they note how far they may move on before it matters."""
+"""The window and the day that an entry is compiled for, and how far they may move before the result changes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Circumstances:
 
     @property
     def today(self) -> date:
-        """Today; whoever asks for more than its year makes every other day one that matters."""
+        """Today. A caller that needs more than its year makes the result depend on the day."""
         self._day_counts = True
         return self._today
 
@@ -56,7 +56,7 @@ class Circumstances:
         return window.touches(first, last)
 
     def hold(self, window: Window, today: date) -> bool:
-        """Return True if everything that was asked would have been answered alike for `window` on the day `today`."""
+        """Return True if every question would have been answered alike for `window` on the day `today`."""
         return (
             (self.this_year, self.last_year) == _years(window, today)
             and (not self._day_counts or today == self._today)

@@ -35,10 +35,10 @@ _OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
 
 
 def settled(span: Span, server: WallClock) -> Span:
-    """Return the same moments, said in other zones where need be; whole days stay as they are.
+    """Return the same moments, in other zones if necessary; whole days stay as they are.
 
-    The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1). What would
-    end before it begins, because its own zone skips its start, keeps its length (RFC 5545 3.8.5.3).
+    The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1). A span that
+    would end before it begins, because its own zone skips its start, keeps its length (RFC 5545 3.8.5.3).
     """
     if isinstance(span, AllDay):
         return span
@@ -105,7 +105,7 @@ def compile_once(entry: Entry, days: Window | Circumstances, portal_zone: str) -
 
 
 def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> Compiled:
-    """Do what `compile_entry` does; `circumstances` tell afterwards for which others the outcome is the same."""
+    """Do what `compile_entry` does; `circumstances` then tell for which others the result is the same."""
     server = clock_of(portal_zone)
     if entry.recurrence is None and not entry.overrides:
         return compile_once(entry, circumstances, portal_zone)
@@ -148,7 +148,7 @@ def _unusable_rule(error: Exception) -> str:
 # In a timetable many entries are at the same time, and where a span lies depends on nothing else.
 @lru_cache(maxsize=32_768)
 def _placed(given: Span, server: WallClock) -> tuple[Span, date, date]:
-    """Return the span that stands for `given` in the portal, and the first and the last day; raises RuleError."""
+    """Return the span that represents `given` in the portal, and its first and last day; raises RuleError."""
     span = settled(given, server)
     first = span.start.date() if isinstance(span, Timed) else span.first
     if first.year >= _LAST_YEAR:
@@ -211,7 +211,7 @@ class _Compiler:
         )
 
     def _expand(self) -> Occurrences:
-        """Follow endless rules some years beyond whatever the window, today or an exception asks for."""
+        """Follow endless rules some years beyond what the window, today and the exceptions need."""
         base = max(self._this_year, as_date(self._start).year)
         named = [moment.wall.year for moment in self._recurrence.exdates]
         named += [override.at.wall.year for override in self._entry.overrides]
@@ -225,8 +225,8 @@ class _Compiler:
     def _carry(self, occurrences: Occurrences) -> tuple[list[tuple[Carried, bool]], list[int]]:
         """Return all carriers, the one with the first occurrence first, and the starts that stand alone.
 
-        Whole days that overlap the next occurrence go by weekday: the portal shows only some of their runs as one
-        series, and then each exception would change all pieces.
+        Spans of whole days that overlap the next occurrence are split by weekday. The portal shows only some of their
+        runs as one series, and then each exception would change all pieces.
         """
         length = self._entry.span.days if isinstance(self._entry.span, AllDay) else 0
         listed, alone = in_progressions(sorted(occurrences.extra), self._start, _FEWEST_DATES)
@@ -240,7 +240,7 @@ class _Compiler:
         return sorted(carriers, key=lambda pair: pair[0].starts[0]), alone
 
     def _alone(self, occurrences: Occurrences, alone: list[int], *, is_main_free: bool) -> Iterator[Piece]:
-        """Yield overrides, RDATEs and occurrences without a carrier as single events."""
+        """Yield changed occurrences, RDATEs and occurrences without a carrier as single events."""
         for original in alone:
             if original not in occurrences.removed:
                 name = "" if is_main_free and original == self._start else self._name(original)
@@ -279,7 +279,7 @@ class _Compiler:
             yield from self._run_pieces(part, name if inherits else self._name(part.originals[0]))
 
     def _parts(self, run: Run) -> Iterator[tuple[Run, bool]]:
-        """Yield what to try in place of a run that no native series shows, and whether it keeps the run's name."""
+        """Yield the parts to try in place of a run that no native series shows, each with whether it keeps the name."""
         size = len(run.originals)
         if (
             size > 1
@@ -303,7 +303,7 @@ class _Compiler:
                 yield run.part(number, number + 1), number == 0
 
     def _chunk(self, run: Run, number: int) -> int:
-        """Return which stretch of about two and a half years, counted from the carrier's anchor, a start lies in."""
+        """Return which stretch of about two and a half years, counted from the carrier's anchor, a start is in."""
         return (run.originals[number] // DAY - run.carrier.anchor // DAY) // _CHUNK_DAYS
 
     def _proven_rule(self, run: Run) -> NativeRule | None:
@@ -313,10 +313,11 @@ class _Compiler:
         return next((rule for rule in rules if shows(rule, expected, self._server)), None)
 
     def _counted(self, run: Run, rule: NativeRule) -> NativeRule | None:
-        """Return the rule that ends by COUNT, as the source's own does, if the portal shows the same by it.
+        """Return the rule that ends by COUNT, like the source's own, if the portal shows the same by it.
 
-        What the portal has skipped before a window it works out in days of 24 hours and months of 30 (PORTAL.md 4.13),
-        so months, and days where its clock is set, are counted right by chance only; so are several weekdays (4.7).
+        The portal computes what it has skipped before a window in days of 24 hours and months of 30 (PORTAL.md 4.13).
+        So it counts months, and days on which its clock is set, right only by chance; the same holds for several
+        weekdays (4.7).
         """
         count = self._rules[0].count if len(self._rules) == 1 and self._rules[0].until is None else None
         if count != len(run.originals) or rule.until is None or len(rule.byday) > 1 or rule.freq == "MONTHLY":
@@ -327,9 +328,9 @@ class _Compiler:
         return counted if shows(counted, run.expected, self._server) else None
 
     def _foreseeable(self, run: Run) -> Run:
-        """Return an endless run without what lies beyond 2038, as long as neither window nor today come near it.
+        """Return an endless run without what lies beyond 2038, as long as neither the window nor today is near it.
 
-        The portal ends series without UNTIL there; an exception decades away must not change how others are sent.
+        The portal ends series without UNTIL there, and an exception decades away must not change how others are sent.
         """
         nearest = self._this_year + _LOOK_AHEAD_YEARS
         seen = nearest if self._is_open else max(nearest, self._last_year + 1)
@@ -365,7 +366,7 @@ class _Compiler:
         return last_day(run.group.span_at(run.originals[-1]))
 
     def _name(self, original: int) -> str:
-        """Return the name of an original start: its day where that is enough, so that names survive a new time."""
+        """Return the name of an original start: its day if that is enough, so that names survive a change of time."""
         wall = as_datetime(original)
         if isinstance(self._entry.span, AllDay) and original % DAY == 0:
             return f"{wall:%Y%m%d}"

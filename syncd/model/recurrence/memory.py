@@ -1,4 +1,4 @@
-"""A memory of what entries were compiled into: the same answers, and none twice for what has not changed."""
+"""A memory of what entries were compiled into: the same results, without compiling again what has not changed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class _Kept:
 
 
 class CompilerMemory:
-    """`compile_entry` with a memory; `compiled` counts the series it could not answer from memory.
+    """`compile_entry` with a memory; `compiled` counts the series that it could not answer from memory.
 
-    `records` are what it knows, for a memory in another process; `learn` takes them up. `unkept` counts what was
-    compiled since whoever keeps the records set it to 0.
+    `records` are what it knows, for a memory in another process, which takes them up by `learn`. `unkept` counts what
+    was compiled since the keeper of the records set it to 0.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class CompilerMemory:
 
     @property
     def begun(self) -> bool:
-        """True once anything was asked for."""
+        """True after the first question."""
         return self._turn is not None
 
     @property
@@ -48,7 +48,7 @@ class CompilerMemory:
         return len(self._now)
 
     def learn(self, records: Iterable[SeriesRecord]) -> None:
-        """Answer by these `records` too, each until its series is asked for: whatever they do not fit is compiled."""
+        """Use these `records` too, each until its series is asked for; what they do not fit is compiled."""
         self._learned = {record.uid: record for record in records}
 
     def records(self) -> tuple[SeriesRecord, ...]:
@@ -68,7 +68,8 @@ class CompilerMemory:
     def compile(self, entry: Entry, *, window: Window, portal_zone: str, today: date, turn: object) -> Compiled:
         """Return what `compile_entry` returns.
 
-        `turn` is any object that stands for the pass: with a new one, what the pass before the last left is forgotten.
+        `turn` is any object that stands for the pass. With a new one, what only the pass before the last asked for is
+        forgotten.
         """
         if turn is not self._turn:
             self._turn, self._before, self._now = turn, self._now, {}
@@ -91,7 +92,7 @@ class CompilerMemory:
 
 
 def _same_elsewhere(kept: _Kept, entry: Entry) -> Compiled | None:
-    """Return what was kept when `entry` is the same, wherever it stands in its file by now; None when it is not."""
+    """Return what was kept if `entry` is the same, wherever it is in its file by now; None if it is not."""
     old = kept.entry
     if old is entry or old == entry:
         return kept.compiled

@@ -291,7 +291,7 @@ class _Joiner:
         return chosen
 
     def _group(self, original: int, override: Override) -> Group:
-        """Return what THISANDFUTURE makes of the rest: the same difference in time, the override's length (3.2.13)."""
+        """Return what THISANDFUTURE makes of the rest: the same shift in time, and the override's length (3.2.13)."""
         span = override.span
         if isinstance(span, Timed) and self._zone is not None and not zones.same(span.zone, self._zone):
             begin, series = clock_of(span.zone).unix(seconds(span.start)), clock_of(self._zone)

@@ -11,11 +11,11 @@ from syncd.model.rule import NativeRule
 
 # Pieces and what holds them are made for every entry in every pass; structs are made several times faster.
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing the portal should hold of an entry: a single event, or a native series when `rule` is given.
+    """One thing that the portal should hold for an entry: a single event, or a native series if `rule` is given.
 
-    `id` is stable: "" for the only or main piece, else the original start it begins with ("20260105",
-    "20260105T0900"). `span` is the first occurrence, in RFC terms; `details` those of the series or of the override.
-    Where `rule` ends by COUNT, `dated` shows the same and ends by UNTIL.
+    `id` is stable: "" for the only or main piece, else the original start it begins with ("20260105", "20260105T0900").
+    `span` is the first occurrence, in RFC terms; `details` are those of the series or of the override. If `rule` ends
+    by COUNT, `dated` shows the same and ends by UNTIL.
     """
 
     id: str

@@ -51,7 +51,7 @@ class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 def record_of(entry: Entry, portal_zone: str, compiled: Compiled, circumstances: Circumstances) -> SeriesRecord | None:
-    """Return the record of what `entry` became, None for what is made each time: problems name places."""
+    """Return the record of what `entry` became, None if it must be made each time: problems name places."""
     if compiled.problems:
         return None
     pieces = [_record(piece, (entry, *entry.overrides)) for piece in compiled.pieces]
@@ -69,7 +69,7 @@ def record_of(entry: Entry, portal_zone: str, compiled: Compiled, circumstances:
 
 
 def mark_of(entry: Entry) -> bytes:
-    """Return what differs whenever anything about an entry does but where it stands."""
+    """Return a mark that differs if anything about an entry differs, except where it stands."""
     overrides = tuple(replace(one, where="") for one in entry.overrides)
     return blake2b(repr(replace(entry, where="", overrides=overrides)).encode(), digest_size=16).digest()
 

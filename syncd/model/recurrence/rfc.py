@@ -19,7 +19,7 @@ _YEAR_DAYS = 366
 
 
 class TooOftenError(ValueError):
-    """The rule fires, or has to be looked at, more often than anybody could want in a calendar."""
+    """The rule fires, or has to be examined, more often than anybody could want in a calendar."""
 
 
 def starts(rule: Rule, start: int, horizon: int) -> Iterator[int]:

@@ -20,9 +20,10 @@ _NOTHING = (0, 0, 0, False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Occurrences one after another of one carrier and group; `starts` and `ends` are their wall clocks as shown.
+    """Consecutive occurrences of one carrier and group; `starts` and `ends` are their wall clocks as shown.
 
-    `is_rolled` when the portal forces cuts upon the series again and again, so that it is carried on as time passes.
+    `is_rolled` is True if the portal forces cuts upon the series again and again, so that it is continued as time
+    passes.
     """
 
     carrier: Carrier
@@ -35,7 +36,7 @@ class Run:
 
     @property
     def expected(self) -> Expected:
-        """Return what a native series has to show."""
+        """What a native series has to show."""
         span = self.group.span
         zones = None if isinstance(span, AllDay) else (span.zone, span.end_zone)
         return Expected(
@@ -72,7 +73,12 @@ class Run:
 
 
 def runs_of(carried: Carried, occurrences: Occurrences, *, endless: bool, server: WallClock) -> Iterator[Run]:
-    """Yield the runs in order; `endless` says that the carrier's rule has no end."""
+    """Yield the runs in order; `endless` says that the carrier's rule has no end.
+
+    A run ends where exceptions took an occurrence away (`occurrences.removed`, a gap in the carrier's numbers), where
+    the group or the length changes, after `chunk_size` occurrences, and on both sides of an occurrence that must stand
+    alone.
+    """
     carrier = carried.carrier
     first_start, first_end = occurrences.groups[0].walls_at(carrier.anchor)
     size, first = chunk_size(carrier, (first_end - first_start) // DAY), carrier.index(carrier.anchor)

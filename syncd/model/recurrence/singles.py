@@ -94,7 +94,7 @@ def _pieces(entry: Entry, found: Occurrences, window: Window, last: date) -> Ite
 
 
 def _alone(entry: Entry, found: Occurrences, window: Window) -> Iterator[Piece]:
-    """Yield overrides and dates of their own length."""
+    """Yield changed occurrences, and RDATEs with a length of their own."""
     for single in found.singles:
         piece = Piece(
             id=_name(entry, single.original), span=single.span, rule=None, details=single.details, where=single.where

@@ -18,7 +18,7 @@ _FIRST = int((datetime(1960, 1, 1) - EPOCH).total_seconds())
 _LAST = int((datetime(2110, 1, 1) - EPOCH).total_seconds())
 _STEP = 14 * DAY
 _REACH_DAYS = 2
-"""A clock is never a whole day from UTC, and no hour that a switch skips or repeats is farther from it than a day."""
+"""A clock is never a whole day from UTC, so no hour that a switch skips or repeats is more than a day from it."""
 
 
 def seconds(wall: datetime) -> int:

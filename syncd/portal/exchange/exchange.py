@@ -45,7 +45,7 @@ _SHORTEST_ALONE_S = 4.0
 """A push as short as this is one request."""
 
 _CRUMB_S = 0.5
-"""What is left over by less than this is no request of its own."""
+"""A rest smaller than this is not worth a request of its own."""
 
 _REFUSED_PROBES = 6
 """After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
@@ -54,7 +54,7 @@ PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
 
 _LONGEST_HASTY_WAIT_S = 5.0
-"""Who only looks whether the portal works is told of a longer wait instead."""
+"""A caller that only checks whether the portal works is told of a longer wait, and does not wait."""
 
 _SHOWN = 200
 _AFTER_A_FAULT = say("pause after a fault")
@@ -93,11 +93,11 @@ class Exchange:
         self._flights: dict[int, _Flight] = {}
         self._open: set[int] = set()
         self._done: dict[int, bool] = {}
-        self._lacking: dict[str, Refused] = {}
+        self._lacking: dict[str, Refused] = {}  # methods that the portal refuses for good, with its answer
         self._tickets = 0
         self._batches_in_a_row = 0
         self._batch_size = pace.limits.batch_size
-        self._met: set[str] = set()
+        self._met: set[str] = set()  # methods that were blocked (429) during this exchange
 
     @property
     def remaining(self) -> int:
@@ -362,6 +362,7 @@ class Exchange:
         return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
 
     def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
+        """Settle each job of a request by its reply, or put it back to be sent again; `Refused.reach` says which."""
         settled: list[tuple[Job, Reply]] = []
         blocked: set[str] = set()
         for waiting, said in zip(flight.waiting, answer.replies, strict=True):
@@ -397,7 +398,7 @@ class Exchange:
         return tuple(settled)
 
     def _refuse_lacking(self) -> Settled:
-        """Settle every waiting job whose method this portal does not have: the answer would be the same each time."""
+        """Settle every waiting job whose method the portal refuses for good: the answer would always be the same."""
         settled: list[tuple[Job, Reply]] = []
         for method, reply in self._lacking.items():
             for waiting in self._queue.take_method(method):

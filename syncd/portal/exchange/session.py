@@ -103,7 +103,7 @@ class Line:
 
     async def ask(self, send: Send, landing: Landing) -> Answer:
         """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
-        authorization = self._credential.parameters()
+        authorization = self._credential.parameters
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
         else:

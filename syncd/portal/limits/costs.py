@@ -283,17 +283,16 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
     the time from the end of the command before it to its own end. Commands without a usable end, or with none before
     them, share the rest of the seconds that passed here.
     """
-    found = [stamped(time) for time in times]
+    own = [stamped(time) for time in times]
+    found = [seconds or 0.0 for seconds in own]
     blind: list[int] = []
     waiting: list[int] = []
     ended: float | None = None
     inside_s = 0.0
     for number, time in enumerate(times):
-        own = found[number]
-        if own is None:
+        if own[number] is None:
             waiting.append(number)
-        else:
-            inside_s += own
+        inside_s += found[number]
         finish = time.finish if time is not None else None
         if finish is None or finish.is_integer():
             continue
@@ -301,14 +300,17 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
             blind += waiting
         else:
             share = max(0.0, finish - ended - inside_s) / max(1, len(waiting))
-            found = [share if number in waiting else seconds for number, seconds in enumerate(found)]
+            for one in waiting:
+                found[one] = share
         waiting, ended, inside_s = [], finish, 0.0
     blind += waiting
-    left = max(0.0, elapsed_s - sum(seconds for seconds in found if seconds is not None))
-    return tuple(
-        _at_most(left / len(blind), time) if seconds is None else seconds
-        for seconds, time in zip(found, times, strict=True)
-    )
+    share = max(0.0, elapsed_s - sum(found)) / max(1, len(blind))
+    for number in blind:
+        time = times[number]
+        told = time.duration if time is not None else None
+        # The portal's own duration is never too short.
+        found[number] = share if told is None or told.is_integer() else max(0.0, min(share, told))
+    return tuple(found)
 
 
 def stamped(time: CallTime | None) -> float | None:
@@ -320,9 +322,3 @@ def stamped(time: CallTime | None) -> float | None:
     if time.duration is not None and not time.duration.is_integer():
         return time.duration
     return None
-
-
-def _at_most(seconds: float, time: CallTime | None) -> float:
-    """Return `seconds`, but no more than the portal's own duration, which is never too short."""
-    duration = time.duration if time is not None else None
-    return seconds if duration is None or duration.is_integer() else max(0.0, min(seconds, duration))

@@ -1,7 +1,7 @@
 """The gate that every request passes, one by one, in order of arrival, at the allowed rate.
 
-asyncio-throttle keeps the requests that count. It is not fair and its waiters poll, so only one request at a time asks
-it. The gate never exceeds the limits and stays closed during the pause after a refusal.
+asyncio-throttle keeps the requests that count, here as a leaky bucket. The gate never exceeds the limits and stays
+closed during the pause after a refusal.
 """
 
 from __future__ import annotations
@@ -27,86 +27,60 @@ _NARROWEST = 8
 """The bucket never shrinks below this part, however many refusals come: the portal's leaks all the time."""
 
 
-class _LeakyThrottler(Throttler):
-    """The throttler as a leaky bucket on our clock: its log holds the moments at which requests leave the bucket.
+class RequestGate(Throttler):
+    """First in, first out. Half of the portal's burst at once; the rest is left to neighbours and late arrivals.
 
-    It sleeps until one leaves instead of polling a hundred times a second.
+    A bucket of `burst/2` requests that leaks like the portal's (PORTAL.md 3.1), so that ours are never more than half
+    of what that one holds. It starts partly filled, because requests before a restart may still be in the portal's.
+    `random` returns numbers in [0, 1) for the jitter of pauses.
+
+    The throttler's log holds the moments at which requests leave the bucket, by our clock.
     """
 
-    def __init__(self, clock: Clock, most: int, rate: float) -> None:
-        super().__init__(most, most / rate, retry_interval=0.001)
+    def __init__(self, clock: Clock, *, burst: int, rate: float, random: Callable[[], float]) -> None:
+        self.most = max(1, burst // 2)
+        super().__init__(self.most, self.most / rate, retry_interval=0.001)
         self._clock = clock
-        self.most = most
+        self._random = random
+        self._turn = asyncio.Lock()
+        self._paused_until: float | None = None
+        self._refusals = 0
+        self._passes = 0
+        self._cold = self.most - max(1, round(self.most * _COLD_SHARE))
+        self._count([clock.monotonic()] * self._cold)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds that the next request would have to wait if it were the first in line."""
+        now = self._clock.monotonic()
+        pause = 0.0 if self._paused_until is None else self._paused_until - now
+        self.flush()
+        if len(self._task_logs) < self.rate_limit:
+            return max(0.0, pause)
+        leaves = self._task_logs[len(self._task_logs) - self.rate_limit]
+        return float(max(self.retry_interval, pause, leaves - now))
 
     def flush(self) -> None:
+        """Forget the requests that have left the bucket."""
         now = self._clock.monotonic()
         while self._task_logs and self._task_logs[0] <= now:
             self._task_logs.popleft()
 
     async def acquire(self) -> None:
-        while (wait_s := self.wait_s()) > 0:
-            await self._clock.sleep(wait_s)
-        self.count([self._clock.monotonic()])
+        """Wait until one request may be sent, in the order of the calls."""
+        # One at a time asks and sleeps until there is room: the throttler's own waiters poll, and overtake each other.
+        async with self._turn:
+            while (wait_s := self.wait_s) > 0:
+                await self._clock.sleep(wait_s)
+            self._count([self._clock.monotonic()])
 
-    def wait_s(self) -> float:
-        """Return the seconds until the bucket has room."""
-        self.flush()
-        if len(self._task_logs) < self.rate_limit:
-            return 0.0
-        leaves = self._task_logs[len(self._task_logs) - self.rate_limit]
-        return float(max(self.retry_interval, leaves - self._clock.monotonic()))
-
-    def count(self, moments: Sequence[float]) -> None:
+    def _count(self, moments: Sequence[float]) -> None:
         """Put in requests made at these monotonic times, none of them before one that is in the log already."""
         # Narrower, it leaks more slowly too: whatever was refused was too much in the long run.
         step = self.period / self.rate_limit
         for moment in sorted(moments):
             last = self._task_logs[-1] if self._task_logs else moment
             self._task_logs.append(max(last, moment) + step)
-
-    def leaving(self) -> tuple[float, ...]:
-        """Return the monotonic times at which the requests in the bucket leave it, first one first."""
-        self.flush()
-        return tuple(self._task_logs)
-
-    def replace(self, leaving: Sequence[float]) -> None:
-        """Let these requests be the ones in the bucket, by the monotonic times at which they leave it."""
-        self._task_logs = deque(sorted(leaving))
-
-
-class RequestGate:
-    """First in, first out. Half of the portal's burst at once; the rest is left to neighbours and late arrivals.
-
-    A bucket of `burst/2` requests that leaks like the portal's (PORTAL.md 3.1), so that ours are never more than half
-    of what that one holds. It starts partly filled, because requests before a restart may still be in the portal's.
-    `random` returns numbers in [0, 1) for the jitter of pauses.
-    """
-
-    def __init__(self, clock: Clock, *, burst: int, rate: float, random: Callable[[], float]) -> None:
-        half = max(1, burst // 2)
-        self._clock = clock
-        self._random = random
-        self._bucket = _LeakyThrottler(clock, half, rate)
-        self._span_s = half / rate
-        self._turn = asyncio.Lock()
-        self._paused_until: float | None = None
-        self._refusals = 0
-        self._passes = 0
-        self._cold = half - max(1, round(half * _COLD_SHARE))
-        self._bucket.count([clock.monotonic()] * self._cold)
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds that the next request would have to wait if it were the first in line."""
-        pause = 0.0 if self._paused_until is None else self._paused_until - self._clock.monotonic()
-        return max(0.0, pause, self._bucket.wait_s())
-
-    async def acquire(self) -> None:
-        """Wait until one request may be sent, in the order of the calls."""
-        async with self._turn:
-            while (wait_s := self.wait_s) > 0:
-                await self._clock.sleep(wait_s)
-            await self._bucket.acquire()
 
     def refused(self) -> None:
         """Close for a while after a QUERY_LIMIT_EXCEEDED, longer each time, and halve the bucket."""
@@ -117,20 +91,20 @@ class RequestGate:
         self._passes = 0
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._refusals - 1)) * (0.75 + self._random() / 2)
         self._paused_until = now + pause
-        self._bucket.rate_limit = max(1, self._bucket.most // _NARROWEST, self._bucket.rate_limit // 2)
+        self.rate_limit = max(1, self.most // _NARROWEST, self.rate_limit // 2)
 
     def answered(self) -> None:
         """Note that a request was not refused; every few of them the bucket grows a step."""
         self._refusals = 0
         self._passes += 1
-        if self._bucket.rate_limit < self._bucket.most and self._passes % _RECOVER_EVERY == 0:
-            wider = self._bucket.rate_limit + max(1, self._bucket.rate_limit // 2)
-            self._bucket.rate_limit = min(self._bucket.most, wider)
+        if self.rate_limit < self.most and self._passes % _RECOVER_EVERY == 0:
+            self.rate_limit = min(self.most, self.rate_limit + max(1, self.rate_limit // 2))
 
     def dump(self) -> Json:
         """Return the unix times at which the requests in the bucket leave it, and this moment, as `load` reads them."""
         offset = self._clock.now() - self._clock.monotonic()
-        leaving = [round(moment + offset, 3) for moment in self._bucket.leaving()]
+        self.flush()
+        leaving = [round(moment + offset, 3) for moment in self._task_logs]
         return {"until": round(self._clock.now(), 3), "leaving": leaving}
 
     def load(self, state: Json) -> None:
@@ -145,19 +119,19 @@ class RequestGate:
         if not isinstance(leaving, Sequence) or isinstance(leaving, str):
             raise TypeError("the saved requests must be a list")
         # A clock that was set back since must not keep the gate closed: none stays longer than a full bucket takes.
-        known = [min(self._moment(saved), now + self._span_s) for saved in leaving]
-        self._bucket.replace([moment for moment in known if moment > now])
+        known = [min(self._moment(saved), now + self.period) for saved in leaving]
+        self._task_logs = deque(sorted(moment for moment in known if moment > now))
         # Since then somebody may have sent something and saved nothing.
-        silent = round(self._cold * min(1.0, max(0.0, now - until) / self._span_s))
-        self._bucket.count([now] * silent)
+        silent = round(self._cold * min(1.0, max(0.0, now - until) / self.period))
+        self._count([now] * silent)
 
     def _load_requests(self, state: Json) -> None:
         if not isinstance(state, Sequence) or isinstance(state, str):
             raise TypeError("the saved requests must be a list")
         now = self._clock.monotonic()
         moments = [min(self._moment(saved), now) for saved in state]
-        self._bucket.replace([])
-        self._bucket.count([*moments, *[now] * self._cold])
+        self._task_logs.clear()
+        self._count([*moments, *[now] * self._cold])
 
     def _moment(self, saved: Json) -> float:
         """Return a saved unix time as a monotonic one of this process."""

@@ -154,12 +154,11 @@ class OperatingBudget:
         if self._blocked_until(method, at) is not None:
             return -math.inf
         ours_s, whole_s = self._rooms(method, at)
-        room_s = whole_s - self.used(method, at)
-        own_s = max((account.own.used(at) for account in self._of(method)), default=0.0) + self._reserved[method]
+        flying_s = self._reserved[method]
+        room_s = whole_s - self.used(method, at) - flying_s
+        own_s = max((account.own.used(at) for account in self._of(method)), default=0.0) + flying_s
         # Without others the counters alone decide: our sums are no better than the stamps.
-        if ours_s < whole_s and own_s > NOTHING_S:
-            return min(room_s - self._reserved[method], ours_s - own_s)
-        return room_s - self._reserved[method]
+        return min(room_s, ours_s - own_s) if ours_s < whole_s and own_s > NOTHING_S else room_s
 
     def fits(self, method: str, at: float, cost_s: float) -> bool:
         """Return True if there is room for commands expected to take `cost_s` (see `room_s`)."""

@@ -52,7 +52,7 @@ class Answer:
 
 
 EXPIRED = "EXPIRED_TOKEN"
-"""Of an access token whose hour is over: it has to be renewed (PORTAL.md 1.4, 11.2)."""
+"""The code for an access token whose hour is over: it has to be renewed (PORTAL.md 1.4, 11.2)."""
 _FATAL: tuple[Reach, bool] = ("portal", False)
 _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "QUERY_LIMIT_EXCEEDED": ("rate", True),
@@ -76,7 +76,8 @@ _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "ERROR_METHOD_NOT_FOUND": ("method", False),
     "ERROR_BATCH_LENGTH_EXCEEDED": ("command", True),
 }
-"""Reach and transience by code (PORTAL.md 1.4); any other code concerns the command alone, permanently."""
+"""How far a refusal reaches, and whether it passes, by code (PORTAL.md 1.4). Any other code concerns the command alone,
+permanently. `Exchange._decide` acts on it."""
 
 _UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", "WRONG_ENCODING"})
 """WRONG_ENCODING is about the answer, not the request: the commands have run (PORTAL.md 1.2)."""
@@ -85,7 +86,7 @@ _GATEWAY_GAVE_UP = frozenset({408, 499, 502, 503, 504, *range(520, 530)})
 """Statuses of a proxy between us and the portal: behind it the request may still be at work (PORTAL.md 1.1)."""
 
 _FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ERROR_METHOD_NOT_FOUND"})
-"""Codes that a method may also give for itself; when `batch` gets them, it is the caller who is refused."""
+"""Codes that a method may also give for itself. When `batch` itself gets them, the caller is refused."""
 
 
 def read_batch(raw: RawAnswer, keys: Sequence[str], reading: Sequence[str] | None = None) -> Answer:

@@ -313,3 +313,17 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
                 return PortalRefusedError(said, remedy_for(why.code))
             said = say("{origin} refuses the webhook: {said}", origin=origin, said=words)
             return PortalRefusedError(said, remedy_for(why.code))
+
+
+def must_be_done(method: str, reply: Reply) -> Done:
+    """Return the reply to a call that only read; raises CommandRefusedError or PortalUnreachableError for any other."""
+    match reply:
+        case Done():
+            return reply
+        case Refused():
+            raise CommandRefusedError(method, reply)
+        case Unknown():
+            said = say("{method} was not answered: {reason}", method=method, reason=reply.reason)
+            if reply.code:
+                said = say("{method} was refused: {reason}", method=method, reason=reply.reason)
+            raise PortalUnreachableError(said, say("try again later"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from syncd.lang.saying import say
 from syncd.model.item import TODO_PROVIDER
@@ -39,8 +40,39 @@ def fault_in(method: str, result: Json) -> str | None:
 
     Methods that are not named here are not read by syncd; anything is believed of them.
     """
-    look = _METHODS.get(method.lower())
-    return None if look is None else look(result)
+    shape = _METHODS.get(method.lower())
+    if not isinstance(shape, _Shape):
+        return None if shape is None else shape(result)
+    if shape.nullable and result is None:
+        return None
+    if shape.wrapper:
+        if not isinstance(result, Mapping) or set(result) != {shape.wrapper}:
+            return say("{value} where an object with {name} was expected", value=_said(result), name=shape.wrapper)
+        result = result[shape.wrapper]
+    if shape.many and not _is_list(result):
+        return say("{value} where a list was expected", value=_said(result))
+    for row in rows_of(result) if shape.many else (result,):
+        if (fault := _row_fault(row, shape)) is not None:
+            return fault
+    return None
+
+
+def _row_fault(row: Json, shape: _Shape) -> str | None:
+    if not isinstance(row, Mapping):
+        return say("{value} where a row was expected", value=_said(row))
+    for name, tests in shape.columns.items():
+        value = row.get(name)
+        for test in tests:  # a loop: any() makes a generator for each column, and a listing has 100,000 rows of 23
+            if test(value):
+                break
+        else:
+            return say("{name} is {value}", name=name, value=_said(value))
+    return None if shape.rule is None else shape.rule(row)
+
+
+def _said(value: Json) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_number(value: Json) -> bool:
@@ -90,6 +122,20 @@ _WORDS: Mapping[str, Test] = {
 }
 """What the tables below say of a column, and what it means. A column that is absent counts as null."""
 _Columns = Mapping[str, tuple[Test, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What a method answers with: `many` rows or one, within an object that has the key `wrapper`, null if `nullable`.
+
+    A `rule` says what is wrong with a row whose columns are right by themselves.
+    """
+
+    columns: _Columns
+    many: bool = True
+    nullable: bool = False
+    wrapper: str = ""
+    rule: Callable[[Mapping[str, Json]], str | None] | None = None
 
 
 def _stated(columns: Mapping[str, str]) -> _Columns:
@@ -165,36 +211,14 @@ _ITEM = _stated(
 )
 
 
-def _said(value: Json) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _row_fault(row: Json, columns: _Columns) -> str | None:
-    if not isinstance(row, Mapping):
-        return say("{value} where a row was expected", value=_said(row))
-    for name, tests in columns.items():
-        value = row.get(name)
-        for test in tests:  # a loop: any() makes a generator for each column, and a listing has 100,000 rows of 23
-            if test(value):
-                break
-        else:
-            return say("{name} is {value}", name=name, value=_said(value))
+def _event_rule(row: Mapping[str, Json]) -> str | None:
+    # Only whole days have no zone (PORTAL.md 4.6).
+    if row["DT_SKIP_TIME"] == "N" and row.get("TZ_FROM") is None:
+        return say("TZ_FROM is null though the event has a time")
     return None
 
 
-def _event_fault(row: Json) -> str | None:
-    fault = _row_fault(row, _EVENT)
-    # Only whole days have no zone (PORTAL.md 4.6).
-    if fault is None and isinstance(row, Mapping) and row["DT_SKIP_TIME"] == "N" and row.get("TZ_FROM") is None:
-        return say("TZ_FROM is null though the event has a time")
-    return fault
-
-
-def _activity_fault(row: Json) -> str | None:
-    fault = _row_fault(row, _ACTIVITY)
-    if fault is not None or not isinstance(row, Mapping):
-        return fault
+def _activity_rule(row: Mapping[str, Json]) -> str | None:
     # Both are set together by whoever sets them (PORTAL.md 6.1): one without the other would hide what is ours.
     if "ORIGIN_ID" in row and "ORIGINATOR_ID" in row and bool(row["ORIGIN_ID"]) != bool(row["ORIGINATOR_ID"]):
         return say(
@@ -206,32 +230,6 @@ def _activity_fault(row: Json) -> str | None:
     if row.get("PROVIDER_ID") == TODO_PROVIDER and "DEADLINE" in row and not row["DEADLINE"]:
         return say("DEADLINE of a to-do is {value}", value=_said(row["DEADLINE"]))
     return None
-
-
-def _rows(row_fault: Callable[[Json], str | None]) -> Callable[[Json], str | None]:
-    def fault(result: Json) -> str | None:
-        if not _is_list(result):
-            return say("{value} where a list was expected", value=_said(result))
-        return next((found for found in map(row_fault, rows_of(result)) if found is not None), None)
-
-    return fault
-
-
-def _wrapped(name: str, fault: Callable[[Json], str | None]) -> Callable[[Json], str | None]:
-    def inner(result: Json) -> str | None:
-        if not isinstance(result, Mapping) or set(result) != {name}:
-            return say("{value} where an object with {name} was expected", value=_said(result), name=name)
-        return fault(result[name])
-
-    return inner
-
-
-def _columns(columns: _Columns) -> Callable[[Json], str | None]:
-    return lambda row: _row_fault(row, columns)
-
-
-def _one_or_none(result: Json) -> str | None:
-    return None if result is None else _event_fault(result)  # null is the documented word for "not there"
 
 
 def _found(result: Json) -> str | None:
@@ -249,19 +247,20 @@ def _texts(result: Json) -> str | None:
     return None if well else say("{value} where a list of texts was expected", value=_said(result))
 
 
-_METHODS: Mapping[str, Callable[[Json], str | None]] = {
-    "calendar.event.get": _rows(_event_fault),
-    "calendar.event.getbyid": _one_or_none,
-    "calendar.section.get": _rows(_columns(_SECTION)),
-    "user.get": _rows(_columns(_USER)),
-    "sonet_group.get": _rows(_columns(_GROUP)),
-    "socialnetwork.api.workgroup.list": _wrapped("workgroups", _rows(_columns(_WORKGROUP))),
-    "user.current": _columns(_CALLER),
-    "profile": _columns(_CALLER),
+_METHODS: Mapping[str, _Shape | Callable[[Json], str | None]] = {
+    "calendar.event.get": _Shape(columns=_EVENT, rule=_event_rule),
+    # Null is the documented word for "not there".
+    "calendar.event.getbyid": _Shape(columns=_EVENT, rule=_event_rule, many=False, nullable=True),
+    "calendar.section.get": _Shape(columns=_SECTION),
+    "user.get": _Shape(columns=_USER),
+    "sonet_group.get": _Shape(columns=_GROUP),
+    "socialnetwork.api.workgroup.list": _Shape(columns=_WORKGROUP, wrapper="workgroups"),
+    "user.current": _Shape(columns=_CALLER, many=False),
+    "profile": _Shape(columns=_CALLER, many=False),
     "scope": _texts,
-    "crm.activity.list": _rows(_activity_fault),
-    "crm.activity.get": _activity_fault,
-    **{f"crm.{one}.list": _rows(_columns(_CARD)) for one in ("contact", "company", "lead", "deal", "quote")},
-    "crm.item.list": _wrapped("items", _rows(_columns(_ITEM))),
+    "crm.activity.list": _Shape(columns=_ACTIVITY, rule=_activity_rule),
+    "crm.activity.get": _Shape(columns=_ACTIVITY, rule=_activity_rule, many=False),
+    **{f"crm.{one}.list": _Shape(columns=_CARD) for one in ("contact", "company", "lead", "deal", "quote")},
+    "crm.item.list": _Shape(columns=_ITEM, wrapper="items"),
     "crm.duplicate.findbycomm": _found,
 }

@@ -89,8 +89,9 @@ class Credential(Protocol):
         """Return the address of a method; it may contain a secret."""
         ...
 
+    @property
     def parameters(self) -> Mapping[str, str]:
-        """Return the parameters to add to every request, such as an access token."""
+        """The parameters to add to every request, such as an access token."""
         ...
 
     def scrub(self, text: str) -> str:
@@ -136,27 +137,23 @@ class Webhook:
     """
 
     address: str = field(repr=False)
+    origin: str = field(init=False)
+    """Scheme, host and port of the portal, fit for messages."""
+    parameters: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
+    """None: a webhook is authorised by its address alone."""
 
     def __post_init__(self) -> None:
         try:
             found = webhook_address(self.address)
         except ValueError as error:
             raise ValueError(say("the webhook {error}", error=message_of(error))) from None
+        parts = urlsplit(found.url)
         object.__setattr__(self, "address", found.url)
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port of the portal, fit for messages."""
-        parts = urlsplit(self.address)
-        return f"{parts.scheme}://{parts.netloc}"
+        object.__setattr__(self, "origin", f"{parts.scheme}://{parts.netloc}")
 
     def url(self, method: str) -> str:
         """Return the address of a method; it contains the secret."""
         return self.address + method
-
-    def parameters(self) -> Mapping[str, str]:
-        """Return no parameters: a webhook is authorised by its address alone."""
-        return {}
 
     def scrub(self, text: str) -> str:
         """Return `text` with every occurrence of the code replaced."""

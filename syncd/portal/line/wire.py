@@ -193,7 +193,12 @@ def written(command: Command) -> Written:
     found = _inspect(command)
     if found.unsendable is not None or found.alone is not None:
         return found
-    text = _encoded(command)
+    pairs: list[str] = []
+    for name, value in command.params.items():
+        for key, leaf in ((name, value),) if isinstance(value, str) else _variables(name, value):
+            shown = _quoted_short(leaf) if len(leaf) <= _SHORT else _quoted(leaf)
+            pairs.append(f"{_quoted_short(key)}={shown}")
+    text = f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
     if len(text) > MAX_BATCHED_BYTES:
         return Written(alone=f"longer than {MAX_BATCHED_BYTES} bytes")
     found.text = text
@@ -310,15 +315,6 @@ def _has_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def _encoded(command: Command) -> str:
-    pairs: list[str] = []
-    for name, value in command.params.items():
-        for key, text in ((name, value),) if isinstance(value, str) else _variables(name, value):
-            shown = _quoted_short(text) if len(text) <= _SHORT else _quoted(text)
-            pairs.append(f"{_quoted_short(key)}={shown}")
-    return f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
 
 
 def _quoted(text: str) -> str:

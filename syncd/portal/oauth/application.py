@@ -132,8 +132,9 @@ class Application:
         endpoint = self._authorisation.endpoint if self._authorisation is not None else f"{self._address}/rest/"
         return endpoint + method
 
+    @property
     def parameters(self) -> Mapping[str, str]:
-        """Return the access token for the body of a request."""
+        """The access token, for the body of a request."""
         return {"auth": self.token} if self.token else {}
 
     @property

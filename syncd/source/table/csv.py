@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -53,6 +55,7 @@ _SAID = {
 DELIMITERS = ",;\t|"
 Numbered = tuple[int, list[str]]
 """A record, with the line on which it starts."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 50
 
@@ -120,20 +123,17 @@ class CsvFormat:
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
         text, twice = (text, "") if text.isascii() else once(text)
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
-        rows, broken, open_at = records(text, delimiter, names_it)
-        above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
-        if above is None:
+        rows = Records(text, delimiter, skip_first=names_it)
+        first = next(iter(rows), None)
+        above = _header_at(rows, options) if first is None or (options.grid is None and options.header != 0) else 0
+        if first is None or above is None:
             return Part(incomplete=say("{name} has no header", name=name))
-        other = above_titles(rows[:above])
-        rows = rows[above:]
-        # What cannot be cut into cells above the titles is no row of the table.
-        titled = options.grid is not None or has_titles(rows[0][1], options.columns, options.header)
-        broken = [one for one in broken if one[0] > rows[0][0] or not titled]
+        other = above_titles(list(islice(rows, above)))
+        rows.begins_at = above
+        line, cells = next(iter(rows))
+        titled = options.grid is not None or has_titles(cells, options.columns, options.header)
         # Behind a line end nothing is cut off.
-        cut_at = 0 if text.endswith(("\n", "\r")) else _cut_off(rows)
-        if cut_at:
-            broken.append((cut_at, say("the file is cut off within this row")))
-            rows.pop()
+        cut_at = rows.ends_before = 0 if text.endswith(("\n", "\r")) else _cut_off(rows)
         table = TableOptions(
             columns=options.columns,
             dates=options.dates,
@@ -143,20 +143,25 @@ class CsvFormat:
             filter=context.filter,
         )
         if options.grid is not None:
-            part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
+            part = read_grid(PlanSheet(name=name, rows=list(rows), called=(PurePath(name).stem,)), options.grid, table)
         else:
-            line, cells = rows.pop(0) if titled else (rows[0][0], [""] * _usual_width([cells for _, cells in rows]))
-            part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+            titles = [clean(cell) for cell in cells] if titled else [""] * _usual_width(row for _, row in rows)
+            rows.begins_at += titled
+            part = read_table(name, (line, titles), rows, table)
         if other is not None:
             part.warn(f"{name}:{other[0]}", other[1])
         part.assumed = assumption(content, options.encoding, codec, name=name)
         if twice:
             part.warn(name, twice)
-        for line, reason in broken:
+        # What cannot be cut into cells above the titles is no row of the table.
+        broken = [one for one in rows.broken if one[0] > line or not titled]
+        if cut_at:
+            broken.append((cut_at, say("the file is cut off within this row")))
+        for number, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
-            part.reject(f"{name}:{line}", "", reason)
-        if open_at:
-            where = f"{name}:{open_at}"
+            part.reject(f"{name}:{number}", "", reason)
+        if rows.open_at:
+            where = f"{name}:{rows.open_at}"
             part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
         if cut_at:
             where = f"{name}:{cut_at}"
@@ -164,11 +169,11 @@ class CsvFormat:
         return part
 
 
-def _header_at(rows: Sequence[Numbered], options: CsvOptions) -> int | None:
+def _header_at(rows: Iterable[Numbered], options: CsvOptions) -> int | None:
     """Return the index of the row of titles: the one that the config names, else the first with most mapped ones."""
     if options.header is not None:
         return next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
-    return find_header([cells for _, cells in rows[:HEADER_WITHIN]], options.columns) if rows else None
+    return find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
 
 
 def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
@@ -211,39 +216,57 @@ def find_delimiter(text: str, columns: ColumnMap) -> str:
     return max(DELIMITERS, key=merit)
 
 
-def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+def _usual_width(rows: Iterable[Sequence[str]]) -> int:
     """Return the commonest number of cells, of equals the highest; rows of one cell are titles and notes."""
     widths = Counter(len(row) for row in rows if len(row) > 1)
     return max(widths, key=lambda width: (widths[width], width), default=1)
 
 
-def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Numbered], list[tuple[int, str]], int]:
-    """Cut the text into records, each with the line it starts on.
+class Records:
+    """The records of a text, each with the line it starts on, cut anew whenever somebody goes through them.
 
-    Returns the records, the lines of broken ones with the reason, and the line of a quote left open (0: none).
+    A list of them takes ten times the memory of the text. They begin with number `begins_at` and leave out the one on
+    the line `ends_before`. Once they were gone through to the end, `broken` are the lines of those that cannot be cut
+    with the reason, and `open_at` is the line of a quote left open (0: none).
     """
-    # newline="": a line break within quotes belongs to the cell and stays as it is.
-    source = io.StringIO(text, newline="")
-    skipped = 1 if skip_first and source.readline() else 0
-    reader = csv.reader(source, delimiter=delimiter, strict=True)
-    rows: list[Numbered] = []
-    broken: list[tuple[int, str]] = []
-    while True:
-        line = reader.line_num + skipped + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return rows, broken, 0
-        except csv.Error as error:
-            if "unexpected end of data" in str(error):
-                return rows, broken, line
-            why = _meant(error)
-            broken.append(
-                (line, say("the row cannot be cut into cells: {why} (double a quote inside quotes)", why=why))
-            )
-            continue
-        if any(cells):
-            rows.append((line, cells))
+
+    def __init__(self, text: str, delimiter: str, *, skip_first: bool) -> None:
+        self.begins_at = 0
+        self.ends_before = 0
+        self.broken: list[tuple[int, str]] = []
+        self.open_at = 0
+        self._text = text
+        self._delimiter = delimiter
+        self._skip_first = skip_first
+
+    def __iter__(self) -> Iterator[Numbered]:
+        return islice(self._cut(), self.begins_at, None)
+
+    def _cut(self) -> Iterator[Numbered]:
+        # A line break within quotes belongs to the cell and stays as it is.
+        lines = map(re.Match.group, _LINE.finditer(self._text))
+        skipped = 1 if self._skip_first and next(lines, "") else 0
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        broken: list[tuple[int, str]] = []
+        open_at = 0
+        while True:
+            line = reader.line_num + skipped + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                if "unexpected end of data" in str(error):
+                    open_at = line
+                    break
+                why = _meant(error)
+                broken.append(
+                    (line, say("the row cannot be cut into cells: {why} (double a quote inside quotes)", why=why))
+                )
+                continue
+            if any(cells) and line != self.ends_before:
+                yield line, cells
+        self.broken, self.open_at = broken, open_at
 
 
 def _meant(error: csv.Error) -> str:
@@ -251,13 +274,17 @@ def _meant(error: csv.Error) -> str:
     return _SAID.get(str(error), str(error))
 
 
-def _cut_off(rows: Sequence[Numbered]) -> int:
+def _cut_off(rows: Iterable[Numbered]) -> int:
     """Return the line of a last row without a line end that ends too early, or 0.
 
     Only one that is shorter than all others is certainly cut off: many programs leave out the last line end, and some
     the empty cells at the end of a row.
     """
-    if len(rows) < 2 or is_note(rows[-1][1][0]):
+    least, last = 0, None
+    for row in rows:
+        if last is not None:
+            least = min(least or len(last[1]), len(last[1]))
+        last = row
+    if last is None or not least or is_note(last[1][0]):
         return 0
-    line, cells = rows[-1]
-    return line if len(cells) < min(len(other) for _, other in rows[:-1]) else 0
+    return last[0] if len(last[1]) < least else 0

@@ -1,4 +1,4 @@
-"""Guesses which column of a table is which field: by its heading in English or Russian, then by its content."""
+"""Guesses which column of a table is which field: by its title in English or Russian, then by its content."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FoundFields:
 
 
 def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundFields:
-    """Return which column seems to be which field; `table` holds rows under the header."""
+    """Return the column of each field, as far as title and content tell; `table` holds the rows below `header`."""
     contents = [_column(table, at) for at in range(len(header))]
     columns: dict[str, int] = {}
     reasons: dict[str, str] = {}
@@ -85,7 +85,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
 def _find_names(
     columns: dict[str, int], reasons: dict[str, str], header: Sequence[str], named: Sequence[str | None]
 ) -> None:
-    """Take "Name" for the people where another heading says what the entries are called, and none whose they are."""
+    """Take "Name" for the people if another title says what the entries are called, and none whose they are."""
     at = next((at for at, title in enumerate(header) if title.strip().casefold() in _NAMES), None)
     titles = [other for other, field in enumerate(named) if field == "title" and other != at]
     if at is None or not titles or "owner" in columns:
@@ -99,7 +99,7 @@ def _find_names(
 
 
 def _spell_hours(named: Sequence[str | None], contents: list[tuple[str, ...]]) -> None:
-    """Write bare numbers as hours where one column is of starts and another of ends: С 8, По 20."""
+    """Write bare numbers as hours if one column has starts and another has ends: С 8, По 20."""
     both: list[list[int]] = [
         [at for at, field in enumerate(named) if field in fields and not _is_date(contents[at])]
         for fields in (("start", "start_time"), _ENDS)
@@ -115,7 +115,7 @@ def _left_out(
     named: Sequence[str | None],
     contents: Sequence[Sequence[str]],
 ) -> Iterator[str]:
-    """Yield a doubt for each column of times by its title that is not mapped because of what it holds."""
+    """Yield a doubt for each column whose title means times but whose content does not fit, so that it is not used."""
     covered = {"duration"} if columns.keys() & _ENDS_IN_ANY else set()
     for at, (title, field) in enumerate(zip(header, named, strict=True)):
         is_of_times = field in ("start_time", *_ENDS, "duration") and field not in covered | columns.keys()
@@ -125,7 +125,7 @@ def _left_out(
 
 
 def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequence[Sequence[str]]) -> None:
-    """Leave out times of an end where the start has none: what begins at no time of day is whole days."""
+    """Leave out the times of ends if the start has none: an entry without a start time is whole days."""
     if "start" not in columns or _has_times(contents[columns["start"]]):
         return
     columns.pop("end_time", None)
@@ -138,7 +138,7 @@ def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequenc
 
 
 def _find_others(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
-    """Find an owner and a phone that no heading tells."""
+    """Find the owner and the phone by content, if no title tells."""
     if "owner" not in columns:
         _take(columns, reasons, "owner", _first(contents, columns, _is_address), say("it holds e-mail addresses"))
     if "contact_phone" not in columns:
@@ -149,7 +149,7 @@ def _find_others(columns: dict[str, int], reasons: dict[str, str], contents: Seq
 def _find_title(
     columns: dict[str, int], reasons: dict[str, str], header: Sequence[str], contents: Sequence[Sequence[str]]
 ) -> Iterator[str]:
-    """Find a title where no heading tells it, or where that column holds hours; gives what should be checked."""
+    """Find the title by content, if no title tells or if that column holds hours; yield what should be checked."""
     shift = columns.get("title")
     if shift is not None and "date" not in columns and "start" in columns and _is_clock(contents[shift]):
         # A shift is often called by its hours, "с 8 до 20".
@@ -168,7 +168,7 @@ def _find_title(
 
 
 def _only_counts(at: int, named: Sequence[str | None], contents: Sequence[Sequence[str]]) -> bool:
-    """Return True if a column of titles holds numbers only, and another one words: "Урок" 1, 2, 3 beside "Предмет"."""
+    """Return True if a column of titles has numbers only, and another one words: "Урок" 1, 2, 3 beside "Предмет"."""
     others = [contents[other] for other, field in enumerate(named) if field == "title" and other != at]
     return not _has_words(contents[at]) and any(map(_has_words, others))
 
@@ -178,12 +178,12 @@ def _has_words(content: Sequence[str]) -> bool:
 
 
 def _is_bare(title: str) -> bool:
-    """Return True if a heading is a single word, which says of what day it is only where no other does."""
+    """Return True if a title is a single word. It names the day of the entry only if no other title does."""
     return len(title.split()) == 1 and title == parted(title)
 
 
 def _other_start(header: Sequence[str], named: Sequence[str | None], at: int) -> bool:
-    """Return True if another heading is that of the days on which entries begin."""
+    """Return True if another title names the day on which entries begin."""
     return any(
         field in ("date", "start") and other != at and "начала" in parted(header[other]).casefold()
         for other, field in enumerate(named)
@@ -273,7 +273,7 @@ def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
 
 
 def _kind(field: str, content: Sequence[str]) -> str:
-    """Return whether a column holds days ("day"), times ("clock") or both ("stamp"); if empty, what its title says."""
+    """Return "day", "clock" or "stamp" (both) for what a column holds; if it is empty, what its title means."""
     if not content:
         return {"start": "stamp", "date": "day", "end": "stamp"}.get(field, "clock")
     if not _is_date(content):
@@ -282,7 +282,7 @@ def _kind(field: str, content: Sequence[str]) -> str:
 
 
 def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
-    """Find times without a heading that says so: the times of columns of days, and the end if only a start is known."""
+    """Find times without a title that says so: the times for a column of days, and the end if only a start is known."""
     if "start" not in columns:
         return
     start = contents[columns["start"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
@@ -86,20 +86,31 @@ class TableOptions:
     filter: Filter = NO_FILTER
 
 
-def read_table(name: str, header: Row, rows: list[R], options: TableOptions) -> Part:
-    """Return what the rows under a header hold; `rows` is empty afterwards.
+def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Part:
+    """Return what the rows under a header hold; they are gone through several times. A list of them is empty then.
 
     Raises SourceError for a mapped column that the header lacks.
     """
     line, titles = header
     positions = find_columns(options.columns, titles, where=f"{name}:{line}")
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
+    start = positions.get("start_time", positions.get("start", positions.get("date", -1)))
     # Each text once: in a timetable the different dates are a fraction of the rows.
-    texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
+    texts: dict[int, set[str]] = {at: set() for at in (*days, start)}
+    adding = [(at, own.add) for at, own in texts.items()]
+    least = None
+    for _, cells in rows:
+        width = len(cells)
+        if least is None or width < least:
+            least = width
+        for at, add in adding:
+            if at < width:
+                add(cells[at])
+    orders = find_orders(map(clean, set[str]().union(*(texts[at] for at in days))), options.dates)
+    orders = replace(orders, dashes=_dashes(titles, positions, start, texts[start], rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
-    part = reader.part(rows)
+    part = reader.part(rows, least or 0)
     for odd, line in odd_at:
         reason = say(
             "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
@@ -109,7 +120,7 @@ def read_table(name: str, header: Row, rows: list[R], options: TableOptions) -> 
     return part
 
 
-def _first_with(text: str, rows: Sequence[Row], columns: Sequence[int]) -> int | str:
+def _first_with(text: str, rows: Iterable[Row], columns: Sequence[int]) -> int | str:
     """Return the line of the first row that has `text` in one of the `columns`."""
     return next(line for line, cells in rows if any(at < len(cells) and clean(cells[at]) == text for at in columns))
 
@@ -121,13 +132,18 @@ def _taken(rows: list[R]) -> Iterator[R]:
         yield rows.pop()
 
 
-def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
-    """Return what dashes between two numbers stand for in the starts of rows that do not say their end."""
-    at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
+def _dashes(
+    titles: Sequence[str], positions: Mapping[str, int], at: int, texts: Iterable[str], rows: Iterable[Row]
+) -> Dashes:
+    """Return what dashes between two numbers stand for in the starts of rows that do not say their end.
+
+    `at` is the column of starts, and `texts` are all that stand there.
+    """
     ends = [positions[field] for field in ENDS if field in positions]
-    starts = {text: clean(text) for text in {cells[at] for _, cells in rows if at < len(cells)}}
+    starts = {text: clean(text) for text in texts}
     unsure = {text for text, start in starts.items() if could_be_both(start)} if ends else set()
-    alone = {cells[at] for _, cells in rows if at < len(cells) and cells[at] in unsure and _lacks(ends, cells)}
+    found = (cells for _, cells in rows if at < len(cells) and cells[at] in unsure) if unsure else ()
+    alone = {cells[at] for cells in found if _lacks(ends, cells)}
     if ends and not alone:
         return "times"  # as beside every end, so that no row need be asked whether it has one
     # What could be both says nothing of the other rows if its own end makes it a time.
@@ -274,14 +290,17 @@ class RowReader:
         self._spans: dict[tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def part(self, rows: list[R]) -> Part:
-        """Return what the rows hold, and empty the list of them; of two rows with the same uid the first is used."""
+    def part(self, rows: Iterable[R], least: int) -> Part:
+        """Return what the rows hold, each of which has at least so many cells; a list of them is empty then.
+
+        Of two rows with the same uid the first is used.
+        """
         part = Part()
         lines: dict[str, int | str] = {}
         width = len(self._titles)
-        self._first = rows[0][0] if rows else 0
-        self._spare = min((len(cells) for _, cells in rows), default=0) - width
-        for line, cells in _taken(rows):
+        self._spare = least - width
+        for line, cells in _taken(rows) if isinstance(rows, list) else rows:
+            self._first = self._first or line
             uid = ""
             try:
                 text = "".join(cells)

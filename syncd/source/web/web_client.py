@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
 _ANSWERS_IN_ALL = 10
-"""How many times `max_bytes` all answers of a reading may have together: pages of changes may go on for ever."""
+"""All answers of a reading together may have `max_bytes` so many times: pages of changes may go on for ever."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _SCHEME = re.compile(r"(?:^|,\s*)([A-Za-z][A-Za-z0-9-]*)(?=\s+[A-Za-z0-9]|\s*(?:,|$))")
-"""A way to log in in WWW-Authenticate; its parameters have an equals sign directly behind their names."""
+"""A login scheme in WWW-Authenticate; a parameter has an equals sign directly after its name."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _KNOWN_SCHEMES = frozenset({"basic", "digest", "bearer"})
 _TRIES = 3
@@ -55,7 +55,7 @@ class WebAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What a request asks for besides its address, see `WebClient.ask`."""
+    """What a request asks for besides its address; see `WebClient.ask`."""
 
     headers: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
@@ -65,14 +65,14 @@ class _Wanted:
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
 Digests = dict[Origin, "aiohttp.DigestAuthMiddleware"]
-"""How to log in to the servers that want Digest."""
+"""How to log in to servers that want Digest."""
 
 
 @asynccontextmanager
 async def in_time(access: Access) -> AsyncIterator[None]:
-    """End a reading that takes longer than it may; then raises WebError.
+    """End a reading that takes longer than it may, by raising WebError.
 
-    A server that sends a byte now and then is never silent, and one of a thousand requests may end in time each.
+    A server that sends a byte now and then is never silent, and each of a thousand requests may end in time.
     """
     try:
         async with asyncio.timeout(access.total_s):
@@ -133,11 +133,12 @@ class WebClient:
         secrets: Mapping[str, str] | None = None,
         at_home: bool = False,
     ) -> WebAnswer:
-        """Send a request, again after a pause if the failure is transient, and return the answer of any status.
+        """Send a request and return the answer, whatever its status; a transient failure is tried again after a pause.
 
-        `secrets` are headers for the configured server only, such as a token that is short-lived. With `at_home` a
-        redirect to another server is an error, for requests whose body is a secret. Raises WebError if there is no
-        answer, and after the last try for a transient status.
+        There are three tries, with pauses of a few seconds or as long as the server asks for (Retry-After); if that is
+        too long, only the next pass tries again. `secrets` are headers for the configured server only, such as a
+        short-lived token. With `at_home` a redirect to another server is an error, for requests whose body is a secret.
+        Raises WebError if there is no answer, and after the last try for a transient status.
         """
         wanted = _Wanted(headers=headers or {}, secrets=secrets or {}, at_home=at_home)
         for attempt in range(1, _TRIES + 1):
@@ -155,7 +156,7 @@ class WebClient:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def trusts(self, url: str) -> bool:
-        """Return True if credentials may be sent to `url`: it is on the configured server, or of its family."""
+        """Return True if credentials may be sent to `url`: to the configured server, or another of the same owner."""
         return _is_home(self._access, url)
 
     async def _follow(self, method: str, url: str, wanted: _Wanted, body: bytes | None) -> WebAnswer:
@@ -237,7 +238,7 @@ class WebClient:
 
 
 def _joined(headers: CIMultiDictProxy[str]) -> dict[str, str]:
-    """Return headers by lower-case name; several of one name are one list, as RFC 9110, 5.3 has it."""
+    """Return headers by lower-case name; several of one name are joined into one list (RFC 9110, 5.3)."""
     return {name.lower(): ", ".join(headers.getall(name)) for name in headers}
 
 
@@ -247,13 +248,13 @@ def wants_digest(answer: WebAnswer) -> bool:
 
 
 def _schemes(answer: WebAnswer) -> tuple[str, ...]:
-    """Return the ways to log in that a 401 offers, in lower case."""
+    """Return the login schemes that a 401 offers, in lower case."""
     challenges = _QUOTED.sub('""', answer.headers.get("www-authenticate", ""))
     return tuple(found.lower() for found in _SCHEME.findall(challenges))
 
 
 def refusal(answer: WebAnswer, name: str) -> WebError:
-    """Return the error that stands for an answer with an unwanted status."""
+    """Return the error for an answer with an unwanted status."""
     status = answer.status
     match status:
         case _ if status in _REDIRECTS:

@@ -80,7 +80,7 @@ class WebSource:
         return await (await self.fetch(context)).parsed()
 
     async def fetch(self, context: ReadContext) -> Fetched:
-        """Fetch the feed if it has changed; what cannot be fetched has no marker, and tells why when it is parsed."""
+        """Fetch the feed if it has changed. If that fails there is no marker, and parsing tells why."""
         under = self._assembly.circumstances(context)
         if self._kept is None and context.cache is not None:
             self._kept = await asyncio.to_thread(_load, context.cache, self._cache_name)
@@ -99,7 +99,7 @@ class WebSource:
         return Fetched(marker=files.marker if known else "", parsed=parsed)
 
     async def _renewed(self, context: ReadContext, answer: WebAnswer, body: bytes) -> bool:
-        """Return True if a feed is kept; where it has the same `body`, it is kept under the headers of `answer`."""
+        """Return True if a feed is kept. If it has the same `body`, keep it under the headers of `answer`."""
         before = self._kept
         if before is None:
             return False
@@ -111,7 +111,7 @@ class WebSource:
     async def _body(self, under: str) -> tuple[bytes | None, WebAnswer | None]:
         """Return the feed's bytes, None if they are those of the last good reading, and the answer that brought them.
 
-        There is no such answer where the bytes were kept. Raises SourceError.
+        The answer is None if the bytes were kept from before. Raises SourceError.
         """
         conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
         async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
@@ -222,7 +222,7 @@ def _keep(answer: WebAnswer, body: bytes) -> KeptFeed:
 
 
 def _conditions(answer: WebAnswer) -> tuple[str, str]:
-    """Return what the server calls this state of the feed: its ETag and Last-Modified."""
+    """Return the server's names for this state of the feed: its ETag and Last-Modified."""
     return answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
 
 

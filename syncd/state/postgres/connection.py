@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 from uuid import uuid4
@@ -211,12 +211,9 @@ class PostgresConnection:
         """Note that a text of the transaction is kept as another one."""
         self._odd_texts = True
 
-    def trying(self) -> AbstractContextManager[object]:
-        """Return a context for statements that may fail; then none of them has done anything."""
-        return self._savepoint()
-
     @contextmanager
-    def _savepoint(self) -> Iterator[None]:
+    def trying(self) -> Iterator[None]:
+        """Return a context for statements that may fail; then none of them has done anything."""
         try:
             with self.raw.pipeline():  # nothing waits for the savepoint
                 self.raw.execute("SAVEPOINT trying")

@@ -33,15 +33,15 @@ T = TypeVar("T")
 _AGAIN_S: Final = 1.0
 """How long after a failure the database is asked again, at most."""
 _AFTER_AN_END_S: Final = 0.03
-"""How long after the end of another machine's lease it is looked at: the database counts in microseconds."""
+"""How long after the end of another machine's lease to look at it: the database counts in microseconds."""
 _SOONEST_S: Final = 0.1
 
 
 class Keeper:
-    """Holds leases as `who`, by `terms`; made by `open`.
+    """Holds leases as `who`, by `terms`; started by `open`. It implements `state/leases.py: Leases`.
 
-    It is what `state/leases.py: Leases` says. `connect` returns a connection that commits by itself, the schema with
-    the tables, and whether a pooler stands before the server; it raises psycopg.Error. `clock` is that of `Tenure`.
+    `connect` returns a connection that commits by itself, the schema with the tables, and whether there is a pooler
+    before the server; it raises psycopg.Error. `clock` is that of `Tenure`.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Keeper:
         self.terms = terms
         self.board = Board()
         self.trouble = ""
-        """Why the database could not be asked the last time, empty if it could."""
+        """Why the database could not be asked the last time, "" if it could."""
         self.tenures: Mapping[str, Tenure] = {}
         """What is held, by portal; replaced as a whole, so that others can read it at any time."""
         self.changed = asyncio.Event()
         self.failure: BaseException | None = None
-        """What has ended the thread, None while it runs."""
+        """The error that has ended the thread, None while it runs."""
         self._there = OtherClock()
         self._connect = connect
         self._clock = clock
@@ -79,7 +79,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     async def open(self) -> None:
-        """Begin; raises StateUnavailableError if the database cannot be asked."""
+        """Start; raises StateUnavailableError if the database cannot be asked."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
         try:
@@ -89,7 +89,7 @@ class Keeper:
             raise
 
     async def join(self, portals: Mapping[str, int]) -> None:
-        """Share in the portals: tell the others which of them can be served here, with how many syncs each."""
+        """Share the portals: tell the others which of them can be served here, with how many syncs each."""
         self._portals = portals
         await self._done(self._beat)
 
@@ -99,20 +99,20 @@ class Keeper:
         await self._done(self._beat)
 
     async def take(self, portal: str) -> Tenure | None:
-        """Take the lease of `portal`; None if somebody holds it (`board` tells who)."""
+        """Take the lease of `portal`; return None if somebody holds it (`board` tells who)."""
         return await self._done(lambda: self._take(portal))
 
     async def give_back(self, portals: Sequence[str]) -> None:
-        """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
+        """Give back the leases of `portals`. If the database cannot be told, they end by themselves."""
         await self._done(lambda: self._give_back(portals))
 
     def go_by(self, terms: LeaseTerms) -> None:
-        """Hold leases by other `terms` from the next renewal on, which is at hand."""
+        """Hold leases by other `terms` from the next renewal on, which follows at once."""
         self.terms = terms
         self._put((self._beat, Future()))
 
     def forget(self, portals: Collection[str]) -> None:
-        """Renew the leases of `portals` no more, without telling the database."""
+        """Stop renewing the leases of `portals`, without telling the database: they are given back, or already lost."""
         with self._lock:
             gone = [one for name, one in self.tenures.items() if name in portals]
             self.tenures = {name: one for name, one in self.tenures.items() if name not in portals}
@@ -120,16 +120,16 @@ class Keeper:
             one.end(say("it was given back"))
 
     async def ask_back(self, portal: str) -> bool:
-        """Ask whoever holds `portal` to give it back; False if nobody does."""
+        """Ask the holder of `portal` to give it back; return False if nobody holds it."""
         return await self._done(lambda: self._work(lambda connection: leases.ask_back(connection, portal)))
 
     async def look(self) -> Board:
-        """Return who holds what as the database says now."""
+        """Return who holds what, as the database says now."""
         await self._done(lambda: self._beat(raising=True))
         return self.board
 
     async def close(self) -> None:
-        """Give everything back, and end; a second call does nothing."""
+        """Give everything back, and end. A second call does nothing."""
         if self._thread.is_alive():
             with suppress(StateUnavailableError):  # it has just ended
                 await self._done(self._leave)
@@ -142,7 +142,7 @@ class Keeper:
         return max(1.0, self.terms.renew_s / 2)
 
     async def _done(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, done in the thread; raises what it raises."""
+        """Return what `work` returns, run in the thread; raises what it raises."""
         done: Future[T] = Future()
         self._put((work, done))
         try:
@@ -157,7 +157,7 @@ class Keeper:
             ) from error
 
     def _tell(self) -> None:
-        """Have everybody look who waits for a change; called in the thread."""
+        """Wake everybody who waits for a change; called in the thread."""
 
         def ring() -> None:
             self.changed.set()
@@ -168,7 +168,7 @@ class Keeper:
             self._loop.call_soon_threadsafe(ring)
 
     def _put(self, job: tuple[Callable[[], object], Future[Any]] | None) -> None:
-        """Have the thread do a job, or end at None; a job that comes after its end is refused."""
+        """Let the thread run a job, or end if it is None. A job that comes after its end is refused."""
         with self._lock:
             if not self._over:
                 self._jobs.put(job)
@@ -192,7 +192,7 @@ class Keeper:
             self._end()
 
     def _end(self) -> None:
-        """Refuse what is left to do: who waits for it would wait for ever."""
+        """Refuse the jobs that are left: whoever waits for one would wait for ever."""
         with self._lock:
             self._over = True
             for line in (self._woken, self._waker):
@@ -216,7 +216,7 @@ class Keeper:
                 self._beat()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait so long or until there is something to do; return True if the database said something."""
+        """Wait so long, or until there is something to do; return True if the database sent a notification."""
         connection = self._connection
         try:
             line = connection.fileno() if connection is not None else -1
@@ -235,7 +235,11 @@ class Keeper:
             return True
 
     def _beat(self, *, raising: bool = False) -> None:
-        """Renew what is held, tell that this member is alive, and look at the board."""
+        """Renew what is held, tell that this member is alive, and look at the board.
+
+        A lease that the database did not renew ends its tenure; `service/tenancy.py: Tenancy._settle` then cuts its
+        passes off.
+        """
         asked_at, self._heard, terms = self._clock(), False, self.terms
         held = self.tenures
         epochs = {one.portal: one.epoch for one in held.values() if one.valid()}
@@ -269,7 +273,7 @@ class Keeper:
         self._tell()
 
     def _pause_s(self) -> float:
-        """Return when to look again: at the next renewal, or as soon as somebody's lease or life has ended."""
+        """Return when to look again: at the next renewal, or as soon as another's lease or membership has ended."""
         own = self.who.holder
         ends = [one.left_s for one in self.board.leases if one.holder != own]
         ends += [one.left_s for one in self.board.members if one.holder != own]
@@ -332,7 +336,7 @@ class Keeper:
         return self._connection
 
     def _hear(self, _: psycopg.Notify) -> None:
-        """Note what the database says while it answers something else."""
+        """Note a notification that the database sends while it answers something else."""
         self._heard = True
 
     def _drop(self) -> None:
@@ -353,7 +357,7 @@ def _do(work: Callable[[], object], done: Future[Any]) -> None:
 
 @contextmanager
 def _cut_off(connection: Connection, seconds: float) -> Iterator[None]:
-    """Break the connection if the body takes longer than `seconds`, so that it raises in place of waiting for ever."""
+    """Break the connection if the body takes longer than `seconds`, so that it raises and does not wait for ever."""
     # A descriptor of its own: by the time it is used, that of the connection may belong to another one.
     line = socket.socket(fileno=os.dup(connection.fileno()))
 

@@ -17,7 +17,7 @@ from syncd.state.postgres.lineage import find_doubt, note_server
 from syncd.state.postgres.schema import STEPS, Step, apply, version_of
 from syncd.state.postgres.store import PostgresStore, first_connection
 from syncd.state.postgres.trouble import translated
-from syncd.state.sqlite.opening import empty_store
+from syncd.state.sqlite.store import empty_store
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('syncd'), hashtext(?))"
 _FORGET_SIGNATURES: Final = (

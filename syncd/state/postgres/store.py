@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
@@ -98,6 +99,7 @@ class PostgresStore:
         self.version = version
         self.doubt = doubt
         self.clean: Clean = str
+        self.writes = Counter[str]()
         self.guard: Guard | None = None
         self.admit: Callable[[str], object] = lambda _: None
         self.holds: Callable[[str], bool] = lambda _: False
@@ -145,6 +147,8 @@ class PostgresStore:
                 say("{shown} cannot be opened for this: it was opened readonly", shown=self.shown),
                 say("this is a defect"),
             )
+        if writes:
+            self.writes[scope] += 1
         with translated(self.shown):
             # Who has waited in vain once need not wait again: the page and other syncs ask meanwhile.
             pauses = PAUSES_S[:1] if self._away else PAUSES_S

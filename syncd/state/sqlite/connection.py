@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,12 +49,9 @@ class SqliteConnection(sqlite3.Connection):
         """Yield the rows of a query; SQLite reads on as they are asked for."""
         return self.execute(sql, parameters)
 
-    def trying(self) -> AbstractContextManager[object]:
-        """Return a context for statements that may fail; then none of them has done anything."""
-        return self._savepoint()
-
     @contextmanager
-    def _savepoint(self) -> Iterator[None]:
+    def trying(self) -> Iterator[None]:
+        """Return a context for statements that may fail; then none of them has done anything."""
         self.execute("SAVEPOINT trying")
         try:
             yield
@@ -110,3 +107,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # SQLite ends it by itself when the disk is full
             connection.execute("ROLLBACK")
         raise
+
+
+def log_bytes(path: Path) -> int:
+    """Return how much SQLite has written ahead for the file at `path`."""
+    try:
+        return Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0

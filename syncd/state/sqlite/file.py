@@ -1,44 +1,33 @@
-"""The ledger as a file: the lock, opening and checking it, and the one thread that works on it.
+"""The ledger as a file: its lock, how it is opened and checked, and how its log is copied into it.
 
-A connection is made only to a file that has been checked, and nothing is written without the lock. The work is done
-one piece after the other in a single thread, so that a slow disk never stops the event loop and no two transactions
-overlap. A coroutine that is cancelled leaves its transaction complete or not begun.
+A connection is made only to a file that has been checked, and nothing is written without the lock.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from syncd.errors import StateLockedError
 from syncd.lang.saying import say
-from syncd.scrub import Clean
-from syncd.state.base import Doubt
 from syncd.state.sqlite.connection import (
     PAGES_AT_ONCE,
     SqliteConnection,
     connected,
     connected_uri,
     in_memory,
+    log_bytes,
     transaction,
 )
-from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, echo_of, read_echo, wal_is_foreign, write_echo
+from syncd.state.sqlite.echo import Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
-from syncd.state.sqlite.trouble import decoded, moved_away, translated, unusable
+from syncd.state.sqlite.trouble import translated, unusable
 
-T = TypeVar("T")
-
-_LOG_BYTES: Final = 4 * 1024 * 1024
-"""How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
-_WRITES: Final = 64
-"""After how many transactions they are copied at the latest; two make up one batch of a push."""
 _READ_AT_ONCE: Final = 4 * 1024 * 1024
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
 _NEXT_GENERATION: Final = (
@@ -92,128 +81,6 @@ def is_held(path: Path) -> bool | None:
     except OSError:
         return None
     return any(f":{inode} " in line and " FLOCK " in line and "->" not in line for line in locks)
-
-
-class LedgerThread:
-    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
-
-    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
-    `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
-    `booted_at` is the unix time at which the machine started.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        connection: SqliteConnection,
-        executor: ThreadPoolExecutor,
-        lock: Lock | None,
-        *,
-        doubt: Doubt | None = None,
-        booted_at: float = 0.0,
-    ) -> None:
-        self.path = path
-        self.connection = connection
-        self.lock = lock
-        self.clean: Clean = str
-        self.doubt = doubt
-        self.booted_at = booted_at
-        self._log = log_of(path)
-        self._writes = 0
-        self._log_bytes = _LOG_BYTES
-        self._executor = executor
-        self._closed = False
-        self._file = _identity(path) if lock is not None else None
-
-    @property
-    def shown(self) -> str:
-        """The path, for messages."""
-        return str(self.path)
-
-    @property
-    def readonly(self) -> bool:
-        """True without the lock."""
-        return self.lock is None
-
-    def owns(self, _sync: str) -> bool:
-        """Return True if this process has the lock, for then no other writes."""
-        return self.lock is not None
-
-    def board(self) -> None:
-        """Return None: the file is one machine's."""
-
-    def put_back(self, booted_at: float) -> bool:
-        """Return True, once, if the machine seems to have started at another time than before, and the file with it."""
-        if abs(booted_at - self.booted_at) <= CLOCK_TOLERANCE_S:
-            return False
-        self.booted_at = booted_at
-        return True
-
-    async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
-        """Do `work` in the thread, in one transaction if it `writes`, whatever of it.
-
-        Raises StateError when the file cannot be read or written, or no longer stands where it was opened: what is
-        written to a deleted file is lost with the process, so nothing may be sent that was written down there.
-        """
-
-        def job() -> T:
-            # Outside the transaction, as it is the commit that fails when the disk is full.
-            if writes and self._file is not None and _identity(self.path) != self._file:
-                raise moved_away(self.path)
-            with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
-                result = work()
-            if writes and self._log_is_long():
-                # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
-                with suppress(sqlite3.Error, OSError):
-                    checkpoint(self.path, self.connection, self.booted_at)
-            return result
-
-        return await asyncio.get_running_loop().run_in_executor(self._executor, job)
-
-    def _log_is_long(self) -> bool:
-        """Return True now and then, and whenever the log has grown.
-
-        A log that was copied is written again from its start but keeps its size, which spares the disk much; so the
-        size alone does not tell how much is in it.
-        """
-        self._writes += 1
-        size = _bytes_of(self._log)
-        if self._writes < _WRITES and size <= self._log_bytes:
-            return False
-        self._writes, self._log_bytes = 0, max(size, _LOG_BYTES)
-        return True
-
-    async def close(self) -> None:
-        """Finish the work that has begun, close the file and release the lock; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
-        self._executor.shutdown()
-
-    def _close(self) -> None:
-        try:
-            with translated(self.path):
-                echo = None
-                if self.lock is not None:
-                    with suppress(sqlite3.Error, OSError):  # a full disk: the next start finds no clean end, and looks
-                        echo = checkpoint(self.path, self.connection, self.booted_at)
-                self.connection.close()
-                if echo is not None:
-                    with suppress(OSError):
-                        write_echo(self.path, echo_of(self.path, echo.generation, self.booted_at, clean=True))
-        finally:
-            if self.lock is not None:
-                self.lock.release()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at `path` from every other one, None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - before each transaction, and Path.stat takes twice the time
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
@@ -324,7 +191,7 @@ def foreign_log(path: Path) -> bool:
     SQLite cannot tell, and would write pages of that one into this.
     """
     echo = read_echo(path)
-    if echo is None or not _bytes_of(log_of(path)) or not path.exists() or not path.stat().st_size:
+    if echo is None or not log_bytes(path) or not path.exists() or not path.stat().st_size:
         return False
     try:
         alone = connected_uri(path, "immutable=1")  # so that SQLite does not look at the log
@@ -332,18 +199,6 @@ def foreign_log(path: Path) -> bool:
             return wal_is_foreign(echo, generation_of(alone))
     except sqlite3.Error:
         return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
-
-
-def log_of(path: Path) -> Path:
-    """Return where SQLite writes ahead for the ledger at `path`."""
-    return Path(f"{path}-wal")
-
-
-def _bytes_of(log: Path) -> int:
-    try:
-        return log.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:

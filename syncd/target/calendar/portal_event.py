@@ -240,7 +240,7 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
         case "create":
             assert change.item is not None
             event = from_fields(change.item.fields)
-            params = {**owner, "section": section_id, **_event(event, directory, ledger)}
+            params = {**owner, "section": section_id, **_params(event, directory, ledger)}
             if event.rule:
                 params["rrule"] = _rule(event.rule)
             return Command(method=ADD, params=params, success="id")
@@ -252,7 +252,7 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
                 "id": change.link.remote_id,
                 **owner,
                 "section": section_id,
-                **_event(event, directory, ledger),
+                **_params(event, directory, ledger),
                 **_updated(event, change.link, change.observed),
             }
             return Command(method=UPDATE, params=params, success="id")
@@ -279,8 +279,11 @@ def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
     return msgspec.structs.replace(event, crm=(*event.crm, *own))
 
 
-def _event(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
-    """The fields that add and update say alike; all values are strings and numbers, so they fit a batch."""
+def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
+    """Return the parameters that add and update share: the full set of fields. Lists are left out where they are empty.
+
+    An update must send all of them (PORTAL.md 4.3). An empty list cannot travel in a batch: `_updated` adds it.
+    """
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
         "name": event.name or " ",
@@ -321,7 +324,7 @@ def _event(event: EventFields, directory: Directory, ledger: str) -> dict[str, J
 
 
 def _updated(event: EventFields, link: Link, seen: Observed | None) -> dict[str, Json]:
-    """What an update has to take away: empty lists only where there is something, for they cannot go in a batch.
+    """Return what an update has to take away: empty lists only where there is something, for they cannot go in a batch.
 
     What stands in the portal is what was sent, unless it was just `seen` there; people's own links are left to them.
     """
@@ -337,7 +340,7 @@ def _updated(event: EventFields, link: Link, seen: Observed | None) -> dict[str,
 
 
 def _rule(rule: NativeRule) -> dict[str, Json]:
-    """The rule as the portal reads it: an object, INTERVAL always there, UNTIL a plain date (PORTAL.md 4.7)."""
+    """Return the rule as the portal reads it: an object, INTERVAL always there, UNTIL a plain date (PORTAL.md 4.7)."""
     said: dict[str, Json] = {"FREQ": rule.freq, "INTERVAL": rule.interval}
     if rule.byday:
         said["BYDAY"] = list(rule.byday)
@@ -349,7 +352,7 @@ def _rule(rule: NativeRule) -> dict[str, Json]:
 
 
 def _safe_hour(directory: Directory) -> int:
-    """The hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
+    """Return the hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
 
     Noon, unless the zones differ by eleven hours or more; counted from the day's midnight, so it may lie on the next
     day. An hour is kept free on either side, for on a day on which the server's clock is set the shift is another one.

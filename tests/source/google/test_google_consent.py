@@ -124,6 +124,7 @@ owner = "{{owner}}"
 """
 
 
+@pytest.mark.usefixtures("measured_programs")
 async def test_the_command_writes_the_token_for_its_owner_alone_and_the_check_then_reads(
     google: FakeGoogle, tmp_path: Path
 ) -> None:

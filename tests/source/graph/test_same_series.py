@@ -11,17 +11,24 @@ import pytest
 
 from syncd.model.entry import Entry, Window
 from syncd.model.template import compile_template
+from syncd.portal.people.directory import Caller, Directory, Section
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.calendar_target import CalendarSettings, CalendarTarget
-from tests.cycle.test_shaped import DIRECTORY
 from tests.source.graph.graph_site import GraphSite, microsoft
 from tests.source.graph.same_series import FIRST, LAST, Sample, sample, vevents
 from tests.source.web.serving import QuickClock
 
 ANN = "ann@example.com"
 GROUPS = int(os.environ.get("SYNCD_GRAPH_SERIES", "200")) // 50
+DIRECTORY = Directory(
+    read_at=1.0,
+    caller=Caller(id=1, zone="Europe/Moscow", admin=True),
+    server_offset_s=10_800,
+    users=(),
+    sections={"user/1": (Section(id=11, name="Shifts", writable=True, external=""),)},
+)
 READ = replace(CONTEXT, window=Window(first=FIRST, last=LAST))
 SHAPE = ShapeContext(directory=DIRECTORY, window=READ.window, today=date(2026, 11, 21), portal_zone="Europe/Moscow")
 
