@@ -69,7 +69,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
         # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
-    facts = facts_from(remembered.facts)  # what a probe of this very portal has found, if there was one
+    # What a probe of this very portal has found, if there was one.
+    facts = facts_from(remembered.facts) if remembered.facts is not None else None
     zone = run.sync.portal_zone or (facts.text("server_zone") if facts is not None else "")
     directory = replace(kept, server_zone=zone)
     if replace(directory, country="") != known:
@@ -130,7 +131,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     """Return `directory` with the clients and sections of `entries` that it lacks."""
     target, directory = run.sync.target, replace(directory, country=run.sync.country)
     # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
-    clients = await run.worked_out(target.sought, entries, directory) if target.wants_crm else ()
+    clients = await run.worked_out(target.sought, entries, directory)
     sought = [one for one in clients if not directory.clients.has_one(one)]
     if sought:
         run.directory_mark = ""

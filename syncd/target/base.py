@@ -54,7 +54,7 @@ class Target(Protocol):
 
     @property
     def wants_crm(self) -> bool:
-        """True if the webhook needs the scope crm; otherwise `sought` gives nothing, and need not be asked."""
+        """True if the webhook needs the scope crm."""
         ...
 
     @property

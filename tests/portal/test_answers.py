@@ -78,6 +78,7 @@ def test_a_batch_without_maps_leaves_every_command_unknown(result: Any) -> None:
         ("user_access_error", "portal", False), ("authorization_error", "portal", False),
         ("ACCESS_DENIED", "portal", False), ("PORTAL_DELETED", "portal", False), ("WRONG_LICENSE", "portal", False),
         ("INVALID_REQUEST", "portal", False), ("ERROR_METHOD_NOT_FOUND", "portal", False),
+        ("allowed_only_intranet_user", "portal", False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 429, 500, 503])

@@ -85,8 +85,9 @@ _UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", 
 _GATEWAY_GAVE_UP = frozenset({408, 499, 502, 503, 504, *range(520, 530)})
 """Statuses of a proxy between us and the portal: behind it the request may still be at work (PORTAL.md 1.1)."""
 
-_FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ERROR_METHOD_NOT_FOUND"})
-"""Codes that a method may also give for itself. When `batch` itself gets them, the caller is refused."""
+_FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ALLOWED_ONLY_INTRANET_USER", "ERROR_METHOD_NOT_FOUND"})
+"""Codes that a method may also give for itself. When `batch` itself gets them, the caller is refused: waiting for
+operating time, as after any other refusal of a method, would have no end."""
 
 
 def read_batch(raw: RawAnswer, keys: Sequence[str], reading: Sequence[str] | None = None) -> Answer:
