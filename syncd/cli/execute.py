@@ -36,9 +36,6 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     except SyncdError as error:
         _print_error(error, as_json=getattr(arguments, "json", False))
         return error.exit_code
-    except MemoryError:
-        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
-        return OutOfMemoryError.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell(say("stopped"), stderr=True)
         return INTERRUPTED
@@ -118,7 +115,11 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
 
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, on_signal)
-    return await command(arguments, stop)
+    try:
+        return await command(arguments, stop)
+    except MemoryError:  # here its frames are let go of; the end of the loop starts a thread, and there must be room
+        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
+        return OutOfMemoryError.exit_code
 
 
 def worst(codes: Iterable[int]) -> int:
