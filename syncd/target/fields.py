@@ -250,11 +250,18 @@ _OTHER_TYPES = re.compile(r"(?:T[0-9a-f]{1,8}|SI|Q)_[1-9]\d*\Z")
 def clients_sought(
     templates: tuple[Template, ...], entries: Iterable[Entry], directory: Directory
 ) -> frozenset[Sought]:
-    """Return the clients whose ids the `templates` need; what names no client is skipped."""
+    """Return the clients whose ids the `templates` need; what names no client is skipped.
+
+    So is an entry that lacks a column of a template: shaping rejects it.
+    """
     found: set[Sought] = set()
     asking = [template for template in templates if template.constant is None]
     for entry in entries if asking else ():
-        for text in _client_texts(asking, entry):
+        try:
+            texts = tuple(_client_texts(asking, entry))
+        except EntryError:
+            continue
+        for text in texts:
             try:
                 found.add(sought(text, "contact", country=directory.home_country))
             except EntryError:

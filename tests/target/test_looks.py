@@ -74,6 +74,18 @@ def test_priority_is_importance_unless_a_map_says_otherwise(tmp_path: Path) -> N
         assert event_of(stage, 3).importance == importance
 
 
+@pytest.mark.parametrize(("field", "word"), [("accessibility", "remote"), ("importance", "urgent")])
+def test_a_word_of_another_program_is_an_edit_like_any_other(tmp_path: Path, field: str, word: str) -> None:
+    stage = staged(tmp_path, "", config=MEETINGS.replace("on_removed", 'on_conflict = "source"\non_removed'))
+    run_inline(stage.one_pass())
+    event = event_of(stage, 3)
+    before = getattr(event, field)
+    setattr(event, field, word)
+    event.version += 1
+    assert run_inline(stage.one_pass(verify=True)).record.counts["updated"] == 1
+    assert getattr(event_of(stage, 3), field) == before
+
+
 def test_events_are_linked_to_the_contact_of_a_phone_or_e_mail(tmp_path: Path) -> None:
     config = MEETINGS.replace('categories = "Kind"', 'contact_phone = "Kind"\ncontact_email = "Guests"').replace(
         'attendees = "Guests"\n', ""
@@ -93,6 +105,18 @@ def test_events_are_linked_to_the_contact_of_a_phone_or_e_mail(tmp_path: Path) -
     (problem,) = result.record.problems
     assert "not linked to the CRM: no contact with '+1 555 000'" in problem.reason
     assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 4
+
+
+def test_an_entry_without_the_column_of_its_link_is_rejected_alone(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, MEETINGS.replace("shifts.csv", "*.csv") + 'crm = ["{Client}"]\n')
+    row = "{n},Council,2026-12-01 10:00,2026-12-01 11:00,{owner},,,"
+    stage.write("a.csv", HEADER.replace("\n", ",Client\n") + row.format(n=1, owner=3) + ",oscar@lind.example\n")
+    stage.write("b.csv", HEADER + row.format(n=2, owner=5) + "\n")
+    result = run_inline(stage.one_pass())
+    assert event_of(stage, 3).crm == ("C_2",)
+    (problem,) = result.record.problems
+    assert (problem.where, problem.kind) == ("b.csv:2", "rejected")
+    assert 'no field or column "Client"' in problem.reason
 
 
 ICS = """BEGIN:VCALENDAR

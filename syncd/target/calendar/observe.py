@@ -307,8 +307,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         description=description,
         location=_text(read.location),
         color=_text(read.color).lower(),
-        accessibility=_text(read.accessibility, "busy").lower(),  # type: ignore[arg-type]
-        importance=_text(read.importance, "normal").lower(),  # type: ignore[arg-type]
+        accessibility=_text(read.accessibility, "busy").lower(),
+        importance=_text(read.importance, "normal").lower(),
         private=read.private_event in ("1", 1, True, "Y"),
         remind=_remind(read.remind) if read.remind else (),
         meeting=_meeting(read) if read.is_meeting else None,

@@ -28,7 +28,6 @@ from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory
 
 Accessibility = Literal["busy", "quest", "free", "absent"]
-Importance = Literal["high", "normal", "low"]
 NO_END = date(2038, 1, 1)
 """The last day of a series without an end: the portal writes it where there is no UNTIL (PORTAL.md 4.7)."""
 _REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
@@ -60,7 +59,8 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
 
     `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the
     first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` and `text_color` "" leave the section's;
-    `remind` is in minutes before the start; `mark` is the recovery mark or "".
+    `remind` is in minutes before the start; `mark` is the recovery mark or "". `accessibility` and `importance` may be
+    words that syncd never writes, where another program has put them into the portal: that is an edit like any other.
     """
 
     name: str
@@ -74,8 +74,8 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     location: str = ""
     color: str = ""
     text_color: str = ""
-    accessibility: Accessibility = "busy"
-    importance: Importance = "normal"
+    accessibility: str = "busy"
+    importance: str = "normal"
     private: bool = False
     remind: tuple[int, ...] = ()
     meeting: Meeting | None = None
