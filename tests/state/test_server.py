@@ -518,3 +518,21 @@ def test_the_steps_make_every_table_with_its_columns(tmp_path: Path) -> None:
     for table, columns in (*SUMMED.items(), ("changes", SUMMED_CHANGE)):
         body = made.partition(f"CREATE TABLE {table} (")[2].partition("CREATE ")[0]
         assert [one for one in columns.split(", ") if f"{one} " not in body] == []
+
+
+async def test_a_transaction_that_could_not_even_begin_leaves_the_connection_usable(
+    ledger: Ledger, database: Database
+) -> None:
+    full = "BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END"
+    with administrator(database) as connection:
+        connection.execute(f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ {full} $$".encode())
+        connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON signatures EXECUTE FUNCTION full_disk()"
+        )
+        for _ in range(2):
+            with pytest.raises(StateUnavailableError, match="is full: could not extend file"):
+                await ledger.of(SYNC).hold([hold()])
+            assert await ledger.of(SYNC).holds() == ()
+        connection.execute("DROP FUNCTION full_disk CASCADE")
+    await ledger.of(SYNC).hold([hold()])
+    assert await ledger.of(SYNC).holds() == (hold(),)
