@@ -284,7 +284,7 @@ def _moved(
         titles = {entry.uid: entry.details.title for entry in snapshot.entries}
         unread = _unread(snapshot.unnamed, shaping.places)
         items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
-    return moved_rows(items, links, present=present, today=context.today)
+    return moved_rows(items, links, present=present, files=shaping.files, today=context.today)
 
 
 def _unread(
