@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -46,3 +47,16 @@ def test_imports_are_not_deeper_than_agreed_and_go_in_no_circles() -> None:
 def test_every_module_can_be_imported_and_nothing_begins_by_itself() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_no_function_is_longer_than_a_screen_and_most_are_much_shorter() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in (ROOT / "syncd").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert [one for one, lines in lengths.items() if lines > 60] == []
+    ordered = sorted(lengths.values())
+    assert ordered[len(ordered) // 2] <= 8
+    assert ordered[len(ordered) * 9 // 10] <= 25

@@ -47,6 +47,16 @@ def test_plus():
     assert sign(1) == "+"
 """
 
+KILLED = """\
+import os, subprocess, sys
+from tests.support.measuring import path_of_programs
+
+def test_killed():
+    code = "import json, os; json.dump = lambda _, file: (file.write('{'), file.flush(), os._exit(9))"
+    environ = {**os.environ, "PYTHONPATH": path_of_programs()}
+    assert subprocess.run([sys.executable, "-c", code], env=environ).returncode == 9
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -92,6 +102,14 @@ def test_less_than_the_floor_is_a_failure_although_all_tests_pass(
 def test_a_failed_test_is_a_failure_whatever_was_reached(project: Path) -> None:
     (project.parent / "test_sign.py").write_text("def test_no():\n    assert False\n", encoding="utf-8")
     assert main(["-q"], project) == 1
+
+
+def test_a_program_that_is_killed_while_it_ends_spoils_nothing(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project.parent / "test_killed.py").write_text(KILLED, encoding="utf-8")
+    assert main(["-q"], project) == 0
+    assert "reached: 44.44 %" in capfd.readouterr().out
 
 
 def test_what_was_imported_before_the_measuring_began_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,14 +31,17 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     # A command prints its result. The daemon has only its log, so it logs more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
+    code = 0
     try:
-        return asyncio.run(_with_signals(command_of(arguments.command), arguments))
+        with asyncio.Runner() as runner:
+            code = runner.run(_with_signals(command_of(arguments.command), arguments))
+    except RuntimeError:
+        # The end of the loop starts a thread, and there may still be no memory for one. All has been told.
+        if code != OutOfMemoryError.exit_code:
+            raise
     except SyncdError as error:
         _print_error(error, as_json=getattr(arguments, "json", False))
         return error.exit_code
-    except MemoryError:
-        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
-        return OutOfMemoryError.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell(say("stopped"), stderr=True)
         return INTERRUPTED
@@ -46,6 +49,7 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
         # `syncd plan | head` is no error. Python would complain when it flushes stdout at exit, so stdout is replaced.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 class _Stderr(io.TextIOBase):
@@ -118,7 +122,11 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
 
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, on_signal)
-    return await command(arguments, stop)
+    try:
+        return await command(arguments, stop)
+    except MemoryError:  # here its frames are let go of; the end of the loop starts a thread, which needs room
+        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
+        return OutOfMemoryError.exit_code
 
 
 def worst(codes: Iterable[int]) -> int:

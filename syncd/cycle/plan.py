@@ -18,7 +18,7 @@ from syncd.cycle.look import (
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.read import Kept, asks_for_all, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import Kept, Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
@@ -29,7 +29,7 @@ from syncd.model.doubles import Double
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
-from syncd.model.item import ANY_FINGERPRINT, Change, Fingerprints, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
@@ -91,15 +91,13 @@ class Prepared:
 
     @property
     def doubtful(self) -> bool:
-        """True if the portal is not as the ledger knows it, so that nothing is made before all of it was read."""
-        return bool(self.gone or self.writers.doubted or self._may_stand)
+        """True if the portal is not what the ledger knows, so that nothing is created before all of it has been read.
 
-    @property
-    def _may_stand(self) -> bool:
-        """True if something to be made may be an event noted as a suspect, of an item that left the source and is back.
-
-        No hold keeps the item back any more, and only a reading of everything looks for suspects.
+        Also if something is to be created that an event noted as a suspect may be: one that left the source and has
+        come back. Nothing holds it any more, and only a reading of everything looks for suspects.
         """
+        if self.gone or self.writers.doubted:
+            return True
         suspects = {one.mark for one in self.run.notes.suspects}
         new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
         return any(recovery_mark(self.sync, key) in suspects for key in new)
@@ -227,13 +225,6 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     return await prepare(run, reading, verify=True, keep=False) if again else prepared
 
 
-async def _fingerprints(run: Pass, held: Sequence[Hold]) -> Fingerprints:
-    """Return the fingerprints of the links, those apart about which more counts than whether they are the same."""
-    sent = await run.ledger.fingerprints(run.hints)
-    apart = {*sent.apart, *(hold.key for hold in held), *run.fates.remote_ids}
-    return Fingerprints(by_key=sent.by_key, apart=frozenset(apart))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReading:
     """What the source held, and when it was asked, in unix time: the days of the window follow from that.
@@ -309,37 +300,18 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     """
     if reading.settled is not None and reading.directory is not None:
         return await _as_settled(run, reading, reading.settled, reading.directory)
-    sync, now, snapshot = run.sync, reading.now, reading.snapshot
+    sync, now = run.sync, reading.now
     window = sync.window(now)
     held = await run.ledger.holds()
-    links: Sequence[Link] = await run.ledger.links() if verify or whole else ()
-    sent = None if verify or whole else await _fingerprints(run, held)
-    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
-    read = await run.worked_out(named, sync, run.notes.uids, snapshot, keys, held)
-    directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
-    context = context_of(sync, directory, now)
-    if read.has_series:
-        await recall_series(run)
-    linked = {link.key: link for link in links}
-    shape = partial(shape_all, sync, context=context, linked=linked, sent=sent)
-    shaping = await run.worked_out(shape, read.snapshot, read.kept)
-    if sent is not None:
-        links = await run.ledger.links_for(tuple(shaping.left))
-        if asks_for_all(read, shaping, links):
-            return await prepare(run, reading, verify=False, keep=keep, whole=True)
-    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
-    if sent is not None:
-        links = [link for link in links if link.key in shaping.left]
-    if keep and read.has_series:
-        await keep_series(run)
+    read, shaping, links, renamed, directory = await _shaped(run, reading, held, verify=verify, keep=keep, whole=whole)
     snapshot = read.snapshot
     if not snapshot.entries:
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
-    seen = observation.events.values() if sent is not None and observation is not None else ()
+    seen = observation.events.values() if observation is not None and not (verify or whole) else ()
     if any(one.ledger not in ("", run.ledger_name) for one in seen):
-        # Whose mark another ledger's event bears, any link may tell.
+        # Any link may be the one whose mark the event of another ledger bears.
         return await prepare(run, reading, verify=False, keep=keep, whole=True)
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
@@ -371,16 +343,41 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=found.lost,
         doubles=twice,
-        suspects=_suspects(run, observation),
+        suspects=tuple(one for one in run.notes.suspects if observation and one.mark in observation.suspects),
         writers=writers,
     )
 
 
-def _suspects(run: Pass, observation: Observation | None) -> tuple[Suspect, ...]:
-    """Return those of the noted suspects that still count."""
-    if observation is None or not run.notes.suspects:
-        return ()
-    return tuple(one for one in run.notes.suspects if one.mark in observation.suspects)
+async def _shaped(
+    run: Pass, reading: SourceReading, held: Sequence[Hold], *, verify: bool, keep: bool, whole: bool
+) -> tuple[Named, Shaping, Sequence[Link], tuple[Problem, ...], Directory]:
+    """Return what the source holds and what it becomes, and the links about which there is something to decide.
+
+    Also what there is to tell of entries under new uids, and the directory that was used.
+    """
+    sync, everything = run.sync, verify or whole
+    links: Sequence[Link] = await run.ledger.links() if everything else ()
+    sent = None if everything else await run.ledger.fingerprints(run.hints)
+    if sent is not None:
+        sent = replace(sent, apart=sent.apart.union((hold.key for hold in held), run.fates.remote_ids))
+    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
+    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, keys, held)
+    directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
+    context = context_of(sync, directory, reading.now)
+    if read.has_series:
+        await recall_series(run)
+    shape = partial(shape_all, sync, context=context, linked={link.key: link for link in links}, sent=sent)
+    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    if sent is not None:
+        links = await run.ledger.links_for(tuple(shaping.left))
+        if asks_for_all(read, shaping, links):
+            return await _shaped(run, reading, held, verify=False, keep=keep, whole=True)
+    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
+    if sent is not None:
+        links = [link for link in links if link.key in shaping.left]
+    if keep and read.has_series:
+        await keep_series(run)
+    return read, shaping, links, renamed, directory
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:

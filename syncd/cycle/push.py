@@ -34,6 +34,8 @@ from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refus
 from syncd.portal.people.directory import Directory
 
 _BUDGET_SAVED_EVERY_S = 5.0
+_Sendable = tuple[Change, int, tuple[int, ...]]
+"""A change, the id of its section, and the indices of the changes that it must follow."""
 
 
 async def push(
@@ -76,20 +78,9 @@ async def push(
         floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
     )
-
-    def jobs() -> list[Job]:
-        return [
-            Job(
-                id=job_id,
-                command=run.sync.target.command(change, section_id, directory, run.ledger_name),
-                repeatable=change.op != "create",
-                after=tuple(ids[one] for one in after),
-            )
-            for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
-        ]
-
+    jobs = await run.worked_out(_jobs, run, sendable, ids, directory)
     try:
-        await run.portal.push(await run.worked_out(jobs), journal, run.stop, alone=alone)
+        await run.portal.push(jobs, journal, run.stop, alone=alone)
     finally:
         await journal.save_budget()
     if run.stop.is_set():
@@ -98,6 +89,19 @@ async def push(
         # The portal refused something that the kept directory says is possible. What never reached it tells nothing.
         await run.portal_ledger.forget_directory()
     return bool(run.fates.not_sent)
+
+
+def _jobs(run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory) -> list[Job]:
+    """Return a job for each of the changes, with its id and the ids of the jobs that it must follow."""
+    return [
+        Job(
+            id=job_id,
+            command=run.sync.target.command(change, section_id, directory, run.ledger_name),
+            repeatable=change.op != "create",
+            after=tuple(ids[one] for one in after),
+        )
+        for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
+    ]
 
 
 async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
@@ -117,7 +121,7 @@ def _sendable(
     directory: Directory,
     troubled: Mapping[Place, str],
     unmade: Mapping[int, str],
-) -> tuple[list[tuple[Change, int, tuple[int, ...]]], Mapping[int, str]]:
+) -> tuple[list[_Sendable], Mapping[int, str]]:
     """Return the changes that can be sent, each with its section's id and the indices of those it must follow.
 
     Second, by index, why the others are refused: what has no section, and with it what must follow it. `troubled` tells
@@ -126,7 +130,7 @@ def _sendable(
     after = predecessors(changes) if len(changes) > 1 else {}
     refused: dict[int, str] = dict(unmade)
     place_of: dict[int, int] = {}
-    sendable: list[tuple[Change, int, tuple[int, ...]]] = []
+    sendable: list[_Sendable] = []
     for index, change in enumerate(changes):
         section_id = _section_id(directory, change)
         missing = [one for one in after.get(index, ()) if one in refused]

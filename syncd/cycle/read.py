@@ -123,22 +123,23 @@ def shape_all(
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
-    Items that are as they were sent share their values with the links in `linked`. With `sent` they are counted, and
-    let go of with all of their entry: nothing is to be decided about them.
+    Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
     """
     left = dict(sent.by_key) if sent is not None else {}
     items: list[Item] = []
-    troubled: list[tuple[str, tuple[Problem, ...]]] = []
-    stands: set[str] = set()
+    unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
+    problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
+    troubled: dict[str, set[str]] = defaultdict(set)
     files: set[str] = set()
     places: dict[str, set[Place]] = defaultdict(set)
     as_sent = familiar = 0
     for entry, one in shaped(sync.target, kept.entries, context):
-        own = one.items
-        if one.problems:
-            troubled.append((entry.uid, one.problems))
+        for problem in one.problems:
+            problems.append(problem)
+            troubled[problem.kind].add(entry.uid)
         if one.stands:
-            stands.add(entry.uid)
+            troubled["stands"].add(entry.uid)
+        own = one.items
         for item in own:
             files.add(file_of(item.where))
             if snapshot.unnamed:
@@ -146,40 +147,44 @@ def shape_all(
         if linked and own:
             own = tuple(slim(item, linked) for item in own)
         elif sent is not None and own:
-            said = [worded(item, left.get(item.key, "")) for item in own]
-            if all(same and item.key not in sent.apart for item, same in said):
-                for item in own:
-                    del left[item.key]
-                as_sent += len(own)
+            own = _undecided(own, sent, left)
+            if not own:
+                as_sent += len(one.items)
                 familiar += 1
-                continue
-            own = tuple(item for item, _ in said)
         items += own
-    unused = sync.target.overlooked(kept.entries, context.directory)
-    overlooked = tuple(Problem(where=sync.source.describe(), kind="warning", reason=reason) for reason in unused)
-    problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
-    rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
-    held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}
     # What could not be read or shaped still stands in the source: its links must not count as absent.
     unread = kept.doubtful | snapshot.rejected_uids
     return Shaping(
         wanted=Wanted(
             items=tuple(items),
-            uids=frozenset(entry.uid for entry in kept.entries) | unread,
-            unusable=frozenset(rejected | held | stands) | unread,
+            uids=unread.union(entry.uid for entry in kept.entries),
+            unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
             complete=snapshot.complete,
             as_sent=as_sent,
-            known_uids=len({key.uid for key in sent.by_key}) if sent is not None else None,
+            known_uids=sent.uids if sent is not None else None,
         ),
-        problems=problems,
-        rejected=len(rejected) + len(kept.doubtful) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
-        held=len(held),
-        skipped=sum(problem.kind == "skipped" for _, ones in troubled for problem in ones),
+        problems=tuple(problems),
+        rejected=len(troubled["rejected"]) + len(kept.doubtful) + sum(p.kind == "rejected" for p in snapshot.problems),
+        held=len(troubled["held"]),
+        skipped=sum(problem.kind == "skipped" for problem in problems),
         familiar=familiar,
         left=left.keys(),
         files=frozenset(files),
         places=places,
     )
+
+
+def _undecided(items: Sequence[Item], sent: Fingerprints, left: dict[Key, str]) -> tuple[Item, ...]:
+    """Return the items of an entry in the words that were sent, or () if there is nothing to decide about any of them.
+
+    Then their links are no longer among those that are `left`.
+    """
+    said = [worded(item, left.get(item.key, "")) for item in items]
+    if any(not same or item.key in sent.apart for item, same in said):
+        return tuple(item for item, _ in said)
+    for item in items:
+        del left[item.key]
+    return ()
 
 
 def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], holds: Iterable[Hold]) -> Named:
@@ -220,9 +225,9 @@ def shape_recognised(
     """
     snapshot = read.snapshot
     wanted = shaping.wanted
-    present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
-    # Only what has gone from the source may stand in it under another uid.
-    if all(link.key.uid in present for link in links) and all(hold.key.uid in present for hold in holds):
+    known = {link.key.uid for link in links}.union(hold.key.uid for hold in holds)
+    # Only what has gone from the source may stand in it under another uid. What is wanted is there in any case.
+    if known <= wanted.uids or known <= (present := {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids):
         return replace(read, uids=Uids(names=read.uids.names)), shaping, ()
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
@@ -279,7 +284,7 @@ def _moved(
         titles = {entry.uid: entry.details.title for entry in snapshot.entries}
         unread = _unread(snapshot.unnamed, shaping.places)
         items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
-    return moved_rows(items, links, present=present, today=context.today)
+    return moved_rows(items, links, present=present, files=shaping.files, today=context.today)
 
 
 def _unread(

@@ -34,6 +34,8 @@ from syncd.model.removal import drop_unwanted
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event each time that syncd corrects it."""
 
+# One of each for a hundred thousand changes.
+_NEW, _SOURCE_CHANGED, _SECTION_CHANGED = say("new in the source"), say("source changed"), say("section changed")
 CAME_LATE = say("a change of ours that nobody answered came after the later one")
 
 
@@ -226,7 +228,7 @@ def _keep(
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
             draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
-    reason = say("section changed") if link.section != item.section else say("source changed")
+    reason = _SECTION_CHANGED if link.section != item.section else _SOURCE_CHANGED
     if not link.fingerprint:
         reason = say("the outcome of its last update is not known")
     draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
@@ -402,7 +404,7 @@ def _new(
     if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
         draft.settled_holds.append(item.key)
     if found is None:
-        draft.changes.append(Change(op="create", key=item.key, item=item, reason=say("new in the source")))
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason=_NEW))
     else:
         assert observation is not None
         _adopt(draft, item, found, policy, observation.comparison)

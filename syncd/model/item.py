@@ -153,12 +153,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
-    """Of every link no more than key and fingerprint; those in `apart` are to be looked at in full.
+    """Of every link no more than key and fingerprint, and how many uids they have; those in `apart` count in full.
 
-    Their entry was absent, their event is linked twice, or something else is known of them that counts.
+    Their entry was absent, their event is linked twice, or something else is known of them.
     """
 
     by_key: Mapping[Key, str]
+    uids: int
     apart: frozenset[Key] = frozenset()
 
 

@@ -30,12 +30,18 @@ Holder = TypeVar("Holder", Item, Link)
 
 
 def moved_rows(
-    items: Iterable[Item], links: Iterable[Link], *, present: Collection[str], today: date
+    items: Iterable[Item],
+    links: Iterable[Link],
+    *,
+    present: Collection[str],
+    files: Collection[str],
+    today: date,
 ) -> dict[str, tuple[Item, Link]]:
     """Return each row that moved, by its uid in the source, with the link by which it is known.
 
-    `present` are all uids of the snapshot. If rows without a uid could not be read, `items` must be those that none of
-    them can be (`is_apart`). A row that became several items is left out.
+    `present` are all uids of the snapshot, `files` all files with items, also with such as are not among `items`. If
+    rows without a uid could not be read, `items` must be those that none of them can be (`is_apart`). A row that became
+    several items is left out.
     """
     links = tuple(links)
     orphans = [link for link in links if link.key.uid not in present and is_nameless(link.key.uid)]
@@ -44,9 +50,9 @@ def moved_rows(
     items = tuple(items)
     linked = {link.key.uid for link in links}
     newcomers = [item for item in items if item.key.uid not in linked and is_nameless(item.key.uid)]
-    files = _renamed_files(items, links)
+    became = _renamed_files(items, links, files)
     moved: dict[str, tuple[Item, Link]] = {}
-    gone = _grouped(orphans, lambda link: files.get(_file(link), _file(link)))
+    gone = _grouped(orphans, lambda link: became.get(_file(link), _file(link)))
     for group, new in _grouped(newcomers, _file).items():
         for item, link in _pairs(new, gone.get(group, ()), today):
             moved[item.key.uid] = (item, link)
@@ -97,10 +103,12 @@ def _file(one: Item | Link) -> str:
     return file_of(one.where)
 
 
-def _renamed_files(items: Sequence[Item], links: Sequence[Link]) -> Mapping[str, str]:
-    """Return the new name of each file that was renamed. A link keeps the old name until its event is written again."""
+def _renamed_files(items: Sequence[Item], links: Sequence[Link], there: Collection[str]) -> Mapping[str, str]:
+    """Return the new name of each file that was renamed: none of those that are `there`.
+
+    A link keeps the old name until its event is written again.
+    """
     stands_in = {item.key.uid: _file(item) for item in items}
-    there = set(stands_in.values())
     became: dict[str, set[str]] = defaultdict(set)
     for link in links:
         if link.key.uid in stands_in and (before := _file(link)) not in there:

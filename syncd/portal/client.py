@@ -38,7 +38,7 @@ from syncd.portal.line.answers import Answer
 from syncd.portal.line.remedies import CommandRefusedError, must_be_done, portal_error
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Renewing, Transport
-from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
+from syncd.portal.line.wire import NOT_SENT, Command, Done, Refused, Reply, Unknown
 from syncd.portal.oauth.application import Application
 from syncd.portal.paging import read_pages
 from syncd.portal.probe.facts import Facts
@@ -214,7 +214,9 @@ class Portal:
             if first:
                 await self._clock.sleep(0)
         await session.run()
-        if reader.taken < len(commands) and self._stop.is_set():
+        # What a stop found waiting to be sent again is given back as not sent: no fault of the portal's.
+        given_back = any(isinstance(one, Refused) and one.code == NOT_SENT for _, one in reader.failures)
+        if self._stop.is_set() and (given_back or reader.taken < len(commands)):
             raise StoppedError(say("stopped while reading"))
         if exchange.stopped is not None:
             raise self.refused(exchange.stopped)

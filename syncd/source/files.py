@@ -266,8 +266,9 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
                 before = os.fstat(file.fileno())
                 if folder is not None and not _stands_in(folder, path, before, name):
                     continue
-                # Some files of the system say nothing of their size, and others grow.
-                content = file.read(max_bytes + 1) if before.st_size <= max_bytes else b""
+                content = file.read(before.st_size + 1) if before.st_size <= max_bytes else b""
+                if len(content) > before.st_size:  # it grows; or the system, whose file it is, does not say its size
+                    content += file.read(max_bytes + 1 - len(content))
                 if before.st_size > max_bytes or len(content) > max_bytes:
                     remedy = say("raise max_bytes in [sync.source] if that is right")
                     raise SourceError(

@@ -97,13 +97,16 @@ class SyncLedger(NotesOfSync):
         looked_at = {number for (number,) in connection.execute(_GET_TWICE, (self.name,))}.union(ids)
         found: dict[Key, str] = {}
         places: dict[tuple[str, int], Place] = {}
+        uids, last = 0, None
         with collector.resting():
             for uid, kind, owner, piece, remote_id, fingerprint in connection.rows(_GET_FINGERPRINTS, (self.name,)):
                 place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
+                uids += uid != last  # they come in the order of keys
+                last = uid
                 found[key := Key(uid=uid, place=place, piece=piece)] = fingerprint
                 if remote_id in looked_at:
                     apart.add(key)
-        return Fingerprints(by_key=found, apart=frozenset(apart))
+        return Fingerprints(by_key=found, uids=uids, apart=frozenset(apart))
 
     @reading
     def absent(self, connection: Connection) -> tuple[Link, ...]:

@@ -27,6 +27,8 @@ from tests.bench.scale_plans import PLANS
 from tests.bench.scale_rows import WORKS, Work
 
 ROOT = Path(__file__).resolve().parents[2]
+AS_SERVICE = {"MALLOC_ARENA_MAX": "2"}
+"""What `deploy/syncd.service` sets."""
 ALL: tuple[type[Work], ...] = (*WORKS, *PLANS, LoadedDaemon)
 
 
@@ -37,7 +39,8 @@ def measured(work: type[Work], size: int, package: Path) -> dict[str, Any]:
             again = [sys.executable, "-P", "-W", "ignore", "-m", "tests.bench.scale"]
             done = subprocess.run(
                 [*again, f"--{step}", work.name, str(size), folder],
-                env={**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{ROOT}"}, capture_output=True, check=False,
+                env={**os.environ, **AS_SERVICE, "PYTHONPATH": f"{package}{os.pathsep}{ROOT}"},
+                capture_output=True, check=False,
             )  # fmt: skip
             if done.returncode:
                 raise SystemExit(done.stderr.decode()[-4000:])

@@ -72,6 +72,7 @@ class LoadedDaemon(Work):
     async def run(self, folder: Path, size: int) -> Measured:
         found = Measured()
         with portal_beside(folder), _watchdog() as signs:
+            await _know_portal(folder)
             async with _running(folder, signs) as (service, page), meter(found):
                 await _live(folder, size, page, found)
             states, told = {state for _, state in service.passes}, service._pass_log
@@ -174,6 +175,15 @@ def _write(folder: Path, n: int, size: int, edition: int) -> None:
     part = folder / f"s{n}.csv.part"
     part.write_bytes(csv(table))  # type: ignore[arg-type]
     part.replace(folder / f"s{n}.csv")
+
+
+async def _know_portal(folder: Path) -> None:
+    """Note that the portal, which has a new port, was read just now: only the large sync is to read it again."""
+    async with open_app(folder / "syncd.toml", readonly=False, learn_secret=lambda _: None) as app:
+        for n in range(OTHERS + 1):
+            run = app.open_pass(app.sync(f"s{n}"), asyncio.Event())
+            await run.ledger.note_home(run.portal.origin, app.clock.now())
+            await run.ledger.note_verified(run.portal.origin, app.clock.now())
 
 
 async def _link(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows of `scale` about plans in a new process: of what is settled, of what has one change, and of series.
+"""Rows of `scale` about plans in a new process: first ones, of what is settled or has one change, and of series.
 
 The bare loop beside each goes through the lines of the same file and makes a digest of each. `prepare` runs two passes,
 as many as it takes until the second one has left nothing to do.
@@ -14,7 +14,7 @@ from pathlib import Path
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from tests.bench.plan_load import COLUMNS, CONFIG, PEOPLE, fill, write
-from tests.bench.scale_rows import Measured, Work, bare, meter, opened
+from tests.bench.scale_rows import Measured, Work, bare, make_csv, meter, opened, portal_beside
 
 
 class Plan(Work):
@@ -59,6 +59,33 @@ class ChangedTable(Plan):
 
 class MillionRows(ChangedTable):
     name, size, when_asked = "a million rows", 1_000_000, True
+
+
+class FirstPlan(Work):
+    """The plan of a table of which the portal holds nothing."""
+
+    name, size, unit = "first plan", 100_000, "rows of CSV"
+
+    def prepare(self, folder: Path, size: int) -> None:
+        make_csv(folder, size)
+        asyncio.run(_forget(folder))
+
+    async def run(self, folder: Path, size: int) -> Measured:
+        found = Measured()
+        with bare(found), (folder / "bench.csv").open("rb") as lines:
+            for one in lines:
+                blake2b(one, digest_size=16).digest()
+        with portal_beside(folder):
+            async with meter(found), opened(folder) as app:
+                prepared = await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
+        assert prepared.plan.count("create") == size
+        return found
+
+
+async def _forget(folder: Path) -> None:
+    async with opened(folder) as app:
+        ledger = app.ledger.of("bench")
+        await ledger.forget([link.key for link in await ledger.links()])
 
 
 class SettledFeed(Plan):
@@ -112,5 +139,5 @@ async def _pass(folder: Path) -> None:
 
 
 PLANS: tuple[type[Work], ...] = (
-    *(SettledTable, ChangedTable, MillionRows, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries),
+    *(FirstPlan, SettledTable, ChangedTable, MillionRows, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries),
 )

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.bench.scale_rows import STATE, SkippingClock, as_created, make_csv, o
 from tests.support.calls import counting_calls
 from tests.support.sandbox import run_inline
 
+T = TypeVar("T")
 SIZES = (60, 120, 240)
 """Fewer than there are people, so that calendars grow with the entries."""
 DAYS = 14
@@ -127,18 +129,20 @@ def test_memory_grows_with_the_events_and_by_little_for_each(tmp_path: Path, nam
     assert large - middle <= MOST_BYTES * (SIZES[2] - SIZES[1])
 
 
-async def _planned(folder: Path) -> int:
-    """Make a plan, and return how much memory it holds, where that is traced."""
+async def _planned(folder: Path) -> tuple[int, int]:
+    """Make a plan, and return how much memory it holds and how much it takes at once, where that is traced."""
     async with opened(folder) as app:
         before = tracemalloc.get_traced_memory()[0]
+        if tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
         prepared = await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
-        held = tracemalloc.get_traced_memory()[0] - before
+        held, peak = tracemalloc.get_traced_memory()
         assert prepared.plan.unchanged
-        return held
+        return held - before, peak - before
 
 
-def _held(folder: Path) -> float:
-    """Return how much memory a plan holds: what is needed for a moment is mostly buffers, as large for few rows."""
+def _memory(folder: Path) -> tuple[int, int]:
+    """Return how much memory a plan holds, and takes at once."""
     tracemalloc.start()
     try:
         return run_inline(_planned(folder))
@@ -153,7 +157,7 @@ def _calls_of_plan(folder: Path) -> float:
     return _calls(work)
 
 
-def _plans(folder: Path, work: type[Plan], sizes: tuple[int, ...], measure: Callable[[Path], float]) -> list[float]:
+def _plans(folder: Path, work: type[Plan], sizes: tuple[int, ...], measure: Callable[[Path], T]) -> list[T]:
     """Return what a plan takes at each size, after one for what only the first time takes."""
     taken = []
     for number, size in enumerate((sizes[0], *sizes)):
@@ -174,11 +178,15 @@ def test_a_plan_grows_with_the_entries_not_with_their_square(
     assert large - middle <= MOST * 2 * (middle - small)
 
 
-@pytest.mark.parametrize(("work", "most"), [(ChangedTable, 2_500), (ChangedFeed, 2_500)])
-def test_a_plan_holds_little_for_each_entry(tmp_path: Path, work: type[Plan], most: int) -> None:
-    sizes = (200, 600)
-    small, large = _plans(tmp_path, work, sizes, _held)
-    assert (large - small) / (sizes[1] - sizes[0]) < most
+@pytest.mark.parametrize(("work", "held", "peak"), [(ChangedTable, 1_200, 2_000), (ChangedFeed, 1_200, 2_500)])
+def test_a_plan_takes_little_memory_for_each_entry_however_many_there_are(
+    tmp_path: Path, work: type[Plan], held: int, peak: int
+) -> None:
+    sizes = (1_000, 2_000, 4_000)
+    small, middle, large = _plans(tmp_path, work, sizes, _memory)
+    for less, more, rows in ((small, middle, sizes[1] - sizes[0]), (middle, large, sizes[2] - sizes[1])):
+        assert more[0] - less[0] < held * rows
+        assert more[1] - less[1] < peak * rows
 
 
 @pytest.mark.parametrize("work", [SettledTable, SettledFeed])

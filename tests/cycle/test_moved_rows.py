@@ -164,6 +164,15 @@ def test_of_several_that_go_and_come_in_other_files_none_is_guessed(tmp_path: Pa
     assert done[1] == {"created": 2, "unchanged": 1, "kept": 2}
 
 
+def test_a_file_of_which_unchanged_rows_stay_is_not_renamed_by_one_that_goes_and_changes(tmp_path: Path) -> None:
+    lessons = [row(f"2026-12-01 {hour}", hours=1) for hour in (8, 10)]
+    later = [row(f"2026-12-01 {hour}", hours=1) for hour in (9, 11)]
+    stay, goes, changed = row("2026-12-08 8"), row("2026-12-09 8", owner=IVAN), row("2026-12-09 8", owner=IVAN, hours=4)
+    before: dict[str, tuple[str, ...]] = {"a.csv": (*lessons, stay, goes), "b.csv": ()}
+    _, done = of_files(tmp_path, before, {"a.csv": (stay,), "b.csv": (*later, changed)})
+    assert done[1] == {"created": 2, "updated": 1, "unchanged": 1, "kept": 2}
+
+
 def test_a_plan_of_the_next_month_in_a_file_of_its_own_moves_nothing(tmp_path: Path) -> None:
     november, december = row("2026-11-20 8"), row("2026-12-01 8")
     _, done = of_files(tmp_path, {"11.csv": (november,)}, {"12.csv": (december,)})

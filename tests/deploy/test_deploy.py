@@ -17,6 +17,7 @@ import pytest
 from syncd.errors import ConfigError, StateLockedError, StateUnavailableError
 from syncd.portal.limits.pace import Limits
 from syncd.web.metrics import Metrics
+from tests.bench.scale import AS_SERVICE
 from tests.web.views import view
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -99,6 +100,12 @@ def test_the_documentation_of_the_units_is_installed_where_they_say() -> None:
     for name in UNITS:
         assert unit(name)["Unit"]["Documentation"] == "file:///opt/syncd/README.md"
     assert "install -D -m 644 README.md /opt/syncd/README.md" in (DEPLOY / "syncd.service").read_text()
+
+
+def test_services_and_containers_have_the_arenas_that_the_benchmark_measures_with() -> None:
+    for name in ("syncd.service", "syncd-migrate@.service", "Dockerfile"):
+        text = (DEPLOY / name).read_text()
+        assert all(f"{name}={value}" in text for name, value in AS_SERVICE.items())
 
 
 def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:

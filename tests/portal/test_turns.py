@@ -9,6 +9,8 @@ import pytest
 from syncd.errors import StoppedError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.transport import TransportFault
 from syncd.portal.line.wire import Command
 from tests.portal.fake import ADD, UPDATE, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of
@@ -86,6 +88,25 @@ def test_each_part_counts_its_own_requests_and_the_portal_all_of_them() -> None:
         return one.usage().commands, other.usage().commands, portal.usage().commands
 
     assert run_virtual(main()) == (5, 7, 12)
+
+
+def test_a_stop_that_finds_all_that_is_left_waiting_to_be_sent_again_is_no_fault_of_the_portal() -> None:
+    class Away(FakePortal):
+        async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+            raise TransportFault("connect", "connection refused")
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        reading = asyncio.create_task(
+            portal_of(Away()).part(stop).read_many([Command(method="calendar.event.get", params={"n": 1})])
+        )
+        await asyncio.sleep(1)
+        assert not reading.done()
+        stop.set()
+        with pytest.raises(StoppedError):
+            await reading
+
+    run_virtual(main())
 
 
 def test_a_stop_ends_a_long_reading_after_the_request_in_flight() -> None:

@@ -16,7 +16,7 @@ from syncd.model.filter import Filter, compile_condition
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
-from syncd.source.table.csv import CsvFormat, CsvOptions, find_delimiter
+from syncd.source.table.csv import CsvFormat, CsvOptions, Records, find_delimiter
 
 HEADER = "ID,Title,Start,End"
 COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Title", "start": "Start", "end": "End"}
@@ -779,3 +779,33 @@ def test_a_total_with_a_number_in_the_column_of_titles_is_no_entry(row: str) -> 
     columns: dict[str, str | int] = {"owner": "ФИО", "title": "Смена", "start": "Начало", "end": "Конец"}
     part = parse(f"ФИО;Смена;Начало;Конец\nA;Утро;2026-12-01;\n{row}\n", columns=columns)
     assert (len(part.entries), part.incomplete, [one.kind for one in part.problems]) == (1, "", ["warning"])
+
+
+@settings(max_examples=300)
+@given(st.text(alphabet=',;"\r\n\x0b\x85\u2028ab ', max_size=40), st.booleans())
+def test_records_are_cut_as_python_s_own_reader_cuts_them_however_often(text: str, skip_first: bool) -> None:
+    expected: list[tuple[int, list[str]]] = []
+    broken: list[int] = []
+    source = io.StringIO(text, newline="")
+    skipped = 1 if skip_first and source.readline() else 0
+    reader = csv.reader(source, delimiter=",", strict=True)
+    open_at = 0
+    while True:
+        line = reader.line_num + skipped + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                open_at = line
+                break
+            broken.append(line)
+            continue
+        if any(cells):
+            expected.append((line, cells))
+    rows = Records(text, ",", skip_first=skip_first)
+    assert list(rows) == list(rows) == expected
+    assert ([at for at, _ in rows.broken], rows.open_at) == (broken, open_at)
+    rows.begins_at = 1
+    assert list(rows) == expected[1:]

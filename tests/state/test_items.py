@@ -46,6 +46,20 @@ async def test_any_mapping_and_any_text_can_be_kept(ledger: Ledger) -> None:
     assert change.after == kept
 
 
+async def test_fingerprints_are_those_of_the_links_and_what_else_counts_is_set_apart(ledger: Ledger) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    links = [link(uid, remote_id=number) for uid, number in (("a", 1), ("b", 2), ("c", 3), ("d", 3), ("e", 4))]
+    await ledger.of(SYNC).adopt(run_id, links, now=1.0)
+    other = await ledger.of(OTHER).begin_run(1.0)
+    await ledger.of(OTHER).adopt(other, [link("b", remote_id=2)], now=1.0)
+    await ledger.of(SYNC).mark_absent({key("a")}, ())
+    found = await ledger.of(SYNC).fingerprints({4, 99})
+    assert found.by_key == {one.key: one.fingerprint for one in await ledger.of(SYNC).links()}
+    assert list(found.by_key) == [one.key for one in links]
+    assert found.uids == 5
+    assert found.apart == {key("a"), key("c"), key("d"), key("e")}
+
+
 async def test_absence_counts_passes_in_a_row(ledger: Ledger) -> None:
     await adopted(ledger, "a", "b", "c")
     await ledger.of(SYNC).mark_absent({key("a"), key("b")}, {key("c")})

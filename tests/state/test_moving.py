@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from syncd.app.state_move import hint, move_state, target_of
@@ -106,6 +107,39 @@ async def test_it_moves_there_and_back_and_there_again(tmp_path: Path, database:
     assert await content(database) == before
     with pytest.raises(StateError, match="was moved to"):
         await Ledger.open(file, now=1.0)
+
+
+TAKEN_BACK = {2: "DROP TABLE signatures", 1: "DROP TABLE signatures; ALTER TABLE members DROP COLUMN ttl"}
+"""What makes the tables those of an earlier version."""
+
+
+def made_older(database: Database, version: int) -> None:
+    with psycopg.connect(database.url.reveal()) as connection:
+        connection.execute(f'SET search_path TO "{database.schema}"'.encode())
+        connection.execute(TAKEN_BACK[version].encode())
+        connection.execute(f"UPDATE state SET version = {version}".encode())
+
+
+@pytest.mark.parametrize("version", TAKEN_BACK)
+@pytest.mark.parametrize("started", [True, False])
+async def test_tables_of_an_older_syncd_are_brought_up_to_date_by_a_start_and_by_a_move(
+    tmp_path: Path, database: Database, version: int, started: bool
+) -> None:
+    await filled(database)
+    before = await content(database)
+    made_older(database, version)
+    with pytest.raises(StateError, match="made by an older syncd"):
+        await Ledger.open_readonly(database)
+    if started:
+        ledger = await Ledger.open(database, now=5.0)
+        assert ledger.doubt is None
+        await ledger.close()
+        assert await content(database) == before
+    move_state(database, tmp_path / "syncd.db", 0.0)
+    assert await content(tmp_path / "syncd.db") == before
+    made_older(database, version)
+    move_state(tmp_path / "syncd.db", database, 0.0)
+    assert await content(database) == before
 
 
 async def test_a_ledger_keeps_its_name_wherever_it_moves(tmp_path: Path, database: Database) -> None:

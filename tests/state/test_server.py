@@ -328,6 +328,24 @@ async def test_a_user_without_rights_is_told_what_to_grant(database: Database) -
         await Ledger.open(database_at(Secret(f"postgresql://guest@{address}"), database.schema), now=1.0)
 
 
+async def test_a_user_of_tables_that_another_machine_has_made_newer_is_told_whose_they_are(
+    ledger: Ledger, database: Database
+) -> None:
+    assert await ledger.of(SYNC).links() == ()
+    address = database.url.reveal()
+    with administrator(database) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'colleague'").fetchone() is None:
+            connection.execute("CREATE ROLE colleague LOGIN")
+        connection.execute(f'GRANT USAGE ON SCHEMA "{database.schema}" TO colleague'.encode())
+        connection.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA "{database.schema}" TO colleague'.encode())
+        connection.execute("GRANT pg_monitor TO colleague")
+        as_colleague = database_at(Secret(f"postgresql://colleague@{address.rpartition('@')[2]}"), database.schema)
+        await (await Ledger.open(as_colleague, now=1.0)).close()
+        connection.execute("REVOKE ALL ON signatures FROM colleague")
+        with pytest.raises(StateError, match=r"does not allow it.*member of that role"):
+            await Ledger.open(as_colleague, now=1.0)
+
+
 async def test_tables_of_a_newer_syncd_and_of_another_program_are_refused(ledger: Ledger, database: Database) -> None:
     with administrator(database) as connection:
         connection.execute(f"UPDATE state SET version = {len(STEPS) + 1}".encode())
@@ -518,3 +536,21 @@ def test_the_steps_make_every_table_with_its_columns(tmp_path: Path) -> None:
     for table, columns in (*SUMMED.items(), ("changes", SUMMED_CHANGE)):
         body = made.partition(f"CREATE TABLE {table} (")[2].partition("CREATE ")[0]
         assert [one for one in columns.split(", ") if f"{one} " not in body] == []
+
+
+async def test_a_transaction_that_could_not_even_begin_leaves_the_connection_usable(
+    ledger: Ledger, database: Database
+) -> None:
+    full = "BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END"
+    with administrator(database) as connection:
+        connection.execute(f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ {full} $$".encode())
+        connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON signatures EXECUTE FUNCTION full_disk()"
+        )
+        for _ in range(2):
+            with pytest.raises(StateUnavailableError, match="is full: could not extend file"):
+                await ledger.of(SYNC).hold([hold()])
+            assert await ledger.of(SYNC).holds() == ()
+        connection.execute("DROP FUNCTION full_disk CASCADE")
+    await ledger.of(SYNC).hold([hold()])
+    assert await ledger.of(SYNC).holds() == (hold(),)

@@ -45,8 +45,9 @@ class Measuring:
     def pytest_sessionfinish(self) -> None:
         """Write down the lines, which are numbers, and the branches, which are pairs of them."""
         reached = {file: list(seen) for file, seen in self._measured.newly_seen.items()}
-        with NamedTemporaryFile("w", dir=self._folder, suffix=".json", delete=False, encoding="utf-8") as file:
+        with NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
             json.dump(reached, file)
+        Path(file.name).rename(f"{file.name}.json")  # only now: a program may be killed while it ends
 
 
 def begin() -> Measuring | None:
@@ -99,7 +100,7 @@ def main(arguments: list[str], source: Path = ROOT / "syncd") -> int:
         with subprocess.Popen((sys.executable, "-m", "pytest", *others), env=environ) as tests:
             everything = Everything(str(source))
             code = tests.wait()
-        notes = [json.loads(one.read_text(encoding="utf-8")) for one in Path(folder).iterdir()]
+        notes = [json.loads(one.read_text(encoding="utf-8")) for one in Path(folder).glob("*.json")]
     coverage = everything.compared(notes)
     print_coverage(coverage, skip_covered=True)
     percent = coverage["summary"]["percent_covered"]

@@ -33,9 +33,9 @@ class Job:
 class Waiting:
     """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
 
-    A `suspect` is kept out of ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its
-    fate was unknown then, and `doubt` is the reason of the last one. `ended` is False while one of those requests may
-    still be at work.
+    `method` is the lower-case name under which the portal counts it (`Command.budget_key`). A `suspect` is kept out of
+    ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its fate was unknown then, and
+    `doubt` is the reason of the last one. `ended` is False while one of those requests may still be at work.
     """
 
     seq: int

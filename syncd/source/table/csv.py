@@ -240,15 +240,12 @@ class Records:
         self._skip_first = skip_first
 
     def __iter__(self) -> Iterator[Numbered]:
-        return islice(self._cut(), self.begins_at, None)
-
-    def _cut(self) -> Iterator[Numbered]:
         # A line break within quotes belongs to the cell and stays as it is.
         lines = map(re.Match.group, _LINE.finditer(self._text))
         skipped = 1 if self._skip_first and next(lines, "") else 0
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         broken: list[tuple[int, str]] = []
-        open_at = 0
+        number = open_at = 0
         while True:
             line = reader.line_num + skipped + 1
             try:
@@ -265,7 +262,9 @@ class Records:
                 )
                 continue
             if any(cells) and line != self.ends_before:
-                yield line, cells
+                if number >= self.begins_at:
+                    yield line, cells
+                number += 1
         self.broken, self.open_at = broken, open_at
 
 

@@ -34,6 +34,8 @@ class TitlesAgain:
         self._same: list[Line] = []
         self._others: list[tuple[Line, int]] = []
         self.elsewhere = False
+        self.anything = False
+        """Whether there is something to tell."""
 
     def finds(self, line: Line, cells: Sequence[str]) -> bool:
         """Return True for a row of titles. Below those of another table `elsewhere` is true, and nothing is read."""
@@ -42,6 +44,7 @@ class TitlesAgain:
             self._same.append(line)
         elif kind == "other":
             self._others.append((line, 0))
+        self.anything = self.anything or bool(kind)
         self.elsewhere = kind == "other" or (self.elsewhere and not kind)
         return bool(kind)
 
@@ -51,11 +54,6 @@ class TitlesAgain:
             first, below = self._others[-1]
             self._others[-1] = (first, below + 1)
         return True
-
-    @property
-    def anything(self) -> bool:
-        """Return True if there is something to tell."""
-        return bool(self._same or self._others)
 
     def others(self) -> Iterator[tuple[Line, str]]:
         """Yield the line of each row of other titles, and what to tell of what is below it."""

@@ -508,15 +508,6 @@ class RowReader:
         texts: tuple[str, ...] = self._repeated_of(values)
         for at, text in zip(self._repeated_at, map(self._shared.setdefault, texts, texts), strict=True):
             values[at] = text
-        details = self._details(title, values, where, part)
-        times: tuple[str, ...] = self._times_of(values)
-        span = self._spans.get(times)
-        if span is None:
-            span = self._spans[times] = self._span_reader.span(values)
-        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
-        return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
-
-    def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:
         # All cells by their titles, mapped or not: templates and filters may name any of them.
         cells = values[: len(self._titles)]
         if self._contacts:
@@ -524,7 +515,7 @@ class RowReader:
         description, location, owner, status, priority, color, url, *others = self._details_of(values)
         categories, attendees, alarms, private = others
         is_private = strict("private", private, cell_values.truth) if private else None
-        return Details(
+        details = Details(
             title=title,
             description=description,
             location=location,
@@ -539,6 +530,12 @@ class RowReader:
             reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
             columns=Cells(self._cell_names, tuple(cells)),
         )
+        times: tuple[str, ...] = self._times_of(values)
+        span = self._spans.get(times)
+        if span is None:
+            span = self._spans[times] = self._span_reader.span(values)
+        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
+        return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
         """Read a cell that may hold any word; one that is not known gives one warning and counts as empty."""

@@ -76,12 +76,12 @@ class LeavingTables(_Tables):
             raise
 
     def _take(self) -> None:
-        newest = len(STEPS)
-        if version_of(self.connection, self.database.schema, self.shown, newest=newest) != newest:
+        if not version_of(self.connection, self.database.schema, self.shown, newest=len(STEPS)):
             raise StateError(
                 say("there is no state in {shown} that this syncd knows", shown=self.shown),
                 say("`syncd check` tells more"),
             )
+        make_tables(self.connection, self.database)  # as a start does with those of an older syncd, and a file's move
         self.connection.execute(_NOBODY_ELSE)
         held = self.connection.execute(_HELD).fetchone()
         if held is not None:

@@ -171,9 +171,8 @@ class PostgresStore:
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
-        number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
-        signature = connection.signature
-        try:
+        try:  # from the beginning on, for to begin one that writes is to write: a full disk can refuse that
+            number = connection.begin(writes=writes, made=True, idle_s=self.idle_s)
             if writes:
                 self._guarded(connection, scope)
             with decoded(self.shown) if not writes else nullcontext():
@@ -187,7 +186,7 @@ class PostgresStore:
         except psycopg.Error as error:
             if not is_lost(error):
                 raise
-            if writes and not self._was_committed(number, signature, error):
+            if writes and not self._was_committed(number, connection.signature, error):
                 raise
         if writes:
             self._recognised(connection.timeline)

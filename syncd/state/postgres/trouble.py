@@ -20,7 +20,10 @@ from syncd.state.rows import DamagedRowError
 _UP_AGAIN: Final = say("see to it that the server runs and this machine may reach it; nothing is lost meanwhile")
 _ROOM: Final = say("make room on the server's disk; nothing is lost, syncd goes on where it was")
 _LOGIN: Final = say("correct user or password where state_url, or what it leads to, names them (~/.pgpass also counts)")
-_RIGHTS: Final = say("let its user create the schema, or own one: GRANT CREATE ON DATABASE ... TO ...")
+_RIGHTS: Final = say(
+    "let its user create the schema, or own one: GRANT CREATE ON DATABASE ... TO ...; where the tables are another's,"
+    " as after an upgrade that another machine has made, let it be a member of that role"
+)
 _AUTHORITY: Final = say("name the authority that vouches for the server with sslrootcert in state_url")
 _PASSING: Final[Mapping[str, tuple[Callable[[str, str], str], str]]] = {
     "53100": (lambda shown, error: say("the disk of {shown} is full: {error}", shown=shown, error=error), _ROOM),

@@ -109,9 +109,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def log_bytes(path: Path) -> int:
-    """Return how much SQLite has written ahead for the file at `path`."""
+def log_of(path: Path) -> Path:
+    """Return where SQLite writes ahead for the file at `path`."""
+    return Path(f"{path}-wal")
+
+
+def log_bytes(log: Path) -> int:
+    """Return the size of a log, 0 if there is none."""
     try:
-        return Path(f"{path}-wal").stat().st_size
+        return log.stat().st_size
     except FileNotFoundError:
         return 0

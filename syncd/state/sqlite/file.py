@@ -22,6 +22,7 @@ from syncd.state.sqlite.connection import (
     connected_uri,
     in_memory,
     log_bytes,
+    log_of,
     transaction,
 )
 from syncd.state.sqlite.echo import Echo, echo_of, read_echo, wal_is_foreign, write_echo
@@ -191,7 +192,7 @@ def foreign_log(path: Path) -> bool:
     SQLite cannot tell, and would write pages of that one into this.
     """
     echo = read_echo(path)
-    if echo is None or not log_bytes(path) or not path.exists() or not path.stat().st_size:
+    if echo is None or not log_bytes(log_of(path)) or not path.exists() or not path.stat().st_size:
         return False
     try:
         alone = connected_uri(path, "immutable=1")  # so that SQLite does not look at the log

@@ -25,7 +25,7 @@ from syncd.state.base import Backup, Doubt, Store
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.runs import end_runs
 from syncd.state.sqlite.backup import back_up, check
-from syncd.state.sqlite.connection import SqliteConnection, in_memory, log_bytes, transaction
+from syncd.state.sqlite.connection import SqliteConnection, in_memory, log_bytes, log_of, transaction
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, doubt_of, echo_of, read_echo, write_echo
 from syncd.state.sqlite.file import (
     Lock,
@@ -72,6 +72,7 @@ class FileStore:
         self.writes = Counter[str]()
         self.doubt = doubt
         self.booted_at = booted_at
+        self._log = log_of(path)
         self._uncopied = 0
         self._log_bytes = _LOG_BYTES
         self._executor = executor
@@ -127,7 +128,7 @@ class FileStore:
         size alone does not tell how much is in it.
         """
         self._uncopied += 1
-        size = log_bytes(self.path)
+        size = log_bytes(self._log)
         if self._uncopied < _WRITES and size <= self._log_bytes:
             return False
         self._uncopied, self._log_bytes = 0, max(size, _LOG_BYTES)
