@@ -294,7 +294,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
 async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool, whole: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed. Then entries and links
+    With `verify` the portal's events are read, without it only those that are to be changed. Then items and links
     about which nothing is to be decided are let go of on the way, unless `whole` asks for all of them. Raises the
     client's errors.
     """
