@@ -294,7 +294,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
 async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool, whole: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed. Then entries and links
+    With `verify` the portal's events are read, without it only those that are to be changed. Then items and links
     about which nothing is to be decided are let go of on the way, unless `whole` asks for all of them. Raises the
     client's errors.
     """
@@ -309,13 +309,15 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
+    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
+    found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
+    items, linked = shaping.wanted.items, links
     seen = observation.events.values() if observation is not None and not (verify or whole) else ()
     if any(one.ledger not in ("", run.ledger_name) for one in seen):
         # Any link may be the one whose mark the event of another ledger bears.
-        return await prepare(run, reading, verify=False, keep=keep, whole=True)
-    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
-    found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
-    writers = await writers_of(run, plan, shaping.wanted.items, links, observation, directory, now, verify=verify)
+        _, every, linked, _, _ = await _shaped(run, reading, held, directory, verify=False, keep=False, whole=True)
+        items = every.wanted.items
+    writers = await writers_of(run, plan, items, linked, observation, directory, now, verify=verify)
     told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
     if not snapshot.complete:
@@ -349,11 +351,19 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
 
 
 async def _shaped(
-    run: Pass, reading: SourceReading, held: Sequence[Hold], *, verify: bool, keep: bool, whole: bool
+    run: Pass,
+    reading: SourceReading,
+    held: Sequence[Hold],
+    directory: Directory | None = None,
+    *,
+    verify: bool,
+    keep: bool,
+    whole: bool,
 ) -> tuple[Named, Shaping, Sequence[Link], tuple[Problem, ...], Directory]:
     """Return what the source holds and what it becomes, and the links about which there is something to decide.
 
-    Also what there is to tell of entries under new uids, and the directory that was used.
+    Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
+    the portal was asked for in this pass, or else one for the entries.
     """
     sync, everything = run.sync, verify or whole
     links: Sequence[Link] = await run.ledger.links() if everything else ()
@@ -362,7 +372,8 @@ async def _shaped(
         sent = replace(sent, apart=sent.apart.union((hold.key for hold in held), run.fates.remote_ids))
     keys = [link.key for link in links] if sent is None else sent.by_key.keys()
     read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, keys, held)
-    directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
+    if directory is None:
+        directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, reading.now)
     if read.has_series:
         await recall_series(run)
@@ -371,7 +382,7 @@ async def _shaped(
     if sent is not None:
         links = await run.ledger.links_for(tuple(shaping.left))
         if asks_for_all(read, shaping, links):
-            return await _shaped(run, reading, held, verify=False, keep=keep, whole=True)
+            return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
     read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
     if sent is not None:
         links = [link for link in links if link.key in shaping.left]

@@ -31,13 +31,16 @@ def write(stage: Stage, rows: dict[str, str]) -> None:
 
 
 def planned(stage: Stage) -> Prepared:
-    """Return the plan of an ordinary pass, which is that of one that keeps everything."""
+    """Return the plan of an ordinary pass, which is that of one that keeps everything and asks the portal as often."""
 
     async def both() -> Prepared:
         async with stage.opened() as (syncs, app):
+            before = stage.transport.requests
             ordinary = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+            asked = stage.transport.requests
             whole = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False, fresh=True)
             assert (told(ordinary), decided(ordinary)) == (told(whole), decided(whole))
+            assert asked - before == stage.transport.requests - asked
             assert len(whole.links) == len(ROWS)
             return ordinary
 
@@ -80,3 +83,30 @@ def test_a_second_link_to_an_event_is_noticed_and_the_portal_read(stage: Stage) 
     write(stage, ROWS | {"0": ROWS["0"].replace("Shift", "Late shift")})
     prepared = planned(stage)
     assert (prepared.verified, [key.uid for key in prepared.gone]) == (True, ["1"])
+
+
+def test_events_of_a_lost_ledger_are_looked_at_once(stage: Stage) -> None:
+    stage.config = stage.config.replace("removed_after = 1", 'removed_after = 1\nmarker = "description"')
+    run_inline(stage.one_pass())
+    for name in ("syncd.db", "syncd.db-wal", "syncd.db-shm", "syncd.db.echo"):
+        (stage.folder / "state" / name).unlink(missing_ok=True)
+    assert run_inline(stage.one_pass()).record.counts["adopted"] == len(ROWS)
+    write(stage, ROWS | {"3": ROWS["3"].replace("Shift", "Late shift")})
+    prepared = planned(stage)
+    assert [change.op for change in prepared.plan.changes] == ["update"]
+    (seen,) = [change.observed for change in prepared.plan.changes]
+    assert seen is not None and seen.ledger not in ("", prepared.run.ledger_name)
+    assert len(prepared.wanted.items) == len(prepared.links) == 1
+
+
+def test_a_renamed_file_has_the_portal_asked_for_people_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS.replace('uid = "ID"\n', "").replace('path = "shifts.csv"', 'path = "*.csv"'))
+    rows = ROWS | {"x": ROWS["1"].replace("anna.petrova", "nobody")}
+    write(stage, rows)
+    run_inline(stage.one_pass())
+    (stage.folder / "shifts.csv").rename(stage.folder / "later.csv")
+    changed = rows | {"3": ROWS["3"].replace("06:00", "07:00")}
+    stage.write("later.csv", HEADER + "".join(f"{uid},{row}\n" for uid, row in changed.items()))
+    stage.clock.advance(1000)
+    prepared = planned(stage)
+    assert [change.op for change in prepared.plan.changes] == ["update"]

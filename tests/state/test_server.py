@@ -554,3 +554,23 @@ async def test_a_transaction_that_could_not_even_begin_leaves_the_connection_usa
         connection.execute("DROP FUNCTION full_disk CASCADE")
     await ledger.of(SYNC).hold([hold()])
     assert await ledger.of(SYNC).holds() == (hold(),)
+
+
+async def test_answers_to_many_questions_are_taken_in_parts(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    executemany = psycopg.RawCursor.executemany
+
+    def counted(self: Any, sql: Any, rows: Any, **options: Any) -> None:
+        rows = list(rows)
+        asked.append(len(rows))
+        executemany(self, sql, rows, **options)
+
+    own = ledger.of(SYNC)
+    run = await own.begin_run(1.0)
+    links = [link(str(number), remote_id=number + 1) for number in range(2500)]
+    await own.adopt(run, links, now=2.0)
+    monkeypatch.setattr(psycopg.RawCursor, "executemany", counted)
+    assert await own.links_for([one.key for one in links]) == tuple(links)
+    assert asked == [1000, 1000, 500]
+    await own.doubt([one.key for one in links])
+    assert {one.fingerprint for one in await own.links_for([one.key for one in links])} == {""}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ CONNECT_TIMEOUT_S: Final = 5
 LONGEST_IDLE_S: Final = 10.0
 """How long a transaction that writes may stand still: then this process is frozen, and others wait for its locks."""
 _ROWS_AT_ONCE: Final = 5_000
+_ANSWERS_AT_ONCE: Final = 1_000
 _DEFAULTS: Final = {
     "application_name": "syncd",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -175,13 +177,16 @@ class PostgresConnection:
         return self._each(statement(sql), parameters)
 
     def _each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[Row]:
-        cursor = self.raw.cursor(binary=True)
-        cursor.executemany(sql, parameters, returning=True)
         found: list[Row] = []
-        while cursor.pgresult is not None:
-            found += cursor.fetchall()
-            if not cursor.nextset():
-                break
+        rows = iter(parameters)
+        # The driver keeps an answer for each until all have come, and one takes some kilobytes however little it says.
+        while part := list(islice(rows, _ANSWERS_AT_ONCE)):
+            cursor = self.raw.cursor(binary=True)
+            cursor.executemany(sql, part, returning=True)
+            while cursor.pgresult is not None:
+                found += cursor.fetchall()
+                if not cursor.nextset():
+                    break
         return found
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
