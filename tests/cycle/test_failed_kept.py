@@ -66,12 +66,12 @@ def unreadable(stage: Stage) -> None:
 
 
 def guarded(stage: Stage) -> None:
-    stage.write("shifts.csv", HEADER + rows(1))
+    stage.write("shifts.csv", HEADER + rows(ROWS // 10))
 
 
-@pytest.mark.parametrize("break_it", [away, unreadable, guarded])
+@pytest.mark.parametrize(("break_it", "verify"), [(away, True), (unreadable, False), (guarded, False), (guarded, True)])
 def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
-    tmp_path: Path, break_it: Callable[[Stage], None]
+    tmp_path: Path, break_it: Callable[[Stage], None], *, verify: bool
 ) -> None:
     stage = Stage(tmp_path, SHIFTS)
     stage.write("shifts.csv", HEADER + rows(ROWS))
@@ -87,9 +87,7 @@ def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
             found.append(alive())  # constants of other tests, which have nothing to do with it
             try:
                 for _ in range(4):
-                    result = await run_pass(
-                        app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=break_it is away)
-                    )
+                    result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=verify))
                     errors.append(result.error)
                     del result
                     await asyncio.sleep(0)  # until now the loop holds what its last step was given
