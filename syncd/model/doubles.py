@@ -62,7 +62,7 @@ class Double:
 
 def given_up(item: Item, comparison: Comparison) -> GivenUp:
     """Return what has to be remembered of the create of `item`, which may still come."""
-    return GivenUp(mark=comparison.mark(item), signature=comparison.signature(item), fields=item.fields)
+    return GivenUp(mark=comparison.mark(item), signature=comparison.signature(item), fields=dict(item.fields))
 
 
 def doubles(

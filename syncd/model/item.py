@@ -163,16 +163,11 @@ class Fingerprints:
     apart: frozenset[Key] = frozenset()
 
 
-class SentFields(PackedFields):
+class SentFields(PackedFields, frozen=True, eq=False, gc=False):
     """The fields of an item that are those sent last, with the fingerprint they have in `section`."""
 
-    __slots__ = ("fingerprint", "section")
-
-    def __init__(self, text: bytes, section: str, fingerprint: str) -> None:
-        self.text = text  # as the inherited one does: there is one of these for every item
-        self._fields = None
-        self.section = section
-        self.fingerprint = fingerprint
+    section: str
+    fingerprint: str
 
 
 def slim(item: Item, linked: Mapping[Key, Link]) -> Item:

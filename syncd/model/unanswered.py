@@ -40,7 +40,7 @@ def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
             deletes=one.op == "delete",
             remote_id=one.remote_id,
             section_id=one.section_id,
-            fields={} if one.op == "delete" else one.fields,
+            fields={} if one.op == "delete" else dict(one.fields),
             sent_at=one.created_at,
         )
         for one in intents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,8 @@ from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.takeback import Offer, purge
 from syncd.errors import SourceError, SyncdError, without_frames
 from syncd.model.entry import Snapshot
-from syncd.model.item import Change
-from syncd.model.json_values import PackedFields
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentFields
+from syncd.model.json_values import PackedFields, packed_fields
 from syncd.model.plan import Plan
 from syncd.portal.line.transport import TransportFault
 from tests.cycle.test_faults import rows
@@ -26,10 +27,31 @@ from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 ROWS = 60
 
 
+COLLECTED = (Snapshot, Change, Plan, Prepared)
+BULK = (PackedFields, SentFields, Link, Item, Observed)
+"""What the collector does not look at (model/bulk.py)."""
+
+
 def alive() -> Counter[str]:
-    """Count what a pass works with, as far as the collector knows it; a link's fields stand for the link."""
-    kinds = (Snapshot, PackedFields, Change, Plan, Prepared)
-    return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds))
+    """Count what a pass works with, by the names of the classes.
+
+    Of the classes that the collector passes over it counts the references: every instance holds one to its class.
+    """
+    found = Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, COLLECTED))
+    return found + Counter({kind.__name__: sys.getrefcount(kind) for kind in BULK})
+
+
+def test_every_value_that_the_collector_passes_over_is_counted() -> None:
+    before = alive()
+    fields = packed_fields({"name": "A"})
+    sent = [SentFields(b"{}", "Shifts", "f") for _ in range(ROWS)]
+    key = Key(uid="a", place=Place(kind="user", owner=1))
+    seen = Observed(remote_id=5, place=key.place, section_id=7, version=1, fields=fields)
+    more = alive() - before
+    assert not any(map(gc.is_tracked, (fields, sent[0], seen)))
+    assert more == {"PackedFields": 1, "SentFields": ROWS, "Observed": 1}
+    del fields, sent, seen
+    assert alive() == before
 
 
 def away(stage: Stage) -> None:
@@ -44,12 +66,12 @@ def unreadable(stage: Stage) -> None:
 
 
 def guarded(stage: Stage) -> None:
-    stage.write("shifts.csv", HEADER + rows(1))
+    stage.write("shifts.csv", HEADER + rows(ROWS // 10))
 
 
-@pytest.mark.parametrize("break_it", [away, unreadable, guarded])
+@pytest.mark.parametrize(("break_it", "verify"), [(away, True), (unreadable, False), (guarded, False), (guarded, True)])
 def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
-    tmp_path: Path, break_it: Callable[[Stage], None]
+    tmp_path: Path, break_it: Callable[[Stage], None], *, verify: bool
 ) -> None:
     stage = Stage(tmp_path, SHIFTS)
     stage.write("shifts.csv", HEADER + rows(ROWS))
@@ -65,9 +87,7 @@ def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
             found.append(alive())  # constants of other tests, which have nothing to do with it
             try:
                 for _ in range(4):
-                    result = await run_pass(
-                        app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=break_it is away)
-                    )
+                    result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=verify))
                     errors.append(result.error)
                     del result
                     await asyncio.sleep(0)  # until now the loop holds what its last step was given
@@ -79,8 +99,8 @@ def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
     before, first, *_, last = run_inline(main())
     assert all(errors)
     assert last == first
-    for kind in ("PackedFields", "Change", "Prepared"):
-        assert last[kind] == before[kind]
+    for kind in (*BULK, Change, Prepared):
+        assert last[kind.__name__] == before[kind.__name__]
 
 
 def test_a_purge_that_fails_keeps_no_link_alive(tmp_path: Path) -> None:
@@ -91,21 +111,23 @@ def test_a_purge_that_fails_keeps_no_link_alive(tmp_path: Path) -> None:
     async def never(_offer: Offer) -> bool:
         raise AssertionError
 
-    async def main() -> tuple[SyncdError | None, Counter[str]]:
+    async def main() -> tuple[SyncdError | None, Counter[str], Counter[str]]:
         async with stage.opened() as (syncs, app):
             away(stage)
             gc.collect()
             gc.disable()
+            before = alive()
             try:
                 taken = await purge(app.open_pass(syncs["shifts"], asyncio.Event()), confirm=never)
                 await asyncio.sleep(0)
-                return taken.error, alive()
+                return taken.error, before, alive()
             finally:
                 gc.enable()
 
-    error, left = run_inline(main())
+    error, before, left = run_inline(main())
     assert error is not None
-    assert left["PackedFields"] == 0
+    for kind in BULK:
+        assert left[kind.__name__] == before[kind.__name__]
 
 
 def test_what_was_made_while_the_collector_rested_is_collected_when_it_is_garbage() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +32,9 @@ def test_details_with_cells_equal_those_with_pairs() -> None:
     assert Details(title="a", columns=cells_of(pairs)) == Details(title="a", columns=pairs)
     assert Details(title="a", columns=cells_of(pairs)) != Details(title="a", columns=pairs[:1])
     assert repr(Details(title="a", columns=cells_of(pairs))) == repr(Details(title="a", columns=pairs))
+
+
+def test_the_collector_looks_at_no_cells_and_they_can_be_copied() -> None:
+    cells = cells_of((("Room", "7"), ("Note", "")))
+    assert not gc.is_tracked(cells)
+    assert copy.copy(cells) == copy.deepcopy(cells) == pickle.loads(pickle.dumps(cells)) == cells

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
-from syncd.model.doubles import MOST_GIVEN_UP, GivenUp, doubles, remembered
-from syncd.model.item import Key, Link, Observed, Place
+from syncd.model.doubles import MOST_GIVEN_UP, GivenUp, doubles, given_up, remembered
+from syncd.model.item import Item, Key, Link, Observed, Place
+from syncd.model.json_values import packed_fields
 from syncd.model.observation import Comparison, Observation, recovery_mark
+from syncd.model.record import Intent
+from syncd.model.unanswered import unanswered
 
 CALLER = 1
 PLACE = Place(kind="user", owner=3)
@@ -30,6 +34,22 @@ GIVEN = GivenUp(mark=MARK, signature=COMPARISON.signature(FIRST), fields=FIELDS)
 def found(late: Observed, *, creates: tuple[GivenUp, ...] = (GIVEN,), first: Observed = FIRST) -> list[bool]:
     seen = Observation(events={10: first, late.remote_id: late}, gone=frozenset(), comparison=COMPARISON)
     return [one.ours for one in doubles([LINK], seen, creates, CALLER, "11111111")]
+
+
+def test_a_create_that_was_given_up_is_noted_with_its_fields_however_they_are_kept() -> None:
+    item = Item(key=KEY, section="Shifts", section_id=4, fields=packed_fields(FIELDS), title="Early", where="a.csv:2",
+                starts_on="2026-12-01", ends_on="2026-12-01", start="2026-12-01T06:00:00")  # fmt: skip
+    assert msgspec.to_builtins(given_up(item, COMPARISON)) == msgspec.to_builtins(GIVEN)
+
+
+def test_an_update_that_nobody_answered_is_noted_with_its_fields_however_they_are_kept() -> None:
+    intent = Intent(
+        id=1, sync="shifts", run_id=1, op="update", key=KEY, remote_id=10, section="Shifts", section_id=4,
+        fingerprint="f", fields=packed_fields(FIELDS), title="Early", where="a.csv:2", starts_on="2026-12-01",
+        ends_on="2026-12-01", start="2026-12-01T06:00:00", created_at=0.0,
+    )  # fmt: skip
+    (noted,) = msgspec.to_builtins(unanswered([intent]))
+    assert noted["fields"] == FIELDS
 
 
 def test_an_untouched_twin_made_by_the_caller_beside_a_create_that_was_given_up_is_ours() -> None:
