@@ -11,6 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
@@ -358,5 +359,11 @@ async def _end(program: str, process: asyncio.subprocess.Process) -> None:
             events.ALERT_FAILED, by=program, reason=say("took longer than {seconds:.0f} s", seconds=_COMMAND_TIMEOUT_S)
         )
         return
+    except asyncio.CancelledError:  # asyncio would kill it too, later and without a word, once it is forgotten
+        with suppress(ProcessLookupError):
+            process.kill()
+        if await process.wait():
+            _log.error(events.ALERT_FAILED, by=program, reason=say("syncd was stopped meanwhile"))
+        raise
     if code:
         _log.error(events.ALERT_FAILED, by=program, reason=say("ended with code {code}", code=code))

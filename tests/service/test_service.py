@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
@@ -772,6 +774,33 @@ async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monk
     monkeypatch.setattr("syncd.service.alerts._COMMAND_TIMEOUT_S", 0.1)
     await asyncio.wait_for(_run(("/bin/sleep", "60"), {}), 20)
     assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "took longer than 0 s"}]
+
+
+async def test_a_program_of_alerts_that_runs_when_syncd_is_stopped_is_ended_and_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        "syncd.service.alerts._log",
+        SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
+    )
+    begun: list[asyncio.subprocess.Process] = []
+    start, running = asyncio.create_subprocess_exec, asyncio.Event()
+
+    async def started(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        begun.append(await start(*command, **options))
+        running.set()
+        return begun[-1]
+
+    monkeypatch.setattr("syncd.service.alerts.asyncio.create_subprocess_exec", started)
+    telling = asyncio.create_task(_run(("/bin/sleep", "60"), {}))
+    await running.wait()
+    await asyncio.sleep(0)
+    telling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+    assert begun[0].returncode == -signal.SIGKILL
+    assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "syncd was stopped meanwhile"}]
 
 
 class Closing(Scene):
