@@ -168,12 +168,13 @@ def _free_port() -> int:
 
 def _write(folder: Path, n: int, size: int, edition: int) -> None:
     """Write the file of sync `n`, in which a few rows differ from one edition to the next."""
+    made = rows(size if n == 0 else size // OTHERS, more=False)
     table = [
-        (uid, f"{title} ({edition})" if edition and at < 5 else title, *rest)
-        for at, (uid, title, *rest) in enumerate(rows(size if n == 0 else size // OTHERS, more=False))
+        (uid, f"{title} ({edition})" if edition and at < 5 else title, begins, ends, who, place)
+        for at, (uid, title, begins, ends, who, place) in enumerate(made)
     ]
     part = folder / f"s{n}.csv.part"
-    part.write_bytes(csv(table))  # type: ignore[arg-type]
+    part.write_bytes(csv(table))
     part.replace(folder / f"s{n}.csv")
 
 
