@@ -196,7 +196,7 @@ def test_a_withdrawn_request_leaves_no_trace() -> None:
     exchange.offer(jobs_of(ADD, 5))
     send = sent(exchange.next(0))
     exchange.drop(send.ticket, 0, departed=False)
-    assert pace.operating.reserved(ADD) == 0
+    assert pace.operating.reserved[ADD] == 0
     assert exchange.give_back() == ()
     assert sent(exchange.next(0)).jobs == send.jobs
 
@@ -299,7 +299,7 @@ def test_decisions_are_deterministic_and_every_job_settles_once(seed: int) -> No
         settled += [job.id for job, _ in exchange.give_back()]
         assert len(settled) == len(set(settled))
         assert exchange.stopped is not None or set(settled) == {job.id for job in jobs}
-        assert not any(pace.operating.reserved(method) for method in (ADD, UPDATE, DELETE))
+        assert not any(pace.operating.reserved[method] for method in (ADD, UPDATE, DELETE))
         return told
 
     assert story() == story()
@@ -404,7 +404,7 @@ def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
     assert len(first.jobs) == 10
     exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
     exchange.offer(jobs_of(UPDATE, 9, first=100))
-    assert pace.lanes.free == 8
+    assert pace.lanes.allowed - pace.lanes.in_flight == 8
     assert len(sent(exchange.next(4.0)).jobs) == 9
 
 

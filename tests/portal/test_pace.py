@@ -398,7 +398,7 @@ def test_an_envelope_counter_is_obeyed_should_a_portal_ever_keep_one() -> None:
     done = Executed(method=ADD, reply=Done(result=1, time=CallTime(operating=1.0)))
     pace.sent({ADD: 1.0})
     pace.answered([done], time=time, batched=True, sent_at=0, now=1.6, alone=True, costs={ADD: 1.0})
-    assert ENVELOPE in pace.operating.methods()
+    assert ENVELOPE in pace.operating.accounts
     assert not pace.envelope_fits(2, 1.0)
     assert pace.envelope_free_at(2) > 500
 

@@ -150,7 +150,7 @@ class Exchange:
         """Decide what happens next at monotonic time `now`. A Send counts as in flight from here on."""
         if self.stopped is not None or not self._open:
             return Wait(until=None, why="answers") if self._flights else Idle(stopped=self.stopped)
-        if not self._pace.lanes.free:
+        if self._pace.lanes.in_flight >= self._pace.lanes.allowed:
             return Wait(until=None, why="answers")
         pause = self._pace.paused_until
         if pause is not None and now < pause:

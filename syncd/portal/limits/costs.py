@@ -213,11 +213,6 @@ class LaneControl:
         self._troubled = self._blamed = False
 
     @property
-    def free(self) -> int:
-        """How many more requests may be sent now."""
-        return max(0, self.allowed - self.in_flight)
-
-    @property
     def likely(self) -> int:
         """How many lanes to forecast with: all of them unless there was trouble."""
         return self.allowed if self._troubled else self.most
