@@ -182,7 +182,7 @@ def test_a_request_counts_from_its_departure_not_from_the_decision_to_send_it() 
     exchange.offer(jobs_of(UPDATE, 5))
     send = sent(exchange.next(0.0))
     # The gate and the journal may hold a request back; nothing of it is at work in the portal meanwhile.
-    exchange.departed(send.ticket, 120.0)
+    send.sent_at = 120.0
     (flight,) = exchange.flying(121.0)
     assert flight.age_s == 1.0
     exchange.answered(send.ticket, 130.0, failed(send, Unknown(reason="cut")))
@@ -412,7 +412,7 @@ def test_a_request_is_timed_from_its_departure_not_from_its_wait_before() -> Non
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(UPDATE, 10))
     send = sent(exchange.next(0))
-    exchange.departed(send.ticket, 30.0)
+    send.sent_at = 30.0
     assert [flight.age_s for flight in exchange.flying(31.0)] == [1.0]
     exchange.answered(send.ticket, 31.0, failed(send, Unknown(reason="cut")))
     assert pace.operating.used(UPDATE, pace.clock.at(31.0)) == pytest.approx(send.expected_s)

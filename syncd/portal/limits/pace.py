@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
@@ -96,8 +97,7 @@ class Limits:
                 raise ValueError(say("no tariff {name!r}: it is standard, enterprise or self-hosted", name=name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
+class Executed(NamedTuple):
     """One command of an answered request: its method and what became of it."""
 
     method: str
