@@ -408,6 +408,18 @@ def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
     assert len(sent(exchange.next(4.0)).jobs) == 9
 
 
+@pytest.mark.parametrize(("commands", "requests"), [(40, 8), (200, 6)])
+def test_before_the_first_answer_a_small_push_goes_out_on_all_lanes_and_a_larger_one_on_six(
+    commands: int, requests: int
+) -> None:
+    exchange, _ = exchange_of(Limits(lanes=8))
+    exchange.offer(jobs_of(ADD, commands))
+    sends = 0
+    while isinstance(exchange.next(0.0), Send):
+        sends += 1
+    assert sends == requests
+
+
 def test_a_request_is_timed_from_its_departure_not_from_its_wait_before() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(UPDATE, 10))
