@@ -150,7 +150,8 @@ class Exchange:
         if not left.total():  # all that is open is in flight
             return Wait(until=None, why="answers")
         if not self._pace.lanes.in_flight:
-            self._pace.begin(left)
+            costs = self._pace.costs
+            self._pace.lanes.begin(sum(count * costs.expected(method) for method, count in left.items()))
         # Neither kind may starve the other: single calls have a turn after every few batches.
         single_first = self._batches_in_a_row >= _SINGLE_EVERY
         for single in (single_first, not single_first):

@@ -140,10 +140,6 @@ class Pace:
         """Return True if a request of `cost_s` has to wait for an answer: behind the others it might take too long."""
         return self.lanes.in_flight > 0 and self._flying_s + cost_s > self._at_once_s + NOTHING_S
 
-    def begin(self, left: Counter[str]) -> None:
-        """Note that `left` by method are about to be sent, and nothing is in flight."""
-        self.lanes.begin(sum(count * self.costs.expected(method) for method, count in left.items()))
-
     def untried(self, method: str) -> bool:
         """Return True while the first requests with the method are in flight: no answer has told its cost yet."""
         return not self.costs.known(method) and self.operating.reserved[method] > 0
