@@ -205,7 +205,7 @@ class Portal:
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True, hasty=self._hasty)
         reader = _Reader(take, self._clock)
         session = Session(
-            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, above=self._traffics
+            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, traffics=self._traffics
         )
         for first in range(0, len(commands), _OFFERED_AT_ONCE):
             some = enumerate(commands[first : first + _OFFERED_AT_ONCE], first)
@@ -244,8 +244,9 @@ class Portal:
         after settling what was in flight; LostLeaseError without settling it; and whatever the journal raises.
         """
         began = self._clock.monotonic()
-        exchange = Exchange(self._pace)
-        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, above=self._traffics)
+        exchange, own = Exchange(self._pace), Traffic()
+        traffics = (own, *self._traffics)
+        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, traffics=traffics)
         entry = (exchange, len(jobs))
         for traffic in self._traffics:
             traffic.pushes.append(entry)
@@ -266,10 +267,10 @@ class Portal:
             refused=kinds[Refused],
             unknown=kinds[Unknown],
             remaining=exchange.remaining,
-            requests=session.traffic.requests,
-            commands=session.traffic.commands,
+            requests=own.requests,
+            commands=own.commands,
             seconds=self._clock.monotonic() - began,
-            waited_s=session.traffic.waited_s,
+            waited_s=own.waited_s,
         )
 
     async def ask(self, question: Question) -> Answer:

@@ -16,7 +16,10 @@ from syncd.model.json_values import Json
 from syncd.portal.line.wire import CallTime
 
 _FIRST_LANES = 6
-"""Before anything is known of the portal; the first answer opens the others."""
+"""Before anything is known of the portal; the first answer opens the others, and so does a small push."""
+
+_SHORT_S = 4.0
+"""A request as short as this holds up no other for long, even where the portal has fewer workers than lanes."""
 
 _SLOWED = 1.5
 _RECOVERED = 0.75
@@ -213,14 +216,18 @@ class LaneControl:
         self._troubled = self._blamed = False
 
     @property
-    def free(self) -> int:
-        """How many more requests may be sent now."""
-        return max(0, self.allowed - self.in_flight)
-
-    @property
     def likely(self) -> int:
         """How many lanes to forecast with: all of them unless there was trouble."""
         return self.allowed if self._troubled else self.most
+
+    def begin(self, left_s: float) -> None:
+        """Open all lanes before the first answer if all that is `left_s` makes only a short request on each of them.
+
+        So small a push would be nearly over when the first answer opened the others. A larger one needs the requests
+        that it would cost for its full batches.
+        """
+        if not self._good and not self._troubled and left_s <= _SHORT_S * self.most:
+            self.allowed = self.most
 
     def answered(self, slowdown: float | None) -> None:
         """Learn from an answer. `slowdown` is its server time divided by that of the same commands alone, if known."""

@@ -183,7 +183,7 @@ def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
     now = clock.monotonic()
     wall = clock.now() - now
     budgets = {}
-    for method in pace.operating.methods():
+    for method in sorted(pace.operating.accounts):
         used_s, limit_s, resets_at = pace.budget(method, now)
         budgets[method] = MethodBudget(
             used_s=round(used_s, 3), limit_s=limit_s, resets_at=None if resets_at is None else resets_at + wall

@@ -98,33 +98,31 @@ def minute_of(at: float) -> int:
 class Call:
     """One executed command: the counter in its answer, and the longest it can have taken.
 
-    `precise` is True if its stamps tell that to a fraction of a second.
+    `precise` is True if its stamps tell that to a fraction of a second. `grown_s` is by how much it raised the counter,
+    where no stamp tells its time and that is the better measure, if no other request was in flight.
     """
 
     used_s: float | None
     reset_at: float | None
     seconds: float
     precise: bool = True
+    grown_s: float | None = None
 
 
-def own_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds one request booked: as measured, or less if the counter grew by less.
+def booked(calls: Sequence[Call]) -> tuple[float, float]:
+    """Return the seconds one request booked, and those of them that count only once it has ended.
 
-    The growth alone is not enough: it also contains what other requests booked meanwhile.
+    The former are as measured, or less if the counter grew by less. The growth alone is not enough: it also contains
+    what other requests booked meanwhile. The latter are those of calls too short to count at once.
     """
-    spent = sum(call.seconds for call in calls)
-    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
     first, last = calls[0], calls[-1]
-    if first.used_s is None or last.used_s is None:
-        return spent
-    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
-    return min(spent, max(0.0, last.used_s - first.used_s) + begun + late_seconds(calls))
-
-
-def late_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds of calls too short to count at once; the portal books them when the request ends."""
-    late = min(calls[0].seconds, COUNTED_FROM_S) if calls[0].seconds <= COUNTED_FROM_S else 0.0
+    late = min(first.seconds, COUNTED_FROM_S) if first.seconds <= COUNTED_FROM_S else 0.0
     for before, call in pairwise(calls):
         if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
             late += min(call.seconds, COUNTED_FROM_S)
-    return late
+    spent = sum(call.seconds for call in calls)
+    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
+    if first.used_s is None or last.used_s is None:
+        return spent, late
+    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
+    return min(spent, max(0.0, last.used_s - first.used_s) + begun + late), late
