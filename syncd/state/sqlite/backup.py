@@ -11,8 +11,8 @@ from syncd.errors import StateError
 from syncd.lang.saying import say
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
+from syncd.state.sqlite.connection import translated
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, check_structure, learn_sum
-from syncd.state.sqlite.trouble import translated
 
 
 def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backup:

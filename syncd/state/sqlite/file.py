@@ -24,10 +24,11 @@ from syncd.state.sqlite.connection import (
     log_bytes,
     log_of,
     transaction,
+    translated,
+    unusable,
 )
 from syncd.state.sqlite.echo import Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
-from syncd.state.sqlite.trouble import translated, unusable
 
 _READ_AT_ONCE: Final = 4 * 1024 * 1024
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"

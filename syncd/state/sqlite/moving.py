@@ -15,11 +15,10 @@ from syncd.lang.saying import say
 from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
 from syncd.state.sqlite.backup import synced
-from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction
+from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction, translated
 from syncd.state.sqlite.echo import echo_of, write_echo
 from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing
 from syncd.state.sqlite.schema import MOVED, STEPS, apply, moved_of, version_of
-from syncd.state.sqlite.trouble import translated
 
 _ARRIVING = "arriving"
 _MOVE = "SELECT value FROM notes WHERE scope = 'moved' AND name = ?"

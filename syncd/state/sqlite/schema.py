@@ -16,7 +16,7 @@ import orjson
 from syncd.errors import StateError
 from syncd.lang.saying import say, say_count
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
-from syncd.state.sqlite.trouble import DamagedError
+from syncd.state.sqlite.connection import DamagedError
 
 APPLICATION_ID: Final = 0x73796E63
 """Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""

@@ -25,7 +25,16 @@ from syncd.state.base import Backup, Doubt, Store
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.runs import end_runs
 from syncd.state.sqlite.backup import back_up, check
-from syncd.state.sqlite.connection import SqliteConnection, in_memory, log_bytes, log_of, transaction
+from syncd.state.sqlite.connection import (
+    SqliteConnection,
+    decoded,
+    in_memory,
+    log_bytes,
+    log_of,
+    moved_away,
+    transaction,
+    translated,
+)
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, doubt_of, echo_of, read_echo, write_echo
 from syncd.state.sqlite.file import (
     Lock,
@@ -36,7 +45,6 @@ from syncd.state.sqlite.file import (
     open_for_writing,
 )
 from syncd.state.sqlite.schema import STEPS, apply, check_all, check_structure
-from syncd.state.sqlite.trouble import decoded, moved_away, translated
 
 T = TypeVar("T")
 _log = structlog.get_logger()
