@@ -34,7 +34,7 @@ from syncd.model.record import Dropped, Intent, Settlement
 from syncd.model.recover import Finding, findings, is_missing, may_come_late, unlinked, with_traces
 from syncd.model.traces import Suspect, remembered_suspects, traces
 from syncd.model.unanswered import unanswered
-from syncd.state.rows import link_of_intent
+from syncd.state.codec import link_of_intent
 
 _log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from syncd.model.observation import Observation
 from syncd.model.record import Intent
 from syncd.model.traces import Heard, Sending
 from syncd.portal.people.directory import Directory
-from syncd.state.rows import link_of_intent
+from syncd.state.codec import link_of_intent
 
 LOOKED_BACK, LOOKED_AHEAD = timedelta(days=30), timedelta(days=365)
 """Where an event is looked for that people may have moved, if the window of the sync has no bound."""

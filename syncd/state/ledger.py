@@ -25,13 +25,14 @@ from syncd.model.marks import LEDGER_DIGITS
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
+from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
 from syncd.state.notes import forget_all_verified, put_new_note, read_note
 from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import knows_any, owners_of, write_owner
 from syncd.state.passed_on import PassedOn
 from syncd.state.portal_ledger import PortalLedger, ToldTroubles
-from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered, intent_of, links_of, run_of
+from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.store import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger

@@ -25,7 +25,8 @@ from syncd.model.traces import Suspect
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import within
 from syncd.state.base import Connection, Store, reading, writing
-from syncd.state.rows import SUMMED_NOTE, checked, marks, problems_with, putting, summed, to_json
+from syncd.state.codec import problems_with, to_json
+from syncd.state.rows import SUMMED_NOTE, checked, marks, putting, summed
 
 T = TypeVar("T")
 D = TypeVar("D")

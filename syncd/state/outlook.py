@@ -10,8 +10,9 @@ import orjson
 
 from syncd.model.record import RunRecord
 from syncd.state.base import Connection, Cursor
+from syncd.state.codec import run_of
 from syncd.state.notes import DUE, PAUSED, Due
-from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered, run_of
+from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered
 
 _NEWEST: Final = (
     f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE sync {{named}} GROUP BY sync)"  # noqa: S608

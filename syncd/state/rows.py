@@ -1,6 +1,4 @@
-"""What both stores keep in their tables: the columns, a checksum in every row, and how values become rows and back.
-
-JSON comes back as dicts and lists, whatever mappings and sequences went in.
+"""What both stores keep in their tables: the columns, in which order, and a checksum in every row.
 
 A database finds a torn page or a broken tree, but not a digit that turned into another one within a row. So each row
 has a sum over all of its values, which goes along with every copy; a row whose bits were changed outside of syncd is
@@ -9,20 +7,13 @@ told, never acted upon.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Final
 from zlib import crc32
 
-import msgspec
 import orjson
 
-from syncd.lang.saying import restored, say, stored
-from syncd.model.entry import Problem
-from syncd.model.item import Hold, Key, Link, Place, PlaceKind
-from syncd.model.json_values import Fields, PackedFields, kept_json, plain
-from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
+from syncd.lang.saying import say
 
 Row = Sequence[Any]
 
@@ -59,8 +50,6 @@ half a gigabyte of them, and older ones have none.
 """
 NO_LIMIT: Final = 2**62
 """What LIMIT is given for all rows."""
-to_json: Final = partial(orjson.dumps, default=plain)
-"""Returns a JSON value as text."""
 
 
 class DamagedRowError(Exception):
@@ -137,252 +126,3 @@ def checked_numbered(row: Row) -> Row:
     """Return a row with its id in front like `checked`; a change record from before there were sums passes."""
     number, *values, kept = row
     return row[:-1] if kept is None else (number, *checked((*values, kept)))
-
-
-def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
-    """Return the values for the placeholders of `IS_KEY`."""
-    return (sync, key.uid, key.place.kind, key.place.owner, key.piece)
-
-
-def key_of(row: Row) -> Key:
-    """Return the key in the four columns of `row`."""
-    uid, calendar, owner, piece = row
-    return Key(uid=uid, place=Place(kind=calendar, owner=owner), piece=piece)
-
-
-def link_row(sync: str, link: Link) -> Row:
-    """Return `link` as sync and the columns of `LINK`."""
-    return (
-        *key_row(sync, link.key),
-        link.remote_id,
-        link.section,
-        link.section_id,
-        link.fingerprint,
-        to_json(link.sent),
-        link.version,
-        link.title,
-        link.where,
-        link.starts_on,
-        link.ends_on,
-        link.start,
-        link.absent_passes,
-        link.same_updates,
-        int(link.adopted),
-        link.stamp,
-    )
-
-
-def links_of(rows: Iterable[Row]) -> Iterator[Link]:
-    """Yield the links in `rows` of `LINK`; links of one place, day or hour share its value."""
-    calendars: dict[tuple[PlaceKind, int], Place] = {}
-    share: Any = {}.setdefault
-    # All columns of LINK are unpacked at once: slicing would build several tuples for each of a hundred thousand rows.
-    for (
-        uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
-        start, absent, same, adopted, stamp,
-    ) in rows:  # fmt: skip
-        calendar = calendars.get((kind, owner))
-        if calendar is None:
-            calendar = calendars[kind, owner] = Place(kind=kind, owner=owner)
-        often = (section, section_id, first, last, start, stamp)
-        section_as, section_id_as, first_as, last_as, start_as, stamp_as = map(share, often, often)
-        yield Link(
-            key=Key(uid=uid, place=calendar, piece=piece),
-            remote_id=remote_id,
-            section=section_as,
-            section_id=section_id_as,
-            fingerprint=fingerprint,
-            sent=PackedFields(sent),
-            version=version,
-            title=title,
-            where=place,
-            starts_on=first_as,
-            ends_on=last_as,
-            start=start_as,
-            absent_passes=absent,
-            same_updates=same,
-            adopted=bool(adopted),
-            stamp=stamp_as,
-        )
-
-
-def hold_row(sync: str, hold: Hold) -> Row:
-    """Return `hold` as sync and the columns of `HOLD`."""
-    return (
-        *key_row(sync, hold.key),
-        stored(hold.reason),
-        hold.fingerprint,
-        hold.attempts,
-        float(hold.since),
-        float(hold.retry_at),
-        hold.title,
-        hold.where,
-    )
-
-
-def hold_of(row: Row) -> Hold:
-    """Return the hold in a row of `HOLD`."""
-    reason, fingerprint, attempts, since, retry_at, title, place = row[4:]
-    return Hold(
-        key=key_of(row[:4]),
-        reason=restored(reason),
-        fingerprint=fingerprint,
-        attempts=attempts,
-        since=since,
-        retry_at=retry_at,
-        title=title,
-        where=place,
-    )
-
-
-def intent_row(intent: Intent) -> Row:
-    """Return `intent` as the columns of `INTENT`."""
-    sync, *key = key_row(intent.sync, intent.key)
-    return (
-        intent.id,
-        sync,
-        intent.run_id,
-        intent.op,
-        *key,
-        intent.remote_id,
-        intent.section,
-        intent.section_id,
-        intent.fingerprint,
-        to_json(intent.fields),
-        intent.title,
-        intent.where,
-        intent.starts_on,
-        intent.ends_on,
-        intent.start,
-        float(intent.created_at),
-        None if intent.before is None else to_json(intent.before),
-        intent.state,
-        stored(intent.note),
-    )
-
-
-def intent_of(row: Row) -> Intent:
-    """Return the intent in a row of `INTENT`."""
-    number, sync, run_id, op = row[:4]
-    remote_id, section, section_id, fingerprint, fields, title, place, first, last, start = row[8:18]
-    created_at, before, state, note = row[18:]
-    return Intent(
-        id=number,
-        sync=sync,
-        run_id=run_id,
-        op=op,
-        key=key_of(row[4:8]),
-        remote_id=remote_id,
-        section=section,
-        section_id=section_id,
-        fingerprint=fingerprint,
-        fields=orjson.loads(fields),
-        title=title,
-        where=place,
-        starts_on=first,
-        ends_on=last,
-        start=start,
-        created_at=created_at,
-        before=None if before is None else orjson.loads(before),
-        state=state,
-        note=restored(note),
-    )
-
-
-def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields, stamp: str = "") -> Link:
-    """Return the link that results from carrying out `intent` on `remote_id`, with the counts of a new one."""
-    return Link(
-        key=intent.key,
-        remote_id=remote_id,
-        section=intent.section,
-        section_id=intent.section_id,
-        fingerprint=intent.fingerprint,
-        sent=sent,
-        version=version,
-        title=intent.title,
-        where=intent.where,
-        starts_on=intent.starts_on,
-        ends_on=intent.ends_on,
-        start=intent.start,
-        adopted=intent.op == "adopt",
-        stamp=stamp,
-    )
-
-
-def packed(link: Link | None) -> bytes | None:
-    """Return `link` as one JSON array for a change record."""
-    if link is None:
-        return None
-    row = list(link_row("", link)[1:])
-    row[8] = orjson.Fragment(row[8])  # what was sent is JSON already
-    return orjson.dumps(row)
-
-
-def unpacked(text: bytes | None) -> Link | None:
-    """Return the link that `packed` wrote."""
-    if text is None:
-        return None
-    row = orjson.loads(text)
-    row[8] = kept_json(row[8])
-    row += [""] * (LINK.count(",") + 1 - len(row))  # records of earlier versions know no stamp
-    return next(links_of((row,)))
-
-
-def change_of(row: Row) -> ChangeRecord:
-    """Return the change record in a row of `CHANGE`."""
-    number, run_id, sync, op = row[:4]
-    remote_id, before, after, at = row[8:]
-    return ChangeRecord(
-        id=number,
-        run_id=run_id,
-        sync=sync,
-        op=op,
-        key=key_of(row[4:8]),
-        remote_id=remote_id,
-        before=unpacked(before),
-        after=unpacked(after),
-        at=at,
-    )
-
-
-def problems_with(problems: Iterable[Problem], change: Callable[[str], str]) -> tuple[Problem, ...]:
-    """Return `problems` with `change`, which is `stored` or `restored`, made in what they tell a person."""
-    return tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in problems)
-
-
-def run_row(run: RunRecord) -> Row:
-    """Return `run` as the columns of `RUN`, with at most MAX_PROBLEMS of its problems."""
-    return (
-        run.sync,
-        float(run.started),
-        float(run.finished) if run.finished is not None else None,
-        run.state,
-        to_json(run.counts),
-        run.requests,
-        run.commands,
-        float(run.waited_s),
-        float(run.seconds),
-        msgspec.json.encode(problems_with(run.problems[:MAX_PROBLEMS], stored)),
-        max(run.problem_count, len(run.problems)),
-        stored(run.error),
-    )
-
-
-def run_of(row: Row) -> RunRecord:
-    """Return the run in a row of id and the columns of `RUN`."""
-    number, sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, count, error = row
-    return RunRecord(
-        id=number,
-        sync=sync,
-        started=started,
-        finished=finished,
-        state=state,
-        counts=orjson.loads(counts),
-        requests=requests,
-        commands=commands,
-        waited_s=waited_s,
-        seconds=seconds,
-        problems=problems_with(msgspec.json.decode(problems, type=tuple[Problem, ...]), restored),
-        problem_count=count,
-        error=restored(error),
-    )

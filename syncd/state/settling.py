@@ -11,6 +11,7 @@ from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
+from syncd.state.codec import hold_row, key_row, link_of_intent, link_row, links_of, packed
 from syncd.state.rows import (
     INTENT,
     IS_KEY,
@@ -21,13 +22,7 @@ from syncd.state.rows import (
     Row,
     Update,
     checked,
-    hold_row,
-    key_row,
-    link_of_intent,
-    link_row,
-    links_of,
     marks,
-    packed,
     putting,
     summed,
 )

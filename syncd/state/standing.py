@@ -11,7 +11,8 @@ from typing import Final
 
 from syncd.model.record import RunRecord, Tally
 from syncd.state.base import Connection, Cursor, Store
-from syncd.state.rows import RUN, checked_numbered, run_of
+from syncd.state.codec import run_of
+from syncd.state.rows import RUN, checked_numbered
 
 # In the order of the index, so that the uids need not be sorted to be told apart.
 _LINKS: Final = (

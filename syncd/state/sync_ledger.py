@@ -18,6 +18,7 @@ from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tall
 from syncd.model.unanswered import unanswered
 from syncd.scrub import within
 from syncd.state.base import Connection, Store, reading, writing
+from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.notes import NotesOfSync
 from syncd.state.rows import (
     CHANGE,
@@ -30,18 +31,9 @@ from syncd.state.rows import (
     SUMMED_HOLD,
     SUMMED_LINK,
     Update,
-    change_of,
     checked,
     checked_numbered,
-    hold_of,
-    intent_of,
-    intent_row,
-    key_of,
-    key_row,
-    links_of,
     marks,
-    run_of,
-    run_row,
     summed,
 )
 from syncd.state.runs import end_runs_of

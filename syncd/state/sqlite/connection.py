@@ -71,6 +71,8 @@ class SqliteConnection(sqlite3.Connection):
     """A connection to a file, or to a database in memory."""
 
     one_of = "IN (SELECT value FROM json_each(?))"
+    rows = sqlite3.Connection.execute
+    """Yields the rows of a query; SQLite reads on as they are asked for."""
 
     def listed(self, values: Collection[Any]) -> str:
         """Return `values` as one parameter."""
@@ -90,10 +92,6 @@ class SqliteConnection(sqlite3.Connection):
         if number is None:
             raise sqlite3.DatabaseError("the run got no number")
         return number
-
-    def rows(self, sql: str, parameters: Sequence[Any], /) -> Iterable[Row]:
-        """Yield the rows of a query; SQLite reads on as they are asked for."""
-        return self.execute(sql, parameters)
 
     @contextmanager
     def trying(self) -> Iterator[None]:
@@ -175,8 +173,11 @@ class DamagedError(sqlite3.DatabaseError):
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy."""
+def translated(path: Path, *, decoding: bool = False) -> Iterator[None]:
+    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy.
+
+    With `decoding` also what is said against a value of a row that was read: it is not what was written.
+    """
     try:
         yield
     except sqlite3.Error as error:
@@ -185,14 +186,9 @@ def translated(path: Path) -> Iterator[None]:
         raise damaged(path, message_of(error)) from error
     except OSError as error:
         raise unusable(path, error) from error
-
-
-@contextmanager
-def decoded(path: Path) -> Iterator[None]:
-    """Raise what decoding a row of the ledger at `path` says against it as StateError: it is not what was written."""
-    try:
-        yield
     except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
+        if not decoding:
+            raise
         raise damaged(path, say("a row of it cannot be read: {error}", error=str(error))) from error
 
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -27,7 +27,6 @@ from syncd.state.runs import end_runs
 from syncd.state.sqlite.backup import back_up, check
 from syncd.state.sqlite.connection import (
     SqliteConnection,
-    decoded,
     in_memory,
     log_bytes,
     log_of,
@@ -119,7 +118,7 @@ class FileStore:
             # Outside the transaction, as it is the commit that fails when the disk is full.
             if writes and self._file is not None and _identity(self.path) != self._file:
                 raise moved_away(self.path)
-            with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
+            with translated(self.path, decoding=not writes), transaction(self.connection) if writes else nullcontext():
                 result = work()
             if writes and self._log_is_long():
                 # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
