@@ -138,6 +138,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
     (_SIGNATURES,),
+    (),  # what was sent is shortened from here on, which earlier versions cannot read (codec.py); older rows stay
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 

@@ -105,6 +105,7 @@ STEPS: Final[tuple[Step, ...]] = (
         "ALTER TABLE runs ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE changes ADD COLUMN sum INTEGER",
     ),
+    (),  # what was sent is shortened from here on, which earlier versions cannot read (codec.py); older rows stay
 )
 """Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
 
