@@ -278,7 +278,7 @@ def change_of(row: Row) -> ChangeRecord:
 
 
 def problems_with(problems: Iterable[Problem], change: Callable[[str], str]) -> tuple[Problem, ...]:
-    """Return `problems` with `change`, which is `stored` or `restored`, made in what they tell a person."""
+    """Return `problems` with their texts changed by `change`, which is `stored` or `restored`."""
     return tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in problems)
 
 

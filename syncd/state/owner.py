@@ -1,4 +1,4 @@
-"""Whose ledger it is: the file of the config that each sync was last run from."""
+"""To whom a ledger belongs: the config file that each sync was last run from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite as the statements of the ledger see it, its transactions, and in words what it says against the ledger."""
+"""SQLite as the statements of the ledger use it: connections, transactions, and its errors in words with a remedy."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _PASSING: Final[Mapping[str, tuple[Callable[[str, str], str], str]]] = {
     "IOERR": (_cut_off, _DISK),
     "NOMEM": (_cut_off, say("let syncd have more memory")),
 }
-"""By the name of SQLite's error: what is over one day, without anybody touching the ledger."""
+"""Errors that pass without a change of the ledger, by the name of SQLite's error."""
 _PASSING_IN_SYSTEM: Final = (
     errno.EROFS,
     errno.EIO,
@@ -64,7 +64,7 @@ _PASSING_IN_SYSTEM: Final = (
 )
 
 _OF_DAMAGE: Final = ("decode", "user-defined function", "no such table", "no such column", "no such index")
-"""What errors without a telling name say of a file whose schema is known: text that is none, and what is missing."""
+"""Words of errors that mean damage, though their name does not say so: broken text, and missing tables."""
 
 
 class SqliteConnection(sqlite3.Connection):
@@ -79,11 +79,11 @@ class SqliteConnection(sqlite3.Connection):
         return orjson.dumps(list(values)).decode()
 
     def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
-        """Carry out one query for each of the rows, and return what all of them gave."""
+        """Carry out one query for each of the rows, and return the results of all of them."""
         return [row for each in parameters for row in self.execute(sql, each)]
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
-        """Carry out an update for each of the rows; SQLite has learnt how to sum."""
+        """Carry out an update for each of the rows; SQLite computes the sums itself (`learn_sum`)."""
         return self.executemany(update.sql, parameters).rowcount
 
     def inserted(self, sql: str, parameters: Sequence[Any], /) -> int:
@@ -95,7 +95,7 @@ class SqliteConnection(sqlite3.Connection):
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        """Return a context for statements that may fail; then none of them has done anything."""
+        """Return a context for statements that may fail; if one does, all of them are undone."""
         self.execute("SAVEPOINT trying")
         try:
             yield
@@ -105,11 +105,11 @@ class SqliteConnection(sqlite3.Connection):
         self.execute("RELEASE trying")
 
     def is_mostly(self, sync: str, /) -> bool:
-        """Return True if most links are of this sync, so that it is quicker to read the table from end to end."""
+        """Return True if this sync has so many of the links that reading the whole table is quicker."""
         return bool(self.execute(_SHARE, (sync,)).fetchone()[0])
 
     def give_back(self) -> None:
-        """Return pages that nothing needs any more to the disk, a few megabytes at a time."""
+        """Return free pages to the disk, a few megabytes at a time."""
         (free,) = self.execute("PRAGMA freelist_count").fetchone()
         for _ in range(min(free - _SPARE_PAGES, PAGES_AT_ONCE)):
             # One at a time: Python's module takes only the first step of a statement that returns no rows.
@@ -135,7 +135,7 @@ def connected_uri(path: Path, options: str) -> SqliteConnection:
 
 
 def in_memory() -> SqliteConnection:
-    """Return a connection to an empty database that is nowhere."""
+    """Return a connection to an empty database in memory."""
     return connected(":memory:")
 
 
@@ -154,12 +154,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def log_of(path: Path) -> Path:
-    """Return where SQLite writes ahead for the file at `path`."""
+    """Return the path of the write-ahead log of the file at `path`."""
     return Path(f"{path}-wal")
 
 
 def log_bytes(log: Path) -> int:
-    """Return the size of a log, 0 if there is none."""
+    """Return the size of a log in bytes, 0 if there is none."""
     try:
         return log.stat().st_size
     except FileNotFoundError:
@@ -167,7 +167,7 @@ def log_bytes(log: Path) -> int:
 
 
 class DamagedError(sqlite3.DatabaseError):
-    """The file is not what was written; for SQLite it may still be sound."""
+    """The file differs from what was written, although SQLite may consider it sound."""
 
     sqlite_errorname = "SQLITE_CORRUPT"
 
@@ -176,7 +176,7 @@ class DamagedError(sqlite3.DatabaseError):
 def translated(path: Path, *, decoding: bool = False) -> Iterator[None]:
     """Raise the errors of SQLite and of the system about `path` as StateError with a remedy.
 
-    With `decoding` also what is said against a value of a row that was read: it is not what was written.
+    With `decoding`, so are errors about the values of a row that was read: they differ from what was written.
     """
     try:
         yield
@@ -193,7 +193,7 @@ def translated(path: Path, *, decoding: bool = False) -> Iterator[None]:
 
 
 def damaged(path: Path, detail: str) -> StateError:
-    """Return the error for a ledger whose content is not what was written, with every way out."""
+    """Return the error for a ledger whose content differs from what was written, with all remedies."""
     return StateError(
         say("{path} is damaged: {detail}", path=str(path), detail=detail),
         say(
@@ -216,7 +216,7 @@ def moved_away(path: Path) -> StateError:
 
 
 def unusable(path: Path, error: OSError) -> StateError:
-    """Return the error for a file or directory that the system does not give."""
+    """Return the error for a file or directory that the system does not give access to."""
     said = say("{path} cannot be used: {error}", path=str(path), error=error.strerror or str(error))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StateUnavailableError(said, _ROOM)

@@ -1,4 +1,4 @@
-"""A ledger in a file that moves: out of it, or into a new one beside its place, which it takes at the end."""
+"""Moves a ledger out of a file, or into a new file, which is built beside its place and put there at the end."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class ArrivingFile:
         self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks(columns)})", rows)  # noqa: S608
 
     def put_numbers(self, numbers: Numbers) -> None:
-        """Have ids go on from there."""
+        """Let ids go on from there."""
         self.connection.execute("UPDATE counters SET next = ? WHERE name = 'intent'", (numbers.next_intent,))
         for table, last in numbers.last.items():
             self.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
