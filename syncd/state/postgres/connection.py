@@ -46,12 +46,17 @@ TIMELINE: Final = "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 
 
 By the name of its log, for what it tells in plain words is that of its last checkpoint (PostgreSQL's docs, 9.27).
 """
-_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL, ''" _NUMBER_AND_STATE: Final = f" SELECT
-pg_current_xact_id()::text, moved_to, version, {TIMELINE} FROM state"  # noqa: S608 - constants _SIGN: Final = ( " WITH
-signed AS (INSERT INTO signatures (connection, count) VALUES ('{connection}', {count})" " ON CONFLICT (connection) DO
-UPDATE SET count = excluded.count, at = clock_timestamp())" ) _SIGNED: Final = "SELECT 1 FROM signatures WHERE
-connection = $1 AND count = $2" _FACTS: Final = ( "SELECT current_setting('server_version_num')::int,
-current_setting('server_encoding'), pg_backend_pid()," " current_setting('synchronous_commit')" )
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL, NULL, ''"
+_NUMBER_AND_STATE: Final = f" SELECT pg_current_xact_id()::text, moved_to, version, {TIMELINE} FROM state"  # noqa: S608 - constants
+_SIGN: Final = (
+    " WITH signed AS (INSERT INTO signatures (connection, count) VALUES ('{connection}', {count})"
+    " ON CONFLICT (connection) DO UPDATE SET count = excluded.count, at = clock_timestamp())"
+)
+_SIGNED: Final = "SELECT 1 FROM signatures WHERE connection = $1 AND count = $2"
+_FACTS: Final = (
+    "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
+    " current_setting('synchronous_commit')"
+)
 
 
 @cache
@@ -94,9 +99,9 @@ class PostgresConnection:
     def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
         """Begin a transaction, and return the number by which the server knows it; "" for one that only reads.
 
-        If the tables are `made`, a transaction that writes finds out whether the ledger was moved away (`moved_to`),
-        the version of the tables (`version_there`) and the `timeline` of the server, and it leaves its `signature` in
-        the tables. The server ends a transaction that writes and stands still for `idle_s`.
+        If the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), the
+        version of the tables (`version_there`) and the `timeline` of the server, and it leaves its `signature` in the
+        tables. The server ends a transaction that writes and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
@@ -186,10 +191,12 @@ class PostgresConnection:
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
         """Carry out an update for each of the rows, then write the sums of the changed rows."""
-        changed = self._each(_changing(update), parameters) sums = ((row_sum(*values), place) for place, *values in
-        changed) # Where a row lies holds until the transaction ends, for it is locked. One that was changed twice lies
-        elsewhere # by now, and the sum of what it was before finds nothing. self.raw.cursor().executemany(f"UPDATE
-        {update.table} SET sum = $1 WHERE ctid = $2::tid", sums)  # noqa: S608 - a constant return len(changed)
+        changed = self._each(_changing(update), parameters)
+        sums = ((row_sum(*values), place) for place, *values in changed)
+        # Where a row lies holds until the transaction ends, for it is locked. One that was changed twice lies elsewhere
+        # by now, and the sum of what it was before finds nothing.
+        self.raw.cursor().executemany(f"UPDATE {update.table} SET sum = $1 WHERE ctid = $2::tid", sums)  # noqa: S608 - a constant
+        return len(changed)
 
     def inserted(self, sql: str, parameters: Sequence[Any], /) -> int:
         """Carry out an INSERT and return the number of the new row."""
