@@ -25,9 +25,9 @@ from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
-from syncd.model.doubles import Double
+from syncd.model.doubles import Double, doubles_left
+from syncd.model.draft import Found, found_by
 from syncd.model.entry import Problem, Snapshot, Window
-from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
@@ -444,8 +444,8 @@ async def _planned(
     if observation is not None and (fresh := _forgotten(run, plan, held)):
         observation = replace(observation, elsewhere=await observe_elsewhere(run, fresh, links, directory, window))
         plan = await run.worked_out(planned, observation=observation)
-    known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
-    if unread := [link for link in plan.touched if link.remote_id not in known]:
+    verdicts = observation.verdicts(plan.touched) if observation is not None else {}
+    if unread := [link for link in plan.touched if link.key not in verdicts]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
@@ -485,14 +485,14 @@ async def _found(
     if not verify:
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
-    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
+    return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(
     run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
 ) -> dict[int, Observed]:
     """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
-    known = {link.remote_id: observation.of(link) for link in with_guests} if observation is not None else {}
+    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
     found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events

@@ -282,12 +282,12 @@ class _Holders:
     def link(self, seen: Observed) -> Link | None:
         """Return the link of an event, None if it has none."""
         link = self._links.get(seen.remote_id)
-        return link if link is not None and self._observation.of(link) is seen else None
+        return link if link is not None and self._observation.verdict(link).seen is seen else None
 
     def beside(self, seen: Observed) -> Observed | None:
         """Return the event of the link to which the mark of `seen` belongs, None if there is no such link or event."""
         link = self.linked.get(seen.mark)
-        return self._observation.of(link) if link is not None else None
+        return self._observation.verdict(link).seen if link is not None else None
 
     def has(self, seen: Observed) -> bool:
         """Return True if an event has the mark of an item: of its own item, if it has a link."""
@@ -301,7 +301,8 @@ class _Holders:
         signature = self._observation.comparison.signature
         if self._shown is None:
             new = {signature(item) for item in self._new if not item.fields.get("mark")}
-            events = (self._observation.of(link) for link in self._links.values() if not link.sent.get("mark"))
+            links = (link for link in self._links.values() if not link.sent.get("mark"))
+            events = (self._observation.verdict(link).seen for link in links)
             self._shown = frozenset(new | {signature(one) for one in events if one is not None}) - {"", *late}
         return signature(seen) in self._shown
 
