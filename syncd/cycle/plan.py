@@ -30,7 +30,7 @@ from syncd.model.draft import Found, found_by
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
-from syncd.model.observation import Observation, recovery_mark
+from syncd.model.observation import UNASKED, Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
@@ -444,8 +444,7 @@ async def _planned(
     if observation is not None and (fresh := _forgotten(run, plan, held)):
         observation = replace(observation, elsewhere=await observe_elsewhere(run, fresh, links, directory, window))
         plan = await run.worked_out(planned, observation=observation)
-    verdicts = observation.verdicts(plan.touched) if observation is not None else {}
-    if unread := [link for link in plan.touched if link.key not in verdicts]:
+    if unread := [one for one in plan.touched if observation is None or observation.verdict(one) is UNASKED]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)

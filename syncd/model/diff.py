@@ -81,19 +81,19 @@ def make_plan(
     does not depend on the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
-    verdicts = observation.verdicts(linked.values()) if observation is not None else {}
-    draft = Draft(counted=counted, verdicts=verdicts, unchanged=wanted.as_sent)
+    observation = observation.parted(linked.values()) if observation is not None else None
+    draft = Draft(counted=counted, unchanged=wanted.as_sent)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
-    for item in sorted(_unsettled(wanted, linked, holds, draft), key=lambda one: one.key):
+    for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
         link, hold = linked.get(item.key), holds.get(item.key)
-        # An item without a link counts as read in a reading of everything.
-        looked = whole if link is None else verdicts.get(item.key, UNASKED).standing in _READ
+        verdict = observation.verdict(link) if observation is not None and link is not None else UNASKED
+        looked = verdict.standing in _READ if link is not None else whole
         if hold is not None and _waits(item, link, hold, now, policy, looked=looked, draft=draft):
             continue
         if link is not None:
-            _keep(draft, item, link, policy, observation, hold, adoptable)
+            _keep(draft, item, link, verdict, hold, policy, observation, adoptable)
         else:
             worded = adoptable.worded(item) if adoptable is not None else item
             found = (adoptable.find(worded) or adoptable.find_elsewhere(worded)) if adoptable is not None else None
@@ -115,7 +115,13 @@ def make_plan(
     return draft.finished(len({key.uid for key in linked}) if wanted.known_uids is None else wanted.known_uids)
 
 
-def _unsettled(wanted: Wanted, linked: Mapping[Key, Link], holds: Mapping[Key, Hold], draft: Draft) -> Iterable[Item]:
+def _unsettled(
+    wanted: Wanted,
+    linked: Mapping[Key, Link],
+    holds: Mapping[Key, Hold],
+    observation: Observation | None,
+    draft: Draft,
+) -> Iterable[Item]:
     """Return the items about which there is something to decide, and count the others as unchanged.
 
     In an ordinary pass nearly all items are unchanged, and only the events of the others are read. In a pass that reads
@@ -124,17 +130,14 @@ def _unsettled(wanted: Wanted, linked: Mapping[Key, Link], holds: Mapping[Key, H
     """
     left: list[Item] = []
     unchanged: list[Key] = []
-    verdicts = draft.verdicts
     for item in wanted.items:
         key = item.key
         link = linked.get(key)
         settled = link is not None and link.fingerprint == item.fingerprint and key not in holds
-        if settled and link is not None and (verdict := verdicts.get(key)) is not None:
-            seen = verdict.seen
-            if verdict.standing != "ours" or seen is None:
-                settled = verdict.standing not in LOST
-            else:  # by its VERSION as syncd wrote it last
-                settled = not verdict.saved and (seen.version is None or not link.same_updates)
+        if settled and link is not None and observation is not None:
+            verdict = observation.verdict(link)
+            counts = link.same_updates and verdict.seen is not None and verdict.seen.version is not None
+            settled = not (verdict.standing in LOST or verdict.saved or counts)
         if settled:
             unchanged.append(key)  # as _keep would decide
         else:
@@ -194,14 +197,14 @@ def _keep(
     draft: Draft,
     item: Item,
     link: Link,
+    verdict: Verdict,
+    hold: Hold | None,
     policy: Policy,
     observation: Observation | None,
-    hold: Hold | None,
     adoptable: Adoptable | None,
 ) -> None:
     """Decide on an item that has a link: by what stands in the portal, if that was read, then by what was sent last."""
     draft.present.add(item.key)
-    verdict = draft.verdicts.get(item.key, UNASKED)
     seen = verdict.seen
     if verdict.standing == "unreadable":
         _held(draft, item, UNREADABLE, link)

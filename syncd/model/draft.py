@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Hold, Item, Key, Link, Place
-from syncd.model.observation import LOST, Observation, Verdict
+from syncd.model.observation import LOST, Observation
 from syncd.model.order import waiting_for
 from syncd.model.plan import Plan, Wanted
 
@@ -17,8 +17,7 @@ from syncd.model.plan import Plan, Wanted
 class Draft:
     """What `make_plan` has decided so far: the fields of a Plan, and what later decisions depend on.
 
-    `counted` are the items that were written earlier in the same run, `blocked` the changes that cannot be made now,
-    `verdicts` what the portal was seen to hold of links, where it was read.
+    `counted` are the items that were written earlier in the same run, `blocked` the changes that cannot be made now.
     """
 
     counted: Collection[Key] = ()
@@ -34,7 +33,6 @@ class Draft:
     kept: list[Link] = field(default_factory=list)
     blocked: list[Change] = field(default_factory=list)
     forgotten: list[Link] = field(default_factory=list)
-    verdicts: Mapping[Key, Verdict] = field(default_factory=dict)
     waiting: Mapping[Key, str] = field(default_factory=dict)
     unchanged: int = 0
     held: int = 0
@@ -141,10 +139,19 @@ def found_by(
     What is gone counts, also what a hold keeps back, where `source_wins` over what people do, and where nobody may
     write now.
     """
-    verdicts = observation.verdicts(links)
-    read = [(link, verdicts[link.key]) for link in links if link.key in verdicts]
+    observation = observation.parted(links)
     touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    lost = [link for link, verdict in read if verdict.standing in LOST]
+    lost: list[Link] = []
+    confirmed: list[Key] = []
+    stamps: dict[Key, str] = {}
+    for link in links:
+        verdict = observation.verdict(link)
+        if verdict.standing in LOST:
+            lost.append(link)
+        if verdict.stamp:
+            stamps[link.key] = verdict.stamp
+        if verdict.seen is not None and link.key not in touched and observation.difference(link, verdict) is None:
+            confirmed.append(link.key)
     awaited = {item.key for item in wanted.items} if lost else set()
     # What nobody may write to now has to be found gone by the next pass, too.
     refused = {place for place in {link.key.place for link in lost} if may_not_write(place)}
@@ -154,12 +161,8 @@ def found_by(
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     return Found(
         observed=frozenset(observation.events),
-        confirmed=frozenset(
-            link.key
-            for link, verdict in read
-            if link.key not in touched and observation.difference(link, verdict) is None
-        ),
+        confirmed=frozenset(confirmed),
         gone={link.key: link.remote_id for link in lost if link.key in awaited},
-        stamps={link.key: verdict.stamp for link, verdict in read if verdict.stamp},
+        stamps=stamps,
         lost=frozenset(one.remote_id for one in deleted if observation.verdict(one).standing in LOST),
     )

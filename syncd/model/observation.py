@@ -284,7 +284,7 @@ LOST: Final = frozenset({"gone", "foreign", "doubled"})
 """The standings of a link that has no event any more."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What an observation says of a link: whether its event stands there, and what happened to it since our last save.
 
     standing
@@ -308,8 +308,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     stamp: str = ""
 
 
-UNASKED: Final = Verdict(standing="unasked")
-_WITHOUT_EVENT: Final = {one: Verdict(standing=one) for one in ("gone", "foreign", "unreadable")}  # of many links
+UNASKED: Final = Verdict("unasked")
+_WITHOUT_EVENT: Final = {one: Verdict(one) for one in ("gone", "foreign", "unreadable")}  # of many links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +317,8 @@ class Observation:
     """What reading the portal found: events by remote id, and linked ids that are certainly gone.
 
     At linked ids that are `alien` something stands that syncd never makes; of those in `unread` the portal's answer
-    cannot be understood, so nothing is done to them.
+    cannot be understood, so nothing is done to them. The events of the keys in `doubled` belong rather to other links
+    (`parted`).
 
     Ask by link (`verdict`): the event with its id may be another one. `whole` is False if only events of links were
     read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own change left
@@ -333,13 +334,14 @@ class Observation:
     whole: bool = True
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    doubled: frozenset[Key] = frozenset()
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     def verdict(self, link: Link) -> Verdict:
-        """Return what is known of `link` by itself: which of two links an event belongs to, `verdicts` tells."""
+        """Return what is known of `link`: "doubled" only where `parted` knows of all links."""
         seen = self.events.get(link.remote_id)
         if seen is None:
             if link.remote_id in self.alien:
@@ -355,31 +357,26 @@ class Observation:
         edited = self.comparison.edits(link.sent, seen) if saved else ()
         if saved and seen.section_id != link.section_id:
             edited = (*edited, "section")
-        stamp = seen.stamp if seen.stamp != link.stamp else ""
-        return Verdict(standing="ours", seen=seen, saved=saved, edited=edited, stamp=stamp)
+        standing: Standing = "doubled" if link.key in self.doubled else "ours"
+        return Verdict(standing, seen, saved, edited, seen.stamp if seen.stamp != link.stamp else "")
 
-    def verdicts(self, links: Collection[Link]) -> dict[Key, Verdict]:
-        """Return what is known of those of `links` whose ids were read: in an ordinary pass a few of 100,000."""
-        found = {link.key: verdict for link in links if (verdict := self.verdict(link)) is not UNASKED}
-        known = [link for link in links if link.key in found] if len(found) < len(links) else links
-        if len({link.remote_id for link in known}) < len(known):
-            self._part(known, found)
-        return found
+    def parted(self, links: Collection[Link]) -> Observation:
+        """Return the observation in which each event belongs to one of `links` at most.
 
-    def _part(self, links: Iterable[Link], found: dict[Key, Verdict]) -> None:
-        """Part an event of several links: it goes to the one that it looks like, or if there are several, to the first.
-
-        For one event cannot show two items. The verdicts on the others become "doubled".
+        One event cannot show two items. It goes to the link that it looks like; if there are several, to the first.
         """
+        if len({link.remote_id for link in links}) == len(links):
+            return self
         claims: dict[int, list[Link]] = defaultdict(list)
         for link in sorted(links, key=lambda one: one.key):
-            claims[link.remote_id].append(link)
-        for every in claims.values():
-            ours = [one for one in every if found[one.key].standing == "ours"]
-            best = next((one for one in ours if not self.differs(one, found[one.key])), ours[0] if ours else None)
-            for link in every if best is not None else ():
-                if link is not best:
-                    found[link.key] = msgspec.structs.replace(found[link.key], standing="doubled")
+            if link.remote_id in self.events:
+                claims[link.remote_id].append(link)
+        doubled: set[Key] = set()
+        for every in (own for own in claims.values() if len(own) > 1):
+            ours = [link for link in every if self.verdict(link).standing == "ours"]
+            best = next((link for link in ours if not self.differs(link, self.verdict(link))), next(iter(ours), None))
+            doubled.update(link.key for link in ours if link is not best)
+        return replace(self, doubled=frozenset(doubled))
 
     def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
         """Return the stamps of the events of `links` that are news."""

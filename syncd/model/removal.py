@@ -65,7 +65,7 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
     If another event has its id there is nothing to delete: the link is forgotten. An event that was taken over with
     guests of its own is not deleted either: they would all be told.
     """
-    verdict = draft.verdicts.get(link.key, UNASKED)
+    verdict = observation.verdict(link) if observation is not None else UNASKED
     if verdict.standing in ("foreign", "doubled"):
         draft.forgotten.append(link)
         text = say("{reason}, but {foreign}: that one is left alone", reason=reason, foreign=FOREIGN)

@@ -23,7 +23,7 @@ from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.labels import labels
-from syncd.model.observation import FOREIGN, LOST, UNASKED, Observation
+from syncd.model.observation import FOREIGN, LOST, Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
 
@@ -117,9 +117,9 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
     """Return how to delete everything that was created, and forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
-    verdicts = seen.verdicts(links)
+    parted = seen.parted(links)
     for link in sorted(links, key=lambda one: one.key):
-        standing = verdicts.get(link.key, UNASKED).standing
+        standing = parted.verdict(link).standing
         if link.adopted:
             left.append(Left(link=link, reason=say("adopted, not created: it stays, and is forgotten")))
             forgotten.append(link)

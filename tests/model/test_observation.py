@@ -125,7 +125,6 @@ def test_each_link_gets_one_verdict() -> None:
     assert observation(gone=(100,)).verdict(link) == Verdict(standing="gone")
     assert replace(observation(), unread=frozenset({100})).verdict(link) == Verdict(standing="unreadable")
     assert observation().verdict(link) is UNASKED
-    assert observation().verdicts([link]) == {}
 
 
 def owned(known: str, shown: str, fields: Fields, mark: str = "", *, version: int = 2) -> bool:
@@ -187,7 +186,6 @@ def test_an_event_goes_to_the_link_it_looks_like() -> None:
     one, other = linked(item("a", name="First")), linked(item("b", name="Second"))
     event = replace(seen(100, {"name": "Second", "start": "2026-12-01"}), stamp="100 1")
     links = [replace(link, stamp="100 1") for link in (one, other)]
-    assert {key for key, verdict in observation(event).verdicts(links).items() if verdict.standing == "doubled"} == {
-        one.key
-    }
-    assert [verdict.standing for verdict in observation(event).verdicts(links[:1]).values()] == ["ours"]
+    parted = observation(event).parted(links)
+    assert [link.key for link in links if parted.verdict(link).standing == "doubled"] == [one.key]
+    assert observation(event).parted(links[:1]).verdict(links[0]).standing == "ours"
