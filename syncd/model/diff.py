@@ -33,7 +33,7 @@ from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import (
@@ -333,10 +333,11 @@ def _edited(draft: Draft, happened: _Happened, policy: Policy) -> None:
 
 def _update(item: Item, link: Link, before: Fields, reason: str, seen: Observed | None = None) -> Change:
     """Return the change of an event from `before`, in which `seen` stands now."""
+    old, new = unpacked(before), unpacked(item.fields)
     differences: dict[str, tuple[Json, Json]] = {
-        name: (before.get(name), item.fields.get(name))
-        for name in sorted(set(before) | set(item.fields))
-        if not (equal(before.get(name), item.fields.get(name)) or is_kept(item.fields.get(name)))
+        name: (old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if not (equal(old.get(name), new.get(name)) or is_kept(new.get(name)))
     }
     if link.section != item.section:
         differences["section"] = (link.section, item.section)

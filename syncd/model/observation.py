@@ -21,7 +21,7 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.item import Item, Key, Link, Observed, canonical
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
 from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
@@ -258,7 +258,7 @@ def keeping(item: Item, link: Link) -> Item:
 
     Unless the item says something of its own there.
     """
-    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
+    kept = {name: value for name, value in unpacked(link.sent).items() if is_kept(value) and not item.fields.get(name)}
     return replace(item, fields={**item.fields, **kept}) if kept else item
 
 
