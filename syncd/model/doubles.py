@@ -17,9 +17,9 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
+from syncd.model.evidence import Stamp
 from syncd.model.item import Change, Item, Link, Observed
 from syncd.model.observation import Comparison, Observation, mark_of
-from syncd.model.stamp import Stamp
 
 MOST_GIVEN_UP = 200
 _CLOSE_S = 3600

@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from syncd.lang.saying import say
+from syncd.model.evidence import Beginning, Stamp, agreement, beginning
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
-from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
 

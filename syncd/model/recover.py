@@ -27,11 +27,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncd.model.evidence import made_since
 from syncd.model.fates import Fate
 from syncd.model.item import ANY_FINGERPRINT, Hold, Key, Link, Observed
 from syncd.model.observation import LOST, Observation, equal
 from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold, refused_for
-from syncd.model.stamp import made_since
 from syncd.model.traces import Traces, suspected
 
 _DROPPED = Fate(kind="dropped")

@@ -32,9 +32,9 @@ from msgspec.structs import replace
 from syncd.errors import GuardError
 from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
+from syncd.model.evidence import Stamp, made_since
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Observation, mark_of
-from syncd.model.stamp import Stamp, made_since
 
 CLOCKS_APART_S: Final = 60.0
 """How far the portal's clock may be from what is known of it."""

@@ -15,8 +15,8 @@ from typing import Generic, Literal, TypeVar, get_args
 from syncd.errors import DoubtfulError, EntryError, message_of
 from syncd.lang.saying import Value, say, say_count
 from syncd.model.entry import Details, Entry, Problem, Span
+from syncd.model.evidence import unmarked
 from syncd.model.labels import LABELS
-from syncd.model.marks import unmarked
 from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought

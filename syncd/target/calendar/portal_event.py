@@ -19,9 +19,9 @@ from syncd.errors import EntryError, message_of
 from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
+from syncd.model.evidence import marked
 from syncd.model.item import Change
 from syncd.model.json_values import Fields, Json, unpacked
-from syncd.model.marks import marked
 from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
