@@ -114,6 +114,11 @@ def _entries(links: Iterable[Link]) -> tuple[Link, ...]:
     return tuple(first.values())
 
 
+def touched(changes: Iterable[Change]) -> tuple[Link, ...]:
+    """Return the links of the events that `changes` update or delete."""
+    return tuple(change.link for change in changes if change.link is not None and change.op != "adopt")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What was found of linked events, and which others were read; the fields are those of `cycle.plan.Prepared`."""
@@ -140,7 +145,7 @@ def found_by(
     write now.
     """
     observation = observation.parted(links)
-    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
+    changed = {change.key for change in (*plan.changes, *plan.conflicts)}
     lost: list[Link] = []
     confirmed: list[Key] = []
     stamps: dict[Key, str] = {}
@@ -150,7 +155,7 @@ def found_by(
             lost.append(link)
         if verdict.stamp:
             stamps[link.key] = verdict.stamp
-        if verdict.seen is not None and link.key not in touched and observation.difference(link, verdict) is None:
+        if verdict.seen is not None and link.key not in changed and observation.difference(link, verdict) is None:
             confirmed.append(link.key)
     awaited = {item.key for item in wanted.items} if lost else set()
     # What nobody may write to now has to be found gone by the next pass, too.

@@ -87,7 +87,7 @@ def stamp_of(date_create: object, created_by: object) -> str:
         at = datetime(year, month, day, hour, int(found["minute"]), int(found["second"]), tzinfo=UTC)
     except ValueError:
         return ""
-    return str(Stamp(at=int(at.timestamp()), by=whole_number(created_by)))
+    return f"{int(at.timestamp())} {whole_number(created_by)}"  # as a `Stamp` is written
 
 
 def whole_number(value: object) -> int:

@@ -76,11 +76,6 @@ class Plan:
     changed_uids: frozenset[str] = frozenset()
     vanished_uids: frozenset[str] = frozenset()
 
-    @property
-    def touched(self) -> tuple[Link, ...]:
-        """The links of events that would be updated or deleted."""
-        return tuple(change.link for change in self.changes if change.link is not None and change.op != "adopt")
-
     def count(self, op: str) -> int:
         """Return how many changes have this `op`."""
         return sum(1 for change in self.changes if change.op == op)

@@ -128,22 +128,21 @@ class Strangers:
     alike: tuple[Observed, ...] = ()
     own: str = ""
 
-    def check(self, sync: str) -> None:
-        """Raise GuardError if a second writer is at work."""
-        if self.made:
-            raise GuardError(
-                say(
-                    "{sync}: {who}, such as {event}; nothing was sent",
-                    sync=sync,
-                    who=self._who,
-                    event=_named(self.made[0]),
-                ),
-                say(
-                    "stop the other one, as an old server, a copy of the config or a run with another state; then run"
-                    " `syncd sync {sync} --force` once, which takes over what it made",
-                    sync=sync,
-                ),
-            )
+    def refusal(self, sync: str) -> GuardError:
+        """Return the error of a pass of `sync` that meets a second writer at work (`made`)."""
+        return GuardError(
+            say(
+                "{sync}: {who}, such as {event}; nothing was sent",
+                sync=sync,
+                who=self._who,
+                event=_named(self.made[0]),
+            ),
+            say(
+                "stop the other one, as an old server, a copy of the config or a run with another state; then run"
+                " `syncd sync {sync} --force` once, which takes over what it made",
+                sync=sync,
+            ),
+        )
 
     @property
     def _who(self) -> Saying:

@@ -258,12 +258,13 @@ def _update(change: Change, section_id: int, directory: Directory, ledger: str) 
     event, sent = from_fields(change.item.fields), from_fields(link.sent)
     before = sent
     if seen is not None:
-        before = from_fields({**unpacked(link.sent), **unpacked(seen.fields)})
+        shown = unpacked(seen.fields)
+        before = from_fields({**unpacked(link.sent), **shown})
         # The portal takes no other organiser. By one reading any other host is refused, by the other it is whose rights
         # count; what was read is right by both (PORTAL.md 4.3).
         if event.meeting is not None and not event.meeting.kept and seen.host:
             event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
-        stands = seen.fields.get("crm")
+        stands = shown.get("crm")
         if (event.crm or sent.crm) and isinstance(stands, list | tuple):  # people's own links are left to them
             own = tuple(str(one) for one in stands if one not in sent.crm and one not in event.crm)
             event = msgspec.structs.replace(event, crm=(*event.crm, *own))
