@@ -136,8 +136,9 @@ def _unsettled(
         settled = link is not None and link.fingerprint == item.fingerprint and key not in holds
         if settled and link is not None and observation is not None:
             verdict = observation.verdict(link)
-            counts = link.same_updates and verdict.seen is not None and verdict.seen.version is not None
-            settled = not (verdict.standing in LOST or verdict.saved or counts)
+            # The count of equal updates is over once the event stands as it was sent: `_keep` notes that.
+            counted = link.same_updates and verdict.seen is not None and verdict.seen.version is not None
+            settled = not (verdict.standing in LOST or verdict.saved or counted)
         if settled:
             unchanged.append(key)  # as _keep would decide
         else:
@@ -161,36 +162,11 @@ def _waits(
             draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
             _block(draft, item, link, hold.reason)
         return True
+    # What was refused waits for its time, unless the source asks for something else by now.
     if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
     _held(draft, item, hold.reason, link)
     return True
-
-
-def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> None:
-    draft.held += 1
-    _block(draft, item, link, reason)
-    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
-
-
-def _moved_on(item: Item, link: Link | None) -> bool:
-    """Return True if the source asks for something other than what was sent last."""
-    return link is not None and link.fingerprint != item.fingerprint
-
-
-def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
-    """Note that the change of `item` is not made now, so that changes that depend on it are not made either."""
-    if link is None or link.fingerprint != item.fingerprint:
-        op: Op = "create" if link is None else "update"
-        draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
-
-
-def _still_waits(hold: Hold, now: float) -> bool:
-    """Return True if a hold counts at `now`.
-
-    A hold from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
-    """
-    return hold.since <= now < hold.retry_at
 
 
 def _keep(
@@ -209,6 +185,8 @@ def _keep(
     if verdict.standing == "unreadable":
         _held(draft, item, UNREADABLE, link)
         return
+
+    # Something happened to the event in the portal: then it matters who decides.
     waited = hold is not None and hold.fingerprint == ANY_FINGERPRINT  # for a person, or for this reading
     damaged = verdict.saved and seen is not None and seen.damage
     if observation is not None and (verdict.standing in LOST or verdict.edited or damaged):
@@ -228,11 +206,15 @@ def _keep(
         else:
             _edited(draft, happened, policy)
         return
-    # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
+
+    # Nothing that counts: its VERSION is noted as ours, which also ends the count of equal updates. But not that of an
+    # event that is masked: its hidden fields may be edited.
     if seen is not None and seen.version is not None and not seen.masked and (verdict.saved or link.same_updates):
         draft.versions[item.key] = seen.version
     if observation is not None and waited:
         draft.settled_holds.append(item.key)
+
+    # What the source asks for decides, in the section and with the organiser that the event can have.
     placed = _placed(draft, keeping(item, link), link, policy)
     if placed is None:
         return
@@ -271,7 +253,7 @@ def _gone(draft: Draft, happened: _Happened, adoptable: Adoptable | None) -> Non
         assert adoptable is not None
         _adopt(draft, item, found, adoptable.comparison, source_wins=happened.source_wins)
         return
-    if found is not None and happened.source_wins:  # or made another in its place
+    if found is not None and happened.source_wins:  # or made another one in its place
         draft.forgotten.append(link)
         _told_apart(draft, item, found)
         return
@@ -315,7 +297,7 @@ def _edited(draft: Draft, happened: _Happened, policy: Policy) -> None:
     change = _update(item, link, {**link.sent, **stands}, reason, seen)
     if happened.source_wins:
         if edited == ("section",) and item.fixed and not _moved_on(item, link):
-            change = replace(change, reason=MOVED_BY_HAND)
+            change = replace(change, reason=MOVED_BY_HAND)  # no update can move it back (PORTAL.md 4.3)
         elif link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link):
             draft.changes.append(change)
             return
@@ -329,41 +311,6 @@ def _edited(draft: Draft, happened: _Happened, policy: Policy) -> None:
             change = replace(change, reason=left)
     draft.conflict(change, item.where)
     _block(draft, item, link, change.reason)
-
-
-def _update(item: Item, link: Link, before: Fields, reason: str, seen: Observed | None = None) -> Change:
-    """Return the change of an event from `before`, in which `seen` stands now."""
-    old, new = unpacked(before), unpacked(item.fields)
-    differences: dict[str, tuple[Json, Json]] = {
-        name: (old.get(name), new.get(name))
-        for name in sorted({*old, *new})
-        if not (equal(old.get(name), new.get(name)) or is_kept(new.get(name)))
-    }
-    if link.section != item.section:
-        differences["section"] = (link.section, item.section)
-    return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences, observed=seen)
-
-
-def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
-    """Return `item` in the section and with the organiser that its event can have.
-
-    Return None if the event is deleted, to be made again in another section or by another organiser.
-    """
-    if item.fields.get(MEETING) and has_other_host(item, link):
-        if policy.on_host_change == "recreate" and (change := remade_by(item, link)) is not None:
-            draft.changes.append(change)
-            return None
-        if policy.on_host_change != "keep":
-            draft.problems.append(other_host_told(item, link))
-        item = keeping_host(item, link)
-    if link.section == item.section or not is_stuck(item):
-        return item
-    if (change := remade(item, link)) is not None:
-        draft.changes.append(change)
-        return None
-    item, warning = staying(item, link)
-    draft.problems.append(warning)
-    return item
 
 
 def _new(
@@ -410,6 +357,78 @@ def _adopt(draft: Draft, item: Item, found: Taken, comparison: Comparison, *, so
         draft.changes.append(_update(keeping(item, link), link, link.sent, differs))
 
 
+def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
+    """Return `item` in the section and with the organiser that its event can have.
+
+    Return None if the event is deleted, to be made again in another section or by another organiser.
+    """
+    if item.fields.get(MEETING) and has_other_host(item, link):
+        if policy.on_host_change == "recreate" and (change := remade_by(item, link)) is not None:
+            draft.changes.append(change)
+            return None
+        if policy.on_host_change != "keep":
+            draft.problems.append(other_host_told(item, link))
+        item = keeping_host(item, link)
+    if link.section == item.section or not is_stuck(item):
+        return item
+    if (change := remade(item, link)) is not None:
+        draft.changes.append(change)
+        return None
+    item, warning = staying(item, link)
+    draft.problems.append(warning)
+    return item
+
+
+def _update(item: Item, link: Link, before: Fields, reason: str, seen: Observed | None = None) -> Change:
+    """Return the change of an event from `before`, in which `seen` stands now."""
+    old, new = unpacked(before), unpacked(item.fields)
+    differences: dict[str, tuple[Json, Json]] = {
+        name: (old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if not (equal(old.get(name), new.get(name)) or is_kept(new.get(name)))
+    }
+    if link.section != item.section:
+        differences["section"] = (link.section, item.section)
+    return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences, observed=seen)
+
+
+def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> None:
+    draft.held += 1
+    _block(draft, item, link, reason)
+    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
+
+
+def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
+    """Note that the change of `item` is not made now, so that changes that depend on it are not made either."""
+    if link is None or link.fingerprint != item.fingerprint:
+        op: Op = "create" if link is None else "update"
+        draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
+
+
+def _moved_on(item: Item, link: Link | None) -> bool:
+    """Return True if the source asks for something other than what was sent last."""
+    return link is not None and link.fingerprint != item.fingerprint
+
+
+def _still_waits(hold: Hold, now: float) -> bool:
+    """Return True if a hold counts at `now`.
+
+    A hold from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
+    """
+    return hold.since <= now < hold.retry_at
+
+
+def _deleted(who: str) -> Saying:
+    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
+
+
+def _edited_by(who: str, what: Value) -> Saying:
+    """Return the reason of a change that follows from people's edits. `what` names the fields, or what is wrong."""
+    if who:
+        return say("edited in the portal by {who}: {what}", who=who, what=what)
+    return say("edited in the portal: {what}", what=what)
+
+
 def _who_in(reason: str) -> str:
     """Return who is named in the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
     match reason:
@@ -423,14 +442,3 @@ def _who_in(reason: str) -> str:
         if reason.startswith(what):
             return reason.removeprefix(what).partition(":")[0]
     return ""
-
-
-def _deleted(who: str) -> Saying:
-    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
-
-
-def _edited_by(who: str, what: Value) -> Saying:
-    """Return the reason of a change that follows from people's edits. `what` names the fields, or what is wrong."""
-    if who:
-        return say("edited in the portal by {who}: {what}", who=who, what=what)
-    return say("edited in the portal: {what}", what=what)
