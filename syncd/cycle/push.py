@@ -14,6 +14,7 @@ from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, noted
+from syncd.model.evidence import answered
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Place
 from syncd.model.order import predecessors, waits_for
@@ -29,7 +30,6 @@ from syncd.model.record import (
     next_hold,
     refusal,
 )
-from syncd.model.stamp import answered
 from syncd.portal.client import Job
 from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.directory import Directory

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, worded
-from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
+from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone

@@ -97,7 +97,7 @@ class Adoptable:
     """Events that no link claims, by recovery mark and by signature. Each is given away once."""
 
     def __init__(self, links: Iterable[Link], observation: Observation, adopt: Adopt) -> None:
-        claimed = {link.remote_id for link in links if not observation.foreign(link)}
+        claimed = {link.remote_id for link in links if observation.verdict(link).standing != "foreign"}
         self.comparison = observation.comparison
         self._adopt = adopt
         self._suspects = observation.suspects

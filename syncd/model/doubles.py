@@ -17,9 +17,9 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
-from syncd.model.item import Item, Link, Observed
+from syncd.model.evidence import Stamp
+from syncd.model.item import Change, Item, Link, Observed
 from syncd.model.observation import Comparison, Observation, mark_of
-from syncd.model.stamp import Stamp
 
 MOST_GIVEN_UP = 200
 _CLOSE_S = 3600
@@ -94,6 +94,20 @@ def doubles(
             ours = seen.ledger in ("", ledger) and _is_ours(link, seen, by_mark.get(mark), observation, caller)
             found.append(Double(link=link, seen=seen, ours=ours))
     return tuple(found)
+
+
+def doubles_left(
+    links: Iterable[Link],
+    changes: Iterable[Change],
+    observation: Observation,
+    creates: Iterable[GivenUp],
+    caller: int,
+    ledger: str,
+) -> tuple[Double, ...]:
+    """Return the events that stand beside linked ones, without those that `changes` take over; see `doubles`."""
+    taken = {change.link.remote_id for change in changes if change.op == "adopt" and change.link is not None}
+    found = doubles(links, observation, creates, caller, ledger)
+    return tuple(one for one in found if one.seen.remote_id not in taken)
 
 
 def _is_ours(link: Link, seen: Observed, create: GivenUp | None, observation: Observation, caller: int) -> bool:

@@ -130,7 +130,7 @@ class Link:
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
     lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
     to an event that syncd did not create. `stamp` tells when and by whom the event was made, "" where that is not known
-    yet (`model/stamp.py`).
+    yet (`model/evidence.py`).
     """
 
     key: Key

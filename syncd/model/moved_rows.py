@@ -16,15 +16,14 @@ stays two rows, and what is gone from the source is told.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
+from syncd.model.entry import file_of, is_nameless
 from syncd.model.item import Item, Link
 
-_NAMELESS = re.compile(r"(?:row|content)-[0-9a-f]{20}(?:-\d+)?")
 _FAR = timedelta(days=7)
 Holder = TypeVar("Holder", Item, Link)
 
@@ -72,16 +71,6 @@ def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
     none of the others.
     """
     return bool(title) and title in item.title and not any(one in item.title for one in unread)
-
-
-def is_nameless(uid: str) -> bool:
-    """Return True for a uid that was made from the row's content, because the row has no id."""
-    return _NAMELESS.fullmatch(uid) is not None
-
-
-def file_of(where: str) -> str:
-    """Return the file in the place of an entry."""
-    return where.rpartition(":")[0]
 
 
 def _grouped(

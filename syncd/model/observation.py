@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from syncd.lang.saying import say
+from syncd.model.evidence import Beginning, Stamp, agreement, beginning
 from syncd.model.item import Item, Key, Link, Observed, canonical
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
-from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -85,16 +88,12 @@ class Comparison:
         if self.mark_field and (mark := link.sent.get(self.mark_field)):
             return seen.mark == mark
         agreed = agreement(link.stamp, seen.stamp)
-        if agreed == "same":
+        if agreed == "same" or (seen.mark and seen.mark == recovery_mark(self.sync, link.key)):
             return True
-        if seen.mark and seen.mark == recovery_mark(self.sync, link.key):
-            return True
-        return agreed != "other" and seen.place == link.key.place and self._resembles(link, seen, near=agreed == "near")
-
-    def _resembles(self, link: Link, seen: Observed, *, near: bool) -> bool:
-        """Return True if the event `seen` shows enough of what was sent; `near`: it was made at that time at least."""
+        if agreed == "other" or seen.place != link.key.place:
+            return False
         names = self.identity or tuple(self.defaults)
-        title = names[0]
+        title, near = names[0], agreed == "near"
         changed = set(self.edits(link.sent, seen)).intersection(names)
         hidden = seen.masked and title in self.maskable
         if title not in changed and not hidden:
@@ -259,9 +258,7 @@ def keeping(item: Item, link: Link) -> Item:
 
     Unless the item says something of its own there.
     """
-    if link.fingerprint == item.fingerprint:
-        return item
-    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
+    kept = {name: value for name, value in unpacked(link.sent).items() if is_kept(value) and not item.fields.get(name)}
     return replace(item, fields={**item.fields, **kept}) if kept else item
 
 
@@ -282,20 +279,53 @@ FOREIGN = say("another event has its id in the portal now")
 UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 """Why an item waits if the portal shows its event in a way that is not understood."""
 
+Standing = Literal["ours", "gone", "foreign", "doubled", "unreadable", "unasked"]
+LOST: Final = frozenset({"gone", "foreign", "doubled"})
+"""The standings of a link that has no event any more."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What an observation says of a link: whether its event stands there, and what happened to it since our last save.
+
+    standing
+      ours        the event of the link stands at its id
+      gone        nothing does: it was deleted
+      foreign     another event does (see `Comparison.owns`)
+      doubled     an event that belongs rather to another link of the sync
+      unreadable  something that is not understood
+      unasked     that is not known: the id was not read
+
+    `seen` is the event, of a link that is "ours" or "doubled". `saved` is True if its VERSION is not that of our last
+    save, so that somebody else has saved it, and `edited` names the fields in which it then differs from what was sent,
+    with "section" if it was moved to another one. The portal rewrites texts without a new VERSION (PORTAL.md 4.3), so
+    an event that nobody saved was not edited, whatever it shows. `stamp` is the event's where that is news.
+    """
+
+    standing: Standing
+    seen: Observed | None = None
+    saved: bool = False
+    edited: tuple[str, ...] = ()
+    stamp: str = ""
+
+
+UNASKED: Final = Verdict("unasked")
+_WITHOUT_EVENT: Final = {one: Verdict(one) for one in ("gone", "foreign", "unreadable")}  # of many links
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What reading the portal found: events by remote id, and linked ids that are certainly gone.
 
     At linked ids that are `alien` something stands that syncd never makes; of those in `unread` the portal's answer
-    cannot be understood, so nothing is done to them.
+    cannot be understood, so nothing is done to them. The events of the keys in `doubled` belong rather to other links
+    (`parted`).
 
-    Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
-    links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
-    change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
-    other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
-    those who changed events, by remote id, as far as the portal has told. `suspects` are events that may be creates
-    whose outcome could not be told, by the items' recovery marks.
+    Ask by link (`verdict`): the event with its id may be another one. `whole` is False if only events of links were
+    read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own change left
+    them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in other
+    sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of those
+    who changed events, by remote id, as far as the portal has told. `suspects` are events that may be creates whose
+    outcome could not be told, by the items' recovery marks.
     """
 
     events: Mapping[int, Observed]
@@ -304,87 +334,76 @@ class Observation:
     whole: bool = True
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    doubled: frozenset[Key] = frozenset()
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
-    def whom(self, link: Link) -> str:
-        """Return the name of the person who changed the event of `link`, "" if nobody tells."""
-        return self.by.get(link.remote_id, "")
-
-    def of(self, link: Link) -> Observed | None:
-        """Return the event of `link`, None if it was not found or another event has its id."""
+    def verdict(self, link: Link) -> Verdict:
+        """Return what is known of `link`: "doubled" only where `parted` knows of all links."""
         seen = self.events.get(link.remote_id)
-        return seen if seen is not None and self.comparison.owns(link, seen) else None
+        if seen is None:
+            if link.remote_id in self.alien:
+                return _WITHOUT_EVENT["foreign"]
+            if link.remote_id in self.gone:
+                return _WITHOUT_EVENT["gone"]
+            return _WITHOUT_EVENT["unreadable"] if link.remote_id in self.unread else UNASKED
+        if not self.comparison.owns(link, seen):
+            return _WITHOUT_EVENT["foreign"]
+        if link.remote_id in self.gone:  # deleted while it was being read
+            return _WITHOUT_EVENT["gone"]
+        saved = seen.version is not None and seen.version != link.version
+        edited = self.comparison.edits(link.sent, seen) if saved else ()
+        if saved and seen.section_id != link.section_id:
+            edited = (*edited, "section")
+        standing: Standing = "doubled" if link.key in self.doubled else "ours"
+        return Verdict(standing, seen, saved, edited, seen.stamp if seen.stamp != link.stamp else "")
 
-    def foreign(self, link: Link) -> bool:
-        """Return True if another event has the id of `link`."""
-        seen = self.events.get(link.remote_id)
-        return link.remote_id in self.alien if seen is None else not self.comparison.owns(link, seen)
-
-    def lost(self, link: Link) -> bool:
-        """Return True if the event of `link` certainly no longer exists."""
-        return link.remote_id in self.gone or self.foreign(link)
-
-    def about(self, links: Iterable[Link]) -> tuple[Link, ...]:
-        """Return those of `links` whose events were read or found gone: an ordinary pass reads a few of 100,000."""
-        known = self.events.keys() | self.gone | self.alien | self.unread
-        return tuple(link for link in links if link.remote_id in known)
-
-    def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
-        """Return the stamps of the events of `links` that are news."""
-        return {
-            link.key: seen.stamp
-            for link in links
-            if (seen := self.of(link)) is not None and seen.stamp and seen.stamp != link.stamp
-        }
-
-    def claimed_twice(self, links: Collection[Link]) -> frozenset[Key]:
-        """Return the keys of links whose event belongs rather to another one of `links`.
+    def parted(self, links: Collection[Link]) -> Observation:
+        """Return the observation in which each event belongs to one of `links` at most.
 
         One event cannot show two items. It goes to the link that it looks like; if there are several, to the first.
         """
-        times = Counter(link.remote_id for link in links)
-        if len(times) == len(links):
-            return frozenset()
-        best: dict[int, Link] = {}
-        doubled = sorted((one for one in links if times[one.remote_id] > 1), key=lambda one: one.key)
-        for link in (one for one in doubled if self.of(one) is not None):
-            if link.remote_id not in best or (self.edited(best[link.remote_id]) and not self.edited(link)):
-                best[link.remote_id] = link
-        return frozenset(one.key for one in doubled if one.remote_id in best and best[one.remote_id] is not one)
+        if len({link.remote_id for link in links}) == len(links):
+            return self
+        claims: dict[int, list[Link]] = defaultdict(list)
+        for link in sorted(links, key=lambda one: one.key):
+            if link.remote_id in self.events:
+                claims[link.remote_id].append(link)
+        doubled: set[Key] = set()
+        for every in (own for own in claims.values() if len(own) > 1):
+            ours = [link for link in every if self.verdict(link).standing == "ours"]
+            best = next((link for link in ours if not self.differs(link, self.verdict(link))), next(iter(ours), None))
+            doubled.update(link.key for link in ours if link is not best)
+        return replace(self, doubled=frozenset(doubled))
 
-    def edited(self, link: Link) -> tuple[str, ...]:
-        """Return the names of the fields in which the event of `link` is not what was sent; () if it is gone."""
-        event = self.of(link)
-        return () if event is None else self._edited(link, event)
+    def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
+        """Return the stamps of the events of `links` that are news."""
+        return {link.key: verdict.stamp for link in links if (verdict := self.verdict(link)).stamp}
 
-    def edited_since(self, link: Link) -> tuple[str, ...]:
-        """Return the fields of the event of `link` that a person changed since it was written, () for none.
+    def differs(self, link: Link, verdict: Verdict) -> tuple[str, ...]:
+        """Return the names of the fields in which the event of `link` is not what was sent, whoever did that.
 
-        If there is no VERSION, or if it is that of our last save, nothing shows an edit.
+        Also "occurrences" and "section"; () where it has no event.
         """
-        seen = self.of(link)
-        if seen is None or seen.version is None or seen.version == link.version:
+        seen = verdict.seen
+        if seen is None:
             return ()
         names = self.comparison.edits(link.sent, seen)
+        if seen.damage:
+            names = (*names, "occurrences")
         return (*names, "section") if seen.section_id != link.section_id else names
 
-    def _edited(self, link: Link, event: Observed) -> tuple[str, ...]:
-        names = self.comparison.edits(link.sent, event)
-        if event.damage:
-            names = (*names, "occurrences")
-        return (*names, "section") if event.section_id != link.section_id else names
-
-    def difference(self, link: Link) -> str | None:
+    def difference(self, link: Link, verdict: Verdict) -> str | None:
         """Return in words how the event of `link` differs from what was sent, None if it does not."""
-        event = self.of(link)
-        if event is None:
-            if self.foreign(link):
-                return FOREIGN
-            return (
-                say("it is gone from the portal") if link.remote_id in self.gone else say("it could not be read back")
-            )
-        names = (*self._edited(link, event), *self.comparison.not_taken(link.sent, event))
+        if verdict.seen is None:
+            match verdict.standing:
+                case "foreign":
+                    return FOREIGN
+                case "gone":
+                    return say("it is gone from the portal")
+                case _:
+                    return say("it could not be read back")
+        names = (*self.differs(link, verdict), *self.comparison.not_taken(link.sent, verdict.seen))
         return say("reads back differently: {names}", names=labels(names)) if names else None

@@ -32,9 +32,9 @@ from msgspec.structs import replace
 from syncd.errors import GuardError
 from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
+from syncd.model.evidence import Stamp, made_since
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Observation, mark_of
-from syncd.model.stamp import Stamp, made_since
 
 CLOCKS_APART_S: Final = 60.0
 """How far the portal's clock may be from what is known of it."""
@@ -128,22 +128,21 @@ class Strangers:
     alike: tuple[Observed, ...] = ()
     own: str = ""
 
-    def check(self, sync: str) -> None:
-        """Raise GuardError if a second writer is at work."""
-        if self.made:
-            raise GuardError(
-                say(
-                    "{sync}: {who}, such as {event}; nothing was sent",
-                    sync=sync,
-                    who=self._who,
-                    event=_named(self.made[0]),
-                ),
-                say(
-                    "stop the other one, as an old server, a copy of the config or a run with another state; then run"
-                    " `syncd sync {sync} --force` once, which takes over what it made",
-                    sync=sync,
-                ),
-            )
+    def refusal(self, sync: str) -> GuardError:
+        """Return the error of a pass of `sync` that meets a second writer at work (`made`)."""
+        return GuardError(
+            say(
+                "{sync}: {who}, such as {event}; nothing was sent",
+                sync=sync,
+                who=self._who,
+                event=_named(self.made[0]),
+            ),
+            say(
+                "stop the other one, as an old server, a copy of the config or a run with another state; then run"
+                " `syncd sync {sync} --force` once, which takes over what it made",
+                sync=sync,
+            ),
+        )
 
     @property
     def _who(self) -> Saying:
@@ -282,12 +281,12 @@ class _Holders:
     def link(self, seen: Observed) -> Link | None:
         """Return the link of an event, None if it has none."""
         link = self._links.get(seen.remote_id)
-        return link if link is not None and self._observation.of(link) is seen else None
+        return link if link is not None and self._observation.verdict(link).seen is seen else None
 
     def beside(self, seen: Observed) -> Observed | None:
         """Return the event of the link to which the mark of `seen` belongs, None if there is no such link or event."""
         link = self.linked.get(seen.mark)
-        return self._observation.of(link) if link is not None else None
+        return self._observation.verdict(link).seen if link is not None else None
 
     def has(self, seen: Observed) -> bool:
         """Return True if an event has the mark of an item: of its own item, if it has a link."""
@@ -301,7 +300,8 @@ class _Holders:
         signature = self._observation.comparison.signature
         if self._shown is None:
             new = {signature(item) for item in self._new if not item.fields.get("mark")}
-            events = (self._observation.of(link) for link in self._links.values() if not link.sent.get("mark"))
+            links = (link for link in self._links.values() if not link.sent.get("mark"))
+            events = (self._observation.verdict(link).seen for link in links)
             self._shown = frozenset(new | {signature(one) for one in events if one is not None}) - {"", *late}
         return signature(seen) in self._shown
 

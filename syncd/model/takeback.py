@@ -23,7 +23,7 @@ from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.labels import labels
-from syncd.model.observation import FOREIGN, Observation
+from syncd.model.observation import FOREIGN, LOST, Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
 
@@ -117,12 +117,13 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
     """Return how to delete everything that was created, and forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
-    doubled = seen.claimed_twice(links)
+    parted = seen.parted(links)
     for link in sorted(links, key=lambda one: one.key):
+        standing = parted.verdict(link).standing
         if link.adopted:
             left.append(Left(link=link, reason=say("adopted, not created: it stays, and is forgotten")))
             forgotten.append(link)
-        elif seen.lost(link) or link.key in doubled:
+        elif standing in LOST:
             forgotten.append(link)
             if link.remote_id not in seen.gone:
                 left.append(
@@ -132,7 +133,7 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
                         ours=False,
                     )
                 )
-        elif seen.of(link) is None:
+        elif standing != "ours":
             left.append(Left(link=link, reason=_UNREAD))
         else:
             changes.append(Change(op="delete", key=link.key, link=link, reason=say("created by this sync")))
@@ -149,7 +150,7 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
 
 
 def _missing(links: Sequence[Link], seen: Observation) -> int:
-    return sum(seen.lost(link) for link in links)
+    return sum(seen.verdict(link).standing in LOST for link in links)
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation, adoptable: Adoptable) -> _Verdict:
@@ -165,7 +166,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
     restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
         return now if adoption is not None else None  # an earlier attempt has written it back
-    if restored is None and seen.lost(now):
+    if restored is None and seen.verdict(now).standing in LOST:
         return now
     if reason := _changed_since(now, after, restored, seen):
         return Left(link=now, reason=reason)
@@ -179,10 +180,13 @@ def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observat
     """
     if now.fingerprint not in (after.fingerprint, ""):  # "": it is not known what our last change left there
         return say("changed by a later run; undo that one first")
-    if seen.lost(now):
-        return FOREIGN if seen.foreign(now) else say("deleted in the portal since")
-    if seen.of(now) is None:
-        return _UNREAD
+    match seen.verdict(now).standing:
+        case "foreign":
+            return FOREIGN
+        case "gone":
+            return say("deleted in the portal since")
+        case "unreadable" | "unasked":
+            return _UNREAD
     names = _edited_by_people(seen, now, restored)
     return _edited_since(names) if names else ""
 
@@ -192,12 +196,13 @@ def _edited_by_people(seen: Observation, link: Link, restored: Link | None = Non
 
     An event that already shows `restored` was not edited: an earlier attempt to take the run back may have done that.
     """
-    event = seen.of(link)
+    verdict = seen.verdict(link)
+    event = verdict.seen
     if event is None or (event.version == link.version and link.fingerprint):
         return ()
     if restored is not None and not seen.comparison.edits(restored.sent, event):
         return ()
-    return seen.edited(link)
+    return seen.differs(link, verdict)
 
 
 def _edited_since(names: Iterable[str]) -> str:

@@ -22,9 +22,9 @@ from typing import Literal
 import msgspec
 
 from syncd.lang.saying import say
+from syncd.model.evidence import Stamp, made_during
 from syncd.model.item import Item, Observed
 from syncd.model.observation import Comparison, Observation, bare
-from syncd.model.stamp import Stamp, made_during
 
 MOST_SUSPECTS = 200
 

@@ -76,7 +76,7 @@ def came_late(
 def _is_late(link: Link, observation: Observation, requests: Sequence[Unanswered]) -> bool:
     if link.remote_id in observation.gone:
         return any(one.deletes for one in requests)
-    seen = observation.of(link)
+    seen = observation.verdict(link).seen
     if seen is None or seen.masked or seen.damage or seen.version == link.version:
         return False
     edits = observation.comparison.edits

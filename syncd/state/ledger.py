@@ -19,9 +19,9 @@ from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.lang.saying import say
+from syncd.model.evidence import LEDGER_DIGITS
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms, described
-from syncd.model.marks import LEDGER_DIGITS
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from syncd.lang.saying import stored
 from syncd.model.item import Hold, Key, Link, Op
+from syncd.model.json_values import unpacked
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
@@ -162,7 +163,7 @@ def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs:
     # before an update, has to be kept here for whoever takes the run back, and what an update changed, for whoever asks
     # what the run did. That is half the ledger.
     if after is not None and op != "adopt":
-        old, new = before.sent if before is not None else {}, after.sent
+        old, new = unpacked(before.sent) if before is not None else {}, unpacked(after.sent)
         names = sorted({*old, *new}) if old else ()
         after = replace(after, sent={name: new.get(name) for name in names if old.get(name) != new.get(name)})
     row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))

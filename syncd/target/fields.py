@@ -15,8 +15,8 @@ from typing import Generic, Literal, TypeVar, get_args
 from syncd.errors import DoubtfulError, EntryError, message_of
 from syncd.lang.saying import Value, say, say_count
 from syncd.model.entry import Details, Entry, Problem, Span
+from syncd.model.evidence import unmarked
 from syncd.model.labels import LABELS
-from syncd.model.marks import unmarked
 from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought
@@ -131,7 +131,8 @@ def title_text(value: str, warnings: list[str]) -> str:
     Those at its ends go without a word, because the portal drops them and they cannot be seen. Raises EntryError for a
     blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
     """
-    clean = _one_line("title", value, warnings)
+    # Nearly all titles are printable, which is cheap to find out; of blanks these hold spaces only.
+    clean = value.strip() if value.isprintable() else _one_line("title", value, warnings)
     if not clean:
         raise EntryError(say("the title is blank"), say("give it a title, or set untitled or name in [sync.fields]"))
     if clean == "0":
@@ -153,7 +154,7 @@ def location_text(value: str, warnings: list[str]) -> str:
     """Return a place that is only text; one that would book a room is put in brackets."""
     if not value:
         return ""
-    clean = _one_line("location", value, warnings)
+    clean = value.strip() if value.isprintable() else _one_line("location", value, warnings)
     if _ROOM.match(clean):
         warnings.append(
             say("the location {clean!r} would book a room of the portal; it is written in brackets", clean=clean)
@@ -174,8 +175,6 @@ def location_text(value: str, warnings: list[str]) -> str:
 
 def _one_line(name: str, value: str, warnings: list[str]) -> str:
     """Return a text without line ends, control characters and the blanks at its ends."""
-    if value.isprintable():  # the common case, and much cheaper to find out; of blanks it holds spaces only
-        return value.strip()
     trimmed = value.strip(_TRIMMED)
     clean = _clean(_LINE_END.sub(" ", trimmed)).strip(_TRIMMED)
     if not clean.strip():  # other blanks alone would get through, and look like no text at all

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
+from syncd.model.evidence import Stamp
 from syncd.model.item import Change, Observed
 from syncd.model.observation import Comparison
 from syncd.model.recurrence.portal_arithmetic import native_as_sent, save
 from syncd.model.recurrence.wall import DAY, clock_of
 from syncd.model.rule import NativeRule
-from syncd.model.stamp import Stamp
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.target.calendar.portal_event import EventFields, from_fields, wall
 

@@ -18,11 +18,10 @@ import msgspec
 from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.entry import Window
+from syncd.model.evidence import split_mark, stamp_of, whole_number
 from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
 from syncd.model.json_values import Json, PackedFields, packed_fields
-from syncd.model.marks import split_mark
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
-from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.remedies import unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply

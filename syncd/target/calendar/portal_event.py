@@ -19,9 +19,9 @@ from syncd.errors import EntryError, message_of
 from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
-from syncd.model.item import Change, Link, Observed
-from syncd.model.json_values import Fields, Json
-from syncd.model.marks import marked
+from syncd.model.evidence import marked
+from syncd.model.item import Change
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
@@ -95,7 +95,7 @@ def to_fields(event: EventFields) -> Fields:
 
 def from_fields(fields: Fields) -> EventFields:
     """Return the event that `to_fields` wrote; raises msgspec.ValidationError for anything else."""
-    return msgspec.convert(fields, EventFields)
+    return msgspec.convert(unpacked(fields), EventFields)
 
 
 def wall(text: str) -> datetime:
@@ -245,44 +245,51 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
                 params["rrule"] = _rule(event.rule)
             return Command(method=ADD, params=params, success="id")
         case "update":
-            assert change.item is not None
-            assert change.link is not None
-            event = _as_it_can_be(from_fields(change.item.fields), change)
-            params = {
-                "id": change.link.remote_id,
-                **owner,
-                "section": section_id,
-                **_params(event, directory, ledger),
-                **_updated(event, change.link, change.observed),
-            }
-            return Command(method=UPDATE, params=params, success="id")
+            return _update(change, section_id, directory, ledger)
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
 
 
-def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
-    """Return `event` with the organiser that it has in the portal, which takes no other, and people's own links.
-
-    By one reading any other host is refused, by the other it is whose rights count; what was read is right by both
-    (PORTAL.md 4.3).
-    """
-    seen = change.observed
-    if seen is None or change.link is None:
-        return event
-    if event.meeting is not None and not event.meeting.kept and seen.host:
-        event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
-    sent = from_fields(change.link.sent).crm
-    stands = seen.fields.get("crm")
-    if not (event.crm or sent) or not isinstance(stands, list | tuple):
-        return event
-    own = tuple(str(one) for one in stands if one not in sent and one not in event.crm)
-    return msgspec.structs.replace(event, crm=(*event.crm, *own))
+def _update(change: Change, section_id: int, directory: Directory, ledger: str) -> Command:
+    """Return the call that updates an event, of which the portal holds what was sent unless it was just read there."""
+    assert change.item is not None
+    assert change.link is not None
+    link, seen, place = change.link, change.observed, change.key.place
+    event, sent = from_fields(change.item.fields), from_fields(link.sent)
+    before = sent
+    if seen is not None:
+        shown = unpacked(seen.fields)
+        before = from_fields({**unpacked(link.sent), **shown})
+        # The portal takes no other organiser. By one reading any other host is refused, by the other it is whose rights
+        # count; what was read is right by both (PORTAL.md 4.3).
+        if event.meeting is not None and not event.meeting.kept and seen.host:
+            event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
+        stands = shown.get("crm")
+        if (event.crm or sent.crm) and isinstance(stands, list | tuple):  # people's own links are left to them
+            own = tuple(str(one) for one in stands if one not in sent.crm and one not in event.crm)
+            event = msgspec.structs.replace(event, crm=(*event.crm, *own))
+    params: dict[str, Json] = {
+        "id": link.remote_id,
+        "type": place.kind,
+        "ownerId": place.owner,
+        "section": section_id,
+        **_params(event, directory, ledger),
+        "rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"},
+    }
+    # An empty list takes away what stands there, and only then it is sent: it cannot go in a batch.
+    if before.remind and not event.remind:
+        params["remind"] = []
+    if before.crm and not event.crm and set(before.crm).intersection(sent.crm):
+        params["crm_fields"] = []
+    if before.meeting is not None and event.meeting is None:
+        params["is_meeting"] = "N"
+    return Command(method=UPDATE, params=params, success="id")
 
 
 def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
     """Return the parameters that add and update share: the full set of fields. Lists are left out where they are empty.
 
-    An update must send all of them (PORTAL.md 4.3). An empty list cannot travel in a batch: `_updated` adds it.
+    An update must send all of them (PORTAL.md 4.3). An empty list cannot travel in a batch: `_update` adds it.
     """
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
@@ -320,22 +327,6 @@ def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, 
             "host": event.meeting.host,
             "meeting": {flag: int(getattr(event.meeting, flag)) for flag in MEETING_FLAGS},
         }
-    return params
-
-
-def _updated(event: EventFields, link: Link, seen: Observed | None) -> dict[str, Json]:
-    """Return what an update has to take away: empty lists only where there is something, for they cannot go in a batch.
-
-    What stands in the portal is what was sent, unless it was just `seen` there; people's own links are left to them.
-    """
-    before = from_fields({**link.sent, **seen.fields} if seen is not None else link.sent)
-    params: dict[str, Json] = {"rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"}}
-    if before.remind and not event.remind:
-        params["remind"] = []
-    if before.crm and not event.crm and set(before.crm).intersection(from_fields(link.sent).crm):
-        params["crm_fields"] = []
-    if before.meeting is not None and event.meeting is None:
-        params["is_meeting"] = "N"
     return params
 
 

@@ -18,10 +18,10 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.entry import Window
+from syncd.model.evidence import Stamp, whole_number
 from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
-from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.remedies import explained, meaning_of, unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply

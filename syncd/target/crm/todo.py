@@ -17,9 +17,9 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
+from syncd.model.evidence import marked, split_mark
 from syncd.model.item import TODO_PROVIDER, Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
-from syncd.model.marks import marked, split_mark
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
