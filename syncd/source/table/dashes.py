@@ -27,6 +27,7 @@ _BEHIND_DATE = re.compile(r".*\d(?:\s*г\.?)?[\s,]+(\d{1,2}-\d{1,2})")
 _OF_HOURS = re.compile(r"час|hours|смен|shift|график|режим|интервал|период", re.IGNORECASE)
 """Titles of columns that hold two hours, not one time."""
 _LAST_HOUR, _STEP = 24, 5
+_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}")
 
 
 def find_dashes(texts: Iterable[str], title: str) -> Dashes:
@@ -47,7 +48,8 @@ def find_dashes(texts: Iterable[str], title: str) -> Dashes:
 
 def could_be_both(text: str) -> bool:
     """Return True if a text, perhaps behind a date, could be one time or two hours."""
-    return _kind_behind_date(text) in ("either", "odd")
+    # Only with a dash before its last two digits, which few of a hundred thousand starts have.
+    return text[-2:].isdecimal() and text[:-2].rstrip()[-1:] in _MARKS and _kind_behind_date(text) in ("either", "odd")
 
 
 def without_dashes(text: str, dashes: Dashes) -> str | None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypedDict, TypeVar
 
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
-from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
+from syncd.model.entry import Cells, Classification, Details, Entry, Recurrence, Reminder, Span, Status
 from syncd.model.filter import NO_FILTER, Filter
 from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
@@ -31,10 +31,9 @@ from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cel
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
 _SPAN = (*_TIMES, "all_day", "timezone")
-_DETAILS = (
-    *("description", "location", "owner", "status", "priority", "color", "url"),
-    *("categories", "attendees", "reminders", "private"),
-)
+_TEXTS = ("description", "location", "owner", "color", "url")
+_OTHERS = ("status", "priority", "categories", "attendees", "reminders", "private")
+"""Fields that few tables have, and whose cells are not taken as they stand."""
 _CONTACTS = ("contact_phone", "contact_email")
 Value = TypeVar("Value")
 HEADER_WITHIN = 50
@@ -69,6 +68,20 @@ Row = tuple[int | str, Sequence[str]]
 R = TypeVar("R", bound=Row)
 
 
+class _Others(TypedDict, total=False):
+    """What `Details` takes from the columns of `_OTHERS`."""
+
+    status: Status
+    classification: Classification
+    priority: int | None
+    categories: tuple[str, ...]
+    attendees: tuple[str, ...]
+    reminders: tuple[Reminder, ...] | None
+
+
+_NO_OTHERS = _Others()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
     """How a table is read.
@@ -98,11 +111,9 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts: dict[int, set[str]] = {at: set() for at in (*days, start)}
     adding = [(at, own.add) for at, own in texts.items()]
-    least = None
+    widths = set()
     for _, cells in rows:
-        width = len(cells)
-        if least is None or width < least:
-            least = width
+        widths.add(width := len(cells))
         for at, add in adding:
             if at < width:
                 add(cells[at])
@@ -110,7 +121,7 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
     orders = replace(orders, dashes=_dashes(titles, positions, start, texts[start], rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
-    part = reader.part(rows, least or 0)
+    part = reader.part(rows, min(widths, default=0))
     for odd, line in odd_at:
         reason = say(
             "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
@@ -140,14 +151,13 @@ def _dashes(
     `at` is the column of starts, and `texts` are all that stand there.
     """
     ends = [positions[field] for field in ENDS if field in positions]
-    starts = {text: clean(text) for text in texts}
-    unsure = {text for text, start in starts.items() if could_be_both(start)} if ends else set()
+    unsure = {text for text in texts if could_be_both(clean(text))} if ends else set()
     found = (cells for _, cells in rows if at < len(cells) and cells[at] in unsure) if unsure else ()
     alone = {cells[at] for cells in found if _lacks(ends, cells)}
     if ends and not alone:
         return "times"  # as beside every end, so that no row need be asked whether it has one
     # What could be both says nothing of the other rows if its own end makes it a time.
-    return find_dashes((start for text, start in starts.items() if text in alone or text not in unsure), titles[at])
+    return find_dashes((clean(text) for text in texts if text in alone or text not in unsure), titles[at])
 
 
 def _lacks(columns: Sequence[int], cells: Sequence[str]) -> bool:
@@ -266,15 +276,14 @@ class RowReader:
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
         self._mapped = frozenset(positions)
         self._mapped_at = tuple(sorted(set(positions.values())))
-        self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
+        self._title_at, self._uid_at, self._rule_at = self._at["title"], self._at["uid"], self._at["rrule"]
+        self._texts_of = itemgetter(*(self._at[field] for field in _TEXTS))
+        self._others_of = itemgetter(*(self._at[field] for field in _OTHERS))
+        self._has_others = not self._mapped.isdisjoint(_OTHERS)
         self._starts_at = tuple(self._at[field] for field in ("start", "date", "start_time"))
-        self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
+        self._times_of = itemgetter(*(positions[field] for field in _SPAN if field in positions))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
         self._cell_names = (*self._titles, *(field for field, _ in self._contacts))
-        own = {self._at["uid"], self._at["title"]}  # every row has others there
-        # And the empty one, because an itemgetter of one place gives no tuple.
-        self._repeated_at = (*(at for at in range(len(header)) if at not in own), -1, -1)
-        self._repeated_of = itemgetter(*self._repeated_at)
         self._shared: dict[str, str] = {}
         unit = options.unit or (unit_of(header[positions["duration"]]) if "duration" in positions else None)
         self._span_reader = SpanReader(
@@ -287,7 +296,7 @@ class RowReader:
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
-        self._spans: dict[tuple[str, ...], Span] = {}
+        self._spans: dict[str | tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
     def part(self, rows: Iterable[R], least: int) -> Part:
@@ -304,7 +313,7 @@ class RowReader:
             uid = ""
             try:
                 text = "".join(cells)
-                values = [cell.strip() for cell in cells] if text.isprintable() else [clean(cell) for cell in cells]
+                values = list(map(str.strip if text.isprintable() else clean, cells))
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
@@ -499,43 +508,50 @@ class RowReader:
 
     def _entry(self, uid: str, line: int | str, values: list[str], part: Part) -> Entry:
         where = f"{self._name}:{line}"
-        title = values[self._at["title"]]
+        title, named = values[self._title_at], values[self._uid_at]
         if not title:
             raise ValueError(_NO_TITLE)
-        rule = values[self._at["rrule"]]
-        if len(self._shared) > _MOST_SHARED:
-            self._shared.clear()
-        texts: tuple[str, ...] = self._repeated_of(values)
-        for at, text in zip(self._repeated_at, map(self._shared.setdefault, texts, texts), strict=True):
-            values[at] = text
+        shared = self._shared
+        if len(shared) > _MOST_SHARED:
+            shared.clear()
+        # Every row has another title and uid.
+        values[self._title_at] = values[self._uid_at] = ""
+        values[:] = map(shared.setdefault, values, values)
+        values[self._title_at], values[self._uid_at] = title, named
         # All cells by their titles, mapped or not: templates and filters may name any of them.
         cells = values[: len(self._titles)]
         if self._contacts:
             cells += [values[at] for _, at in self._contacts]
-        description, location, owner, status, priority, color, url, *others = self._details_of(values)
-        categories, attendees, alarms, private = others
-        is_private = strict("private", private, cell_values.truth) if private else None
+        description, location, owner, color, url = self._texts_of(values)
         details = Details(
             title=title,
             description=description,
             location=location,
             owner=owner,
-            status=(self._lenient("status", status, cell_values.status, where, part) or "") if status else "",
-            classification="" if is_private is None else "PRIVATE" if is_private else "PUBLIC",
-            priority=self._lenient("priority", priority, cell_values.priority, where, part) if priority else None,
             color=color,
             url=url,
-            categories=cell_values.items(categories) if categories else (),
-            attendees=cell_values.items(attendees) if attendees else (),
-            reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
             columns=Cells(self._cell_names, tuple(cells)),
+            **self._others(values, where, part) if self._has_others else _NO_OTHERS,
         )
-        times: tuple[str, ...] = self._times_of(values)
+        times: str | tuple[str, ...] = self._times_of(values)
         span = self._spans.get(times)
         if span is None:
             span = self._spans[times] = self._span_reader.span(values)
+        rule = values[self._rule_at]
         recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
+
+    def _others(self, values: list[str], where: str, part: Part) -> _Others:
+        status, priority, categories, attendees, alarms, private = self._others_of(values)
+        is_private = strict("private", private, cell_values.truth) if private else None
+        return _Others(
+            status=(self._lenient("status", status, cell_values.status, where, part) or "") if status else "",
+            classification="" if is_private is None else "PRIVATE" if is_private else "PUBLIC",
+            priority=self._lenient("priority", priority, cell_values.priority, where, part) if priority else None,
+            categories=cell_values.items(categories) if categories else (),
+            attendees=cell_values.items(attendees) if attendees else (),
+            reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
+        )
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
         """Read a cell that may hold any word; one that is not known gives one warning and counts as empty."""
