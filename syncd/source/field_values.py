@@ -82,6 +82,11 @@ def clean(text: str) -> str:
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
+def fold(title: str) -> str:
+    """Return a title without case and blanks."""
+    return "".join(title.split()).casefold()
+
+
 def dropped(text: str) -> str:
     """Return the names of the control characters that `clean` drops from the text, "" if it drops none."""
     if text.isprintable():

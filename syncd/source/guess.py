@@ -21,14 +21,14 @@ from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.json.json_guess import guess_records, looks_like_json
+from syncd.source.table.columns import LABELS
 from syncd.source.table.csv import Records, delimiter_of
-from syncd.source.table.field_names import LABELS
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
 from syncd.source.table.headings import BY_TITLE, BY_TITLE_AND_CONTENT, FoundFields, find_fields, is_day, is_time_alone
-from syncd.source.table.other_tables import TitlesAgain
-from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
+from syncd.source.table.no_entries import TitlesAgain, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import weekday_of
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, numbered_day, read_cell

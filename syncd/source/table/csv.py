@@ -25,18 +25,10 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
-from syncd.source.table.columns import ColumnMap, check_header
+from syncd.source.table.columns import ColumnMap, TableOptions, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.other_tables import above_titles
-from syncd.source.table.row_reader import (
-    HEADER_WITHIN,
-    TableOptions,
-    count_found,
-    find_header,
-    has_titles,
-    is_note,
-    read_table,
-)
+from syncd.source.table.no_entries import above_titles, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, has_titles, read_table
 from syncd.source.table.when import DateOrder
 from syncd.source.twice import once
 

@@ -19,6 +19,8 @@ Dashes = Literal["", "times", "hours"]
 _Kind = Literal["", "times", "hours", "either", "odd"]
 
 _DASH = r"\s*[-\N{EN DASH}\N{EM DASH}]\s*"
+WITH_DASH = re.compile(r"[-\N{EN DASH}\N{EM DASH}]\s*\d\d\Z")
+"""What stands in every text that could be both, and in few others."""
 _PAIR = re.compile(rf"(\d{{1,2}}){_DASH}(\d{{1,2}})(\s*(?:ч\.?|час(?:а|ов)?|h))?", re.IGNORECASE)
 _TWO_TIMES = re.compile(
     r"(\d{1,2})-(\d{2})(?:\s+[-\N{EN DASH}\N{EM DASH}]\s+|\s*[\N{EN DASH}\N{EM DASH}]\s*)(\d{1,2})-(\d{2})"
@@ -27,7 +29,6 @@ _BEHIND_DATE = re.compile(r".*\d(?:\s*г\.?)?[\s,]+(\d{1,2}-\d{1,2})")
 _OF_HOURS = re.compile(r"час|hours|смен|shift|график|режим|интервал|период", re.IGNORECASE)
 """Titles of columns that hold two hours, not one time."""
 _LAST_HOUR, _STEP = 24, 5
-_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}")
 
 
 def find_dashes(texts: Iterable[str], title: str) -> Dashes:
@@ -48,8 +49,7 @@ def find_dashes(texts: Iterable[str], title: str) -> Dashes:
 
 def could_be_both(text: str) -> bool:
     """Return True if a text, perhaps behind a date, could be one time or two hours."""
-    # Only with a dash before its last two digits, which few of a hundred thousand starts have.
-    return text[-2:].isdecimal() and text[:-2].rstrip()[-1:] in _MARKS and _kind_behind_date(text) in ("either", "odd")
+    return _kind_behind_date(text) in ("either", "odd")
 
 
 def without_dashes(text: str, dashes: Dashes) -> str | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from operator import itemgetter
 from typing import NoReturn, TypedDict, TypeVar
 
@@ -13,20 +11,18 @@ from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Cells, Classification, Details, Entry, Recurrence, Reminder, Span, Status
-from syncd.model.filter import NO_FILTER, Filter
-from syncd.model.names import Value as Known
-from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
+from syncd.source.field_values import clean, damaged, digest, dropped, fold, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
-from syncd.source.reasons import reason_of, some_of, with_and
+from syncd.source.reasons import reason_of, with_and
 from syncd.source.table import cell_values
-from syncd.source.table.columns import ColumnMap
-from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
-from syncd.source.table.field_names import FIELDS
+from syncd.source.table.cell_values import is_error
+from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
+from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
 from syncd.source.table.heading_words import unit_of
-from syncd.source.table.other_tables import TitlesAgain, fold
+from syncd.source.table.no_entries import NoEntries, TitlesAgain
 from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
-from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
+from syncd.source.table.when import DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
@@ -38,27 +34,6 @@ _CONTACTS = ("contact_phone", "contact_email")
 Value = TypeVar("Value")
 HEADER_WITHIN = 50
 """How many rows are searched for the titles."""
-_LISTS = frozenset({"categories", "attendees"})
-_SAID = frozenset({"uid", "title", "description", "location", "owner", "status", "priority", "color", "url"})
-"""Fields that an entry has whether they are mapped or not."""
-_ERROR = re.compile(
-    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!|FORMULA!)"
-    r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
-    re.IGNORECASE,
-)
-"""Errors of Excel in English, Russian and German, of LibreOffice, and what a column too narrow for it is saved as."""
-_NOTE = re.compile(
-    r"(?:итого|всего|total|subtotal|grand total|составил|утвердил|утвержда|согласова|проверил|подготовил|подпись)"
-    r"|(?:примечани|исполнитель:|ответственный:|руководитель:|директор:|дата печати)"
-    r"|(?:prepared by|approved by|signature|printed)|(?:страница|стр\.?|лист|page)\s+\d|.*_{3}",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Totals and signatures, as they stand below a table in whatever column comes first."""
-_HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?", re.DOTALL)
-"""Words, perhaps with one number: "Расписание на 2026 год", "Отделение 3"."""
-_DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходной день", "нерабочий день", "day off", "off"})
-"""What stands in place of the hours of somebody who does not work, casefolded."""
-_NOTES_SHOWN, _NOTE_CHARS = 3, 40
 _MOST_SHARED = 200_000
 """How many texts of cells are kept to be shared by other rows, in which the same texts stand over and over."""
 _NO_TITLE = say("there is no title (fill it in)")
@@ -80,23 +55,6 @@ class _Others(TypedDict, total=False):
 
 
 _NO_OTHERS = _Others()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableOptions:
-    """How a table is read.
-
-    `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end, `unit` what a bare
-    number counts in a column of durations (None: what its title says); `filter` leaves out rows that are no entries.
-    """
-
-    columns: ColumnMap
-    dates: DateOrder
-    zone: str | None
-    no_end: timedelta = timedelta(0)
-    unit: timedelta | None = None
-    filter: Filter = NO_FILTER
 
 
 def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Part:
@@ -151,7 +109,7 @@ def _dashes(
     `at` is the column of starts, and `texts` are all that stand there.
     """
     ends = [positions[field] for field in ENDS if field in positions]
-    unsure = {text for text in texts if could_be_both(clean(text))} if ends else set()
+    unsure = {text for text in texts if WITH_DASH.search(start := clean(text)) and could_be_both(start)} if ends else ()
     found = (cells for _, cells in rows if at < len(cells) and cells[at] in unsure) if unsure else ()
     alone = {cells[at] for cells in found if _lacks(ends, cells)}
     if ends and not alone:
@@ -171,7 +129,17 @@ def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> di
     Raises SourceError, beginning with `where`, for a column that is missing or that two columns could be.
     """
     folded = [fold(title) for title in header]
-    return {field: _position(field, column, header, folded, where) for field, column in columns.items()}
+    positions: dict[str, int] = {}
+    for field, column in columns.items():
+        if isinstance(column, int):
+            candidates = [column - 1] if column <= len(header) else []
+        else:
+            candidates = [at for at, title in enumerate(header) if title == column]
+            candidates = candidates or [at for at, title in enumerate(folded) if title == fold(column)]
+        if len(candidates) != 1:
+            raise _no_column(field, column, header, candidates, where)
+        positions[field] = candidates[0]
+    return positions
 
 
 def count_found(columns: ColumnMap, header: Sequence[str]) -> int:
@@ -207,29 +175,12 @@ def has_titles(row: Sequence[str], columns: ColumnMap, header: int | None) -> bo
         return True
 
 
-def is_note(text: str) -> bool:
-    """Return True if a text is one that stands below a table: a total or a signature."""
-    return _NOTE.match(text) is not None
-
-
-def counts_columns(cells: Sequence[str]) -> bool:
-    """Return True if a row numbers the columns of a form: 1, 2, 3 and so on, as they stand below printed titles."""
-    filled = [cell.strip() for cell in cells if cell.strip()]
-    return (
-        len(filled) > 2 and filled[0].isdecimal() and filled == [str(int(filled[0]) + at) for at in range(len(filled))]
-    )
-
-
-def is_error(text: str) -> bool:
-    """Return True if a cell holds an error of a spreadsheet."""
-    return _ERROR.fullmatch(text) is not None
-
-
-def _position(field: str, column: str | int, header: Sequence[str], folded: Sequence[str], where: str) -> int:
+def _no_column(
+    field: str, column: str | int, header: Sequence[str], candidates: Sequence[int], where: str
+) -> SourceError:
+    """Return the error for a column that is missing, or that several `candidates` could be."""
     if isinstance(column, int):
-        if column <= len(header):
-            return column - 1
-        raise SourceError(
+        return SourceError(
             say(
                 "{where}: no column {column} for {field}, the header has {number}",
                 where=where,
@@ -239,19 +190,13 @@ def _position(field: str, column: str | int, header: Sequence[str], folded: Sequ
             ),
             say("correct columns"),
         )
-    for titles, wanted in ((header, column), (folded, fold(column))):
-        candidates = [at for at, title in enumerate(titles) if title == wanted]
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            numbers = with_and(str(at + 1) for at in candidates)
-            raise SourceError(
-                say(
-                    "{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column
-                ),
-                say("give {field} by its number", field=field),
-            )
-    raise SourceError(
+    if candidates:
+        numbers = with_and(str(at + 1) for at in candidates)
+        return SourceError(
+            say("{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column),
+            say("give {field} by its number", field=field),
+        )
+    return SourceError(
         say("{where}: no column {column!r} for {field}", where=where, column=column, field=field),
         nearest(column, filter(None, header)),
     )
@@ -274,13 +219,12 @@ class RowReader:
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
+        self._positions = positions
         self._mapped = frozenset(positions)
-        self._mapped_at = tuple(sorted(set(positions.values())))
         self._title_at, self._uid_at, self._rule_at = self._at["title"], self._at["uid"], self._at["rrule"]
         self._texts_of = itemgetter(*(self._at[field] for field in _TEXTS))
         self._others_of = itemgetter(*(self._at[field] for field in _OTHERS))
         self._has_others = not self._mapped.isdisjoint(_OTHERS)
-        self._starts_at = tuple(self._at[field] for field in ("start", "date", "start_time"))
         self._times_of = itemgetter(*(positions[field] for field in _SPAN if field in positions))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
         self._cell_names = (*self._titles, *(field for field, _ in self._contacts))
@@ -289,10 +233,8 @@ class RowReader:
         self._span_reader = SpanReader(
             at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end, unit=unit
         )
-        self._filter = options.filter
-        self._notes: list[tuple[int | str, str]] = []
-        self._again = TitlesAgain(titles=header, mapped=positions)
-        self._first: int | str = 0
+        again = TitlesAgain(titles=header, mapped=positions)
+        self._no_entries = NoEntries(again=again, titles=self._titles, at=self._at, filter=options.filter)
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -308,8 +250,10 @@ class RowReader:
         lines: dict[str, int | str] = {}
         width = len(self._titles)
         self._spare = least - width
+        no_entries, again = self._no_entries, self._no_entries.again
+        first_line: int | str = 0
         for line, cells in _taken(rows) if isinstance(rows, list) else rows:
-            self._first = self._first or line
+            first_line = first_line or line
             uid = ""
             try:
                 text = "".join(cells)
@@ -317,7 +261,7 @@ class RowReader:
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
-                if self._again.elsewhere and self._again.passes_over(line, values):
+                if again.elsewhere and again.passes_over(line, values):
                     continue
                 overflows = len(cells) > width and self._overflows(cells)
                 broken = not text.isprintable() and damaged(text)
@@ -330,7 +274,7 @@ class RowReader:
                         self._refuse(cells, overflows=overflows, broken=broken, failed=failed)
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
-                    if not self._is_no_entry(line, uid, values, overflows=overflows):
+                    if not no_entries.has(line, uid, values, overflows=overflows, is_first=line == first_line):
                         said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
                         part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
@@ -343,8 +287,7 @@ class RowReader:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
-        if self._again.anything or self._notes:
-            self._tell_of_notes(part)
+        no_entries.tell(self._name, part)
         return part
 
     def _again_at(self, first: int | str) -> str:
@@ -354,22 +297,9 @@ class RowReader:
             return say("the row at {where} has the same uid, so this one is not used", where=where)
         return say("the row at {where} has the same owner, title and start, so this one is not used", where=where)
 
-    def _tell_of_notes(self, part: Part) -> None:
-        for line, reason in self._again.others():
-            part.reject(f"{self._name}:{line}", "", reason)
-        for line, reason in self._again.same():
-            part.warn(f"{self._name}:{line}", reason)
-        if self._notes:
-            lines = tuple(
-                say("{message} ({remedy})", message=str(line), remedy=note) for line, note in self._notes[:_NOTES_SHOWN]
-            )
-            shown = some_of(lines, len(self._notes) - len(lines))
-            reason = say("rows of titles, totals, notes or days off are no entries: {lines}", lines=shown)
-            part.warn(f"{self._name}:{self._notes[0][0]}", reason)
-
     def _failed(self, values: list[str]) -> str:
         """Return what is wrong with the first mapped column that holds an error of a spreadsheet; or ""."""
-        at = next((at for at in self._mapped_at if is_error(values[at])), -1)
+        at = next((at for at in sorted(set(self._positions.values())) if is_error(values[at])), -1)
         if at < 0:
             return ""
         title, error = self._titles[at], values[at]
@@ -380,65 +310,6 @@ class RowReader:
                 title=title,
             )
         return say("column {title!r} holds the error {error} (correct the formula)", title=title, error=error)
-
-    def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
-        """Return True if a row that cannot be used is none: titles again, outside the filter, or a note alone.
-
-        Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
-        """
-        if self._again.finds(line, values):
-            return True
-        if overflows:
-            return False
-        if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
-            return True
-        note = self._note(values) or (self._subtitles(values) if line == self._first else "")
-        if note:
-            # One of ours is short; a slice of it would no longer be a message.
-            self._notes.append((line, note if len(note) <= _NOTE_CHARS else note[:_NOTE_CHARS]))
-        return bool(note)
-
-    def _note(self, values: list[str]) -> str:
-        """Return what a row says that is a title, a total or a heading, "" for one that may be an entry."""
-        filled = [at for at in self._mapped_at if values[at]]
-        # With a title it may be an entry all the same, "Итоговое занятие"; a number there is what is summed up.
-        is_named = any(map(str.isalpha, values[self._at["title"]]))
-        is_total = bool(filled) and not is_named and is_note(values[filled[0]])
-        if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
-            return values[filled[0]]
-        # The word may also stand in a column that is not read, before numbers in those that are.
-        word = next((text for text in values if text), "")
-        if not is_named and not any(values[at] for at in self._starts_at) and is_note(word):
-            return word
-        if counts_columns(values):
-            return say("the numbers of the columns")
-        hours = values[self._at["start_time"]] or values[self._at["start"]]
-        if hours.casefold() in _DAYS_OFF:
-            return hours
-        alone = [at for at, text in enumerate(values) if text]
-        # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
-        is_heading = len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]])
-        return values[alone[0]] if is_heading else ""
-
-    def _subtitles(self, values: list[str]) -> str:
-        """Return what the first row says if it is a second row of titles, as below one that spans two columns."""
-        text = " ".join(filter(None, values))
-        named = values[self._at["uid"]] or values[self._at["title"]]
-        return "" if named or any(map(str.isdigit, text)) else text
-
-    def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
-        """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
-        if name in _LISTS:
-            return cell_values.items(values[self._at[name]])
-        if name in _SAID:
-            return uid if name == "uid" else values[self._at[name]]
-        if name in FIELDS and name in self._mapped:
-            return values[self._at[name]]
-        titles = [title.strip().casefold() for title in self._titles]
-        for wanted, known in ((name, list(self._titles)), (name.casefold(), titles)):
-            if wanted in known:
-                return values[known.index(wanted)]
-        return None
 
     def _overflows(self, cells: Sequence[str]) -> bool:
         """Return True if the row is cut into too many cells, as by a delimiter in a text without quotes."""

@@ -28,7 +28,7 @@ from syncd.model.entry import AllDay, Span, Timed
 from syncd.source.field_values import after, all_day_span, in_zone, timed_span
 from syncd.source.reasons import reason_of
 from syncd.source.table import cell_values
-from syncd.source.table.field_names import LABELS
+from syncd.source.table.columns import LABELS
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")

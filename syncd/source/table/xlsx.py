@@ -22,19 +22,11 @@ from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.cell_values import truth
-from syncd.source.table.columns import check_header
+from syncd.source.table.columns import TableOptions, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.grid_days import row_of_days
-from syncd.source.table.other_tables import above_titles
-from syncd.source.table.row_reader import (
-    HEADER_WITHIN,
-    TableOptions,
-    count_found,
-    find_columns,
-    find_header,
-    has_titles,
-    read_table,
-)
+from syncd.source.table.no_entries import above_titles
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_columns, find_header, has_titles, read_table
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
 from syncd.source.table.sheets import SheetChoice, check_choice, is_several, matching, merged
 from syncd.source.table.when import DateOrder
