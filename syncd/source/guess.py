@@ -16,13 +16,13 @@ from pathlib import PurePath
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.model import zones
-from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
+from syncd.source.encodings import decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.json.json_guess import guess_records, looks_like_json
 from syncd.source.table.columns import LABELS
-from syncd.source.table.csv import Records, delimiter_of
+from syncd.source.table.csv import Records, find_delimiter
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
@@ -117,10 +117,9 @@ def _guess_json(name: str, content: bytes) -> Guess:
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
-    text, codec = decode(content, "auto", name=name, kind="iCalendar")
+    text, codec, assumed = decode(content, "auto", name=name, kind="iCalendar")
     mended, twice = once(text)
     plain = mended.encode() if twice else plain
-    assumed = assumption(content, "auto", codec, name=name)
     zone = ""
     feed = split(plain)
     for calendar in feed.calendars:
@@ -173,9 +172,9 @@ def _text(content: bytes) -> str:
 
 
 def _guess_text(name: str, content: bytes, today: date) -> Guess:
-    text, encoding = decode(content, "auto", name=name, kind="CSV")
+    text, encoding, assumed = decode(content, "auto", name=name, kind="CSV")
     text, _ = once(text)
-    delimiter, skip = delimiter_of(text, "auto", {})
+    delimiter, skip = find_delimiter(text, "auto", {})
     numbered = list(islice(Records(text, delimiter, skip_first=skip), _SAMPLE_ROWS + HEADER_WITHIN))
     rows = [[clean(cell) for cell in cells] for _, cells in numbered]
     if not rows:
@@ -183,7 +182,7 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
             say("{name} has no rows", name=name), say("give a file with a row of titles and at least one event")
         )
     lines = [(line, row) for (line, _), row in zip(numbered, rows, strict=False)]
-    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else _FOUND
+    said = _BY_WORDS if assumed else _FOUND
     keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, _FOUND))
     plan = _guess_plan(name, "csv", keys, lines, (), today)
     if plan is not None:

@@ -20,7 +20,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.source.base import ReadContext, Source
-from syncd.source.encodings import assumption, decode
+from syncd.source.encodings import decode
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
@@ -98,10 +98,9 @@ class CsvFormat:
         self._unit = unit_length(options.duration_unit, where="duration_unit")
 
     def begin(self) -> None:
-        """Do nothing: nothing is remembered."""
+        """Do nothing: nothing is remembered, and a reading needs nothing that must be given up."""
 
-    def end(self) -> None:
-        """Do nothing: a reading needs nothing that must be given up."""
+    end = begin
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds.
@@ -112,15 +111,15 @@ class CsvFormat:
         zone = sync_zone(context.zone)
         if not content.strip():
             return Part(incomplete=say("{name} is empty, without even a header", name=name))
-        text, codec = decode(content, options.encoding, name=name, kind="CSV")
+        text, _, assumed = decode(content, options.encoding, name=name, kind="CSV")
         text, twice = (text, "") if text.isascii() else once(text)
-        delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
+        delimiter, names_it = find_delimiter(text, options.delimiter, options.columns)
         rows = Records(text, delimiter, skip_first=names_it)
         first = next(iter(rows), None)
         above = _header_at(rows, options) if first is None or (options.grid is None and options.header != 0) else 0
         if first is None or above is None:
             return Part(incomplete=say("{name} has no header", name=name))
-        other = above_titles(list(islice(rows, above)))
+        other = above_titles(list(islice(rows, above))) if above else None
         rows.begins_at = above
         line, cells = next(iter(rows))
         titled = options.grid is not None or has_titles(cells, options.columns, options.header)
@@ -142,7 +141,7 @@ class CsvFormat:
             part = read_table(name, (line, titles), rows, table)
         if other is not None:
             part.warn(f"{name}:{other[0]}", other[1])
-        part.assumed = assumption(content, options.encoding, codec, name=name)
+        part.assumed = assumed
         if twice:
             part.warn(name, twice)
         # What cannot be cut into cells above the titles is no row of the table.
@@ -168,44 +167,43 @@ def _header_at(rows: Iterable[Numbered], options: CsvOptions) -> int | None:
     return find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
 
 
-def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
+def find_delimiter(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
     """Return the delimiter, and whether the first line does nothing but name one (Excel's "sep=;").
 
-    `setting` is the delimiter or "auto".
+    `setting` is the delimiter or "auto": the one that is named, else the one that makes the best table. Of equals the
+    first of `DELIMITERS` is taken, so that a table of one column is cut at commas.
     """
     first = text.partition("\n")[0].rstrip("\r").strip('"')
     named = first[4:] if first[:4].lower() == "sep=" and len(first) == 5 else ""
-    return (named or find_delimiter(text, columns)) if setting == "auto" else setting, bool(named)
-
-
-def find_delimiter(text: str, columns: ColumnMap) -> str:
-    """Return the delimiter under which the header has most mapped titles, then rows are most even, most, and longest.
-
-    Quotes are respected. Of equals the first of `DELIMITERS`, so that a table of one column is cut at commas.
-    """
+    if setting != "auto":
+        return setting, bool(named)
     sample = text[:_SAMPLE_CHARS]
+    return named or max(DELIMITERS, key=lambda one: _merit(sample, one, columns)), bool(named)
 
-    def merit(delimiter: str) -> tuple[int, float, float, int]:
-        rows: list[list[str]] = []
-        try:
-            for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
-                if any(row):
-                    rows.append(row)
-                if len(rows) == _SAMPLE_ROWS:
-                    break
-        except csv.Error:
-            pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
-        if not rows:
-            return (0, 0.0, 0.0, 0)
-        # Above the titles may stand that of the table, which says nothing of the delimiter.
-        at = find_header(rows, columns)
-        found = count_found(columns, [clean(cell) for cell in rows[at]])
-        width = len(rows[at]) if found else _usual_width(rows)
-        even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
-        cut = sum(len(row) > 1 for row in rows) / len(rows)
-        return (found, even, cut, width) if width > 1 else (found, 0.0, 0.0, 0)
 
-    return max(DELIMITERS, key=merit)
+def _merit(sample: str, delimiter: str, columns: ColumnMap) -> tuple[int, float, float, int]:
+    """Return how many mapped titles the header has, how even the rows are, how many are cut, and how long they are.
+
+    Quotes are respected.
+    """
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+            if any(row):
+                rows.append(row)
+            if len(rows) == _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
+    if not rows:
+        return (0, 0.0, 0.0, 0)
+    # Above the titles may stand that of the table, which says nothing of the delimiter.
+    at = find_header(rows, columns)
+    found = count_found(columns, [clean(cell) for cell in rows[at]])
+    width = len(rows[at]) if found else _usual_width(rows)
+    even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
+    cut = sum(len(row) > 1 for row in rows) / len(rows)
+    return (found, even, cut, width) if width > 1 else (found, 0.0, 0.0, 0)
 
 
 def _usual_width(rows: Iterable[Sequence[str]]) -> int:

@@ -252,6 +252,7 @@ class RowReader:
         self._spare = least - width
         no_entries, again = self._no_entries, self._no_entries.again
         first_line: int | str = 0
+        has_others = False
         for line, cells in _taken(rows) if isinstance(rows, list) else rows:
             first_line = first_line or line
             uid = ""
@@ -274,9 +275,11 @@ class RowReader:
                         self._refuse(cells, overflows=overflows, broken=broken, failed=failed)
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
-                    if not no_entries.has(line, uid, values, overflows=overflows, is_first=line == first_line):
-                        said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
-                        part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
+                    if no_entries.has(line, uid, values, overflows=overflows, is_first=line == first_line):
+                        has_others = True
+                        continue
+                    said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
+                    part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
                 first = lines.setdefault(entry.uid, line)
                 if first != line:
@@ -287,7 +290,8 @@ class RowReader:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
-        no_entries.tell(self._name, part)
+        if has_others:
+            no_entries.tell(self._name, part)
         return part
 
     def _again_at(self, first: int | str) -> str:
