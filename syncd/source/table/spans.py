@@ -28,7 +28,7 @@ from syncd.model.entry import AllDay, Span, Timed
 from syncd.source.field_values import after, all_day_span, in_zone, timed_span
 from syncd.source.reasons import reason_of
 from syncd.source.table import cell_values
-from syncd.source.table.field_names import LABELS
+from syncd.source.table.columns import LABELS
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
@@ -178,7 +178,7 @@ class SpanReader:
             length = self._no_end
         if length is not None:
             return timed_span(begin, after(begin, length, zone), zone, zone)
-        finish = replace(end, day=end.day or start.day).wall()
+        finish = end.wall(start.day)
         if end.offset is not None:
             finish = in_zone(finish, end.offset, zone)
         # The end has no date, so it is the first such time after the start: a night shift, or one of 24 hours.

@@ -22,6 +22,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from syncd.lang.saying import say
+from syncd.model.bulk import bulk_dataclass
 from syncd.source.table.dashes import Dashes, without_dashes
 from syncd.source.table.spoken import (
     LONGEST,
@@ -69,11 +70,12 @@ _AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNOREC
 _PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
+_MIDNIGHT = datetime.min.time()
 _LONE, _MANY = 1, 3
 """One date against so many is a slip; more of them show that the file has both orders."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class CellTime:
     """What a cell says: a day, a time of day (to 24 hours, to 48 without a day), or both.
 
@@ -88,11 +90,15 @@ class CellTime:
     last: date | None = None
     whole: bool = False
 
-    def wall(self) -> datetime:
-        """Return day and time together; 24:00 is midnight of the next day. Raises ValueError if either is missing."""
-        if self.day is None or self.time is None:
+    def wall(self, day: date | None = None) -> datetime:
+        """Return day and time together, on `day` if the cell has none; 24:00 is midnight of the next day.
+
+        Raises ValueError if either is missing.
+        """
+        day = self.day or day
+        if day is None or self.time is None:
             raise ValueError(say("there is no time with the date"))
-        return datetime.combine(self.day, datetime.min.time()) + self.time
+        return datetime.combine(day, _MIDNIGHT) + self.time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +130,8 @@ def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
         return DateOrders(setting=setting)
     seen: dict[str, tuple[list[str], list[str]]] = {"/": ([], []), "-": ([], [])}
     for text in texts:
-        if len(text) > LONGEST:
+        # A date in one of the plain forms says nothing of the order, and in a large table nearly every cell is one.
+        if len(text) > LONGEST or _PLAIN_CELL.fullmatch(text):
             continue
         found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
         while found is not None:
@@ -152,15 +159,15 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
     # The plain case is decided here, so that a table of 100,000 rows asks none of the questions below. With the month
     # first, or dates in ISO form alone, dots need them.
     if (plain := _PLAIN_CELL.fullmatch(text)) and (plain[1] or orders.setting in ("auto", "dmy")):
-        numbers = [int(one) for one in plain.groups() if one is not None]
-        year, month, day = numbers[:3] if plain[1] else numbers[2::-1]
-        hour, minute, second = (*numbers[3:], 0, 0, 0)[:3]
+        iso, month, day, first, second, last, *clock = plain.groups("0")
+        year, month, day = (iso, month, day) if plain[1] else (last, second, first)
+        hours, minutes, seconds = map(int, clock)
         try:
-            moment = datetime(year, month, day, hour, minute, second)
+            moment = datetime(int(year), int(month), int(day), hours, minutes, seconds)
         except ValueError:
             pass  # 24:00, or no day or time at all, which is told below
         else:
-            time = timedelta(hours=hour, minutes=minute, seconds=second) if plain[7] else None
+            time = timedelta(seconds=3600 * hours + 60 * minutes + seconds) if plain[7] else None
             return CellTime(day=moment.date(), time=time)
     if len(text) > LONGEST:
         raise _no_time(text)  # a description in the wrong column
