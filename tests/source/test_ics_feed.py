@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from syncd.errors import SourceError
 from syncd.model.entry import Moment, Reminder
 from syncd.source.files import Part
+from syncd.source.ical.calendar_reader import CalendarReader
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.ics import parse_ics
 from syncd.source.ical.split import split
@@ -236,7 +237,8 @@ def test_an_unchanged_group_is_not_parsed_again_even_on_other_lines_and_a_change
 
 def test_calendars_with_the_same_zones_find_them_once_and_others_not() -> None:
     def read(*zones: str, known: FeedReader | None = None, floating: str = "Europe/Moscow") -> FeedReader:
-        reader = FeedReader(known={}, zones=known.zones if known else None)
+        calendars = CalendarReader(known=known.calendars.zones if known else None)
+        reader = FeedReader(known={}, calendars=calendars)
         for number, zone in enumerate(zones):
             content = calendar(event("DTSTART;TZID=Ours:20261201T090000"), zones=(zone,))
             parse_ics(f"{number}.ics", content, encoding="auto", zone=floating, year=2026, reader=reader)
@@ -244,10 +246,11 @@ def test_calendars_with_the_same_zones_find_them_once_and_others_not() -> None:
 
     summer = SUMMER.format("Ours")
     first = read(summer, summer, FIXED.format("Ours", "+0300", "+0300"))
-    assert len(first.zones) == 2
+    assert len(first.calendars.zones) == 2
     again = read(summer, known=first)
-    assert set(again.zones.values()) < set(first.zones.values())
-    assert set(read(summer, known=first, floating="Asia/Omsk").zones.values()).isdisjoint(first.zones.values())
+    assert set(again.calendars.zones.values()) < set(first.calendars.zones.values())
+    elsewhere = read(summer, known=first, floating="Asia/Omsk")
+    assert set(elsewhere.calendars.zones.values()).isdisjoint(first.calendars.zones.values())
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
 from syncd.lang.saying import say
+from syncd.model.bulk import bulk_dataclass
 from syncd.source.ical.transfer import fold_soft_breaks
 
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -28,18 +29,21 @@ _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
 _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class RawComponent:
     """One component: its range in the unfolded stream, the ranges of nested components, and the line of its BEGIN.
 
     Its bytes are copied only on request, so that 100,000 of them do not double the memory that the file takes.
     """
 
-    stream: bytes = field(repr=False)
+    stream: bytes
     start: int
     end: int
     line: int
     nested: tuple[tuple[int, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RawComponent(start={self.start}, end={self.end}, line={self.line})"
 
     @property
     def content(self) -> bytes:
@@ -201,7 +205,7 @@ class _Splitter:
         # A VEVENT inside a VEVENT means that the END of the first is missing, not that it is nested.
         elif self._open is None or name in _TOP:
             if self._open is None:
-                self._calendar.head += self._stream[self._gap : start]
+                self._add_head(self._calendar, start)
             if self._open is not None:
                 self._break(say("another {kind} begins before it has ended", kind=name.decode()), start)
             self._open = _Open(name, start, self._lines.at(start))
@@ -218,7 +222,7 @@ class _Splitter:
                 self._unfinished(say("line {line}: the {kind} begun there never ends", line=line, kind=kind))
                 self._break(say("the calendar ends within it"), start)
             else:
-                self._calendar.head += self._stream[self._gap : start]
+                self._add_head(self._calendar, start)
             self._calendar = None
         elif self._nested and self._nested[-1][0] == name:
             _, begun = self._nested.pop()
@@ -228,6 +232,12 @@ class _Splitter:
             self._close(self._calendar, self._open, end)
         elif self._open is not None:
             self._stray = name
+
+    def _add_head(self, calendar: Calendar, end: int) -> None:
+        """Add what stands outside of components; the line end behind each says nothing, and all entries hang on it."""
+        between = self._stream[self._gap : end]
+        if between.strip():
+            calendar.head += between
 
     def _close(self, calendar: Calendar, component: _Open, end: int) -> None:
         if self._nested or self._stray:
