@@ -22,6 +22,8 @@ _MEMORY_BYTES = 1 << 30
 _SECONDS = 60.0
 """The most that the process may take for one chunk, which is read in a few hundredths of a second."""
 
+Chunks = deque[list[int]]
+
 
 def has_room_beside() -> bool:
     """Return True if there is a core for a second process."""
@@ -35,9 +37,7 @@ class Beside:
     its answers. One during which it died or took too long is among `chunks` again.
     """
 
-    def __init__(
-        self, asking: Asking, asked: Callable[[Sequence[int]], list[AskedGroup]], chunks: deque[list[int]]
-    ) -> None:
+    def __init__(self, asking: Asking, asked: Callable[[Sequence[int]], list[AskedGroup]], chunks: Chunks) -> None:
         self._asking = asking
         self._asked = asked
         self._chunks = chunks
@@ -97,7 +97,7 @@ class Beside:
         return bool(answer)
 
 
-def next_of(chunks: deque[list[int]], *, from_end: bool = False) -> list[int]:
+def next_of(chunks: Chunks, *, from_end: bool = False) -> list[int]:
     """Take a chunk, and return it; [] if there is none."""
     try:
         return chunks.pop() if from_end else chunks.popleft()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from syncd.lang.saying import stored
 from syncd.source.ical.asking import AskedGroup, AskedMember, Asking
-from syncd.source.ical.beside import Beside, has_room_beside, next_of
+from syncd.source.ical.beside import Beside, Chunks, has_room_beside, next_of
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts, RawMember, key_of, lines_of
 from syncd.source.ical.group_result import GroupResult
 from syncd.source.ical.grouping import read_members
@@ -113,7 +113,7 @@ class _LargeFile:
         self._results[number], self._groups[number] = result, ()
         return True
 
-    def _parse(self, chunks: deque[list[int]]) -> None:
+    def _parse(self, chunks: Chunks) -> None:
         """Parse chunks from the front until none is left."""
         while numbers := next_of(chunks):
             for number in numbers:
