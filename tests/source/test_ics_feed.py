@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from syncd.errors import SourceError
 from syncd.model.entry import Moment, Reminder
 from syncd.source.files import Part
+from syncd.source.ical import split as split_room
 from syncd.source.ical.calendar_reader import CalendarReader
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.ics import parse_ics
@@ -328,3 +329,20 @@ def test_tasks_and_notes_are_left_out_with_one_line() -> None:
     assert [(one.kind, one.where, one.reason) for one in part.problems] == [
         ("warning", "t.ics", "2 tasks (VTODO) and 1 note (VJOURNAL) left out: only events are read")
     ]
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b" ", b"\t", b"a", b"\r\n ", b"\n\t"]), max_size=30),
+    st.integers(1, 9),
+)
+def test_a_file_that_is_unfolded_in_slices_is_the_same_and_its_lines_keep_their_numbers(
+    pieces: list[bytes], size: int
+) -> None:
+    content = b"".join(pieces)
+    whole, (stream, lines) = split_room.unfold(content), split_room._unfold(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split_room, "_SLICE", size)
+        assert b"".join(split_room._slices(content)) == content
+        assert split_room.unfold(content) == whole
+        again, sliced = split_room._unfold(content)
+    assert (again, list(sliced._folds)) == (stream, list(lines._folds))

@@ -10,6 +10,7 @@ import codecs
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
@@ -24,6 +25,7 @@ _GLUED = re.compile(rb"(END:VCALENDAR)[ \t]*(?:\xef\xbb\xbf)?(?=BEGIN:VCALENDAR)
 _FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
 _TOKEN = re.compile(rb"\n" + _FIRST.pattern)
 """It begins with a newline and names both cases because `re` finds such a pattern several times faster."""
+_SLICE = 1_000_000
 _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
 """Components that are never nested in another one, so the BEGIN of one ends the component before it."""
 _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
@@ -119,11 +121,28 @@ def plain_lines(content: bytes) -> bytes:
 
 def unfold(content: bytes) -> bytes:
     """Return the bytes with folded lines joined."""
-    return _fold_of(content).sub(b"", content) if _is_folded(content) else content
+    if not _is_folded(content):
+        return content
+    fold = _fold_of(content)
+    return b"".join([fold.sub(b"", one) for one in _slices(content)])
 
 
 def _fold_of(content: bytes) -> re.Pattern[bytes]:
     return _GAPPED_FOLD if b"\n\r\n" in content or b"\n\n" in content else _FOLD
+
+
+def _slices(content: bytes) -> Iterator[bytes]:
+    """Yield the bytes in slices that part no fold.
+
+    While `re` searches it lets no other thread run, and the event loop should not wait for all of a large file.
+    """
+    start = 0
+    while start < len(content):
+        end = start + _SLICE
+        while content[end - 1 : end] in (b"\r", b"\n"):
+            end += 1
+        yield content[start:end]
+        start = end
 
 
 def _is_folded(content: bytes) -> bool:
@@ -149,12 +168,16 @@ def _unfold(content: bytes) -> tuple[bytes, _Lines]:
     if not _is_folded(content):
         return content, _Lines(content, [])
     fold = _fold_of(content)
-    parts = fold.split(content)
+    parts = [b""]
+    for one in _slices(content):
+        first, *others = fold.split(one)
+        parts[-1] += first
+        parts += others
     stream = b"".join(parts)
     # Where folds were, so that messages can give the line of the file and not of the unfolded stream.
     folds = list(accumulate(map(len, parts)))[:-1]
     if fold is _GAPPED_FOLD:
-        breaks = (found[0].count(b"\n") for found in fold.finditer(content))
+        breaks = (found[0].count(b"\n") for one in _slices(content) for found in fold.finditer(one))
         folds = [at for at, count in zip(folds, breaks, strict=True) for _ in range(count)]
     return stream, _Lines(stream, folds)
 
