@@ -18,9 +18,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
+import aiohttp  # noqa: F401 - a daemon has it for its page before its first pass
 import orjson
 
 from syncd.app.application import App
@@ -154,8 +154,7 @@ class SkippingClock(SystemClock):
 
 @asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[App]:
-    """Open the app of `folder`, with what a daemon has imported for its page before its first pass."""
-    import_module("aiohttp")
+    """Open the app of `folder`."""
     config = folder / "syncd.toml"
     async with open_app(config, readonly=False, learn_secret=lambda _: None, clock=clock) as app:
         yield app
