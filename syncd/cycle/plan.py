@@ -33,6 +33,7 @@ from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Obs
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.stowed import Stowed
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
@@ -252,7 +253,10 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
-        return SourceReading(snapshot=await fetched.parsed(), now=now)
+        snapshot = await fetched.parsed()
+        if isinstance(snapshot.entries, Stowed):
+            await run.worked_out(snapshot.entries.unpack)
+        return SourceReading(snapshot=snapshot, now=now)
     found = settled.findings
     snapshot = Snapshot(
         entries=(),

@@ -20,6 +20,7 @@ from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, w
 from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
+from syncd.model.stowed import emptied
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
 from syncd.target.base import ShapeContext, crashed, shaped
@@ -31,7 +32,7 @@ _SHOWN = 5
 class Kept:
     """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     problems: tuple[Problem, ...] = ()
     doubtful: frozenset[str] = frozenset()
 
@@ -132,8 +133,8 @@ def shape_all(
     troubled: dict[str, set[str]] = defaultdict(set)
     files: set[str] = set()
     places: dict[str, set[Place]] = defaultdict(set)
-    as_sent = familiar = 0
-    for entry, one in shaped(sync.target, kept.entries, context):
+    uids, as_sent, familiar = list[str](), 0, 0
+    for entry, one in shaped(sync.target, emptied(kept.entries) if sent is None else kept.entries, context):
         for problem in one.problems:
             problems.append(problem)
             troubled[problem.kind].add(entry.uid)
@@ -152,12 +153,13 @@ def shape_all(
                 as_sent += len(one.items)
                 familiar += 1
         items += own
+        uids.append(own[0].key.uid if own else entry.uid)  # that of its link, or else the entry's would be kept as well
     # What could not be read or shaped still stands in the source: its links must not count as absent.
     unread = kept.doubtful | snapshot.rejected_uids
     return Shaping(
         wanted=Wanted(
             items=tuple(items),
-            uids=unread.union(entry.uid for entry in kept.entries),
+            uids=unread.union(uids),
             unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
             complete=snapshot.complete,
             as_sent=as_sent,
