@@ -131,9 +131,8 @@ def shape_all(
     unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
     problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
     troubled: dict[str, set[str]] = defaultdict(set)
-    files: set[str] = set()
     places: dict[str, set[Place]] = defaultdict(set)
-    uids, as_sent, familiar = list[str](), 0, 0
+    files, uids, as_sent, familiar = set[str](), list[str](), 0, 0
     for entry, one in shaped(sync.target, emptied(kept.entries) if sent is None else kept.entries, context):
         for problem in one.problems:
             problems.append(problem)
