@@ -253,10 +253,7 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
-        snapshot = await fetched.parsed()
-        if isinstance(snapshot.entries, Stowed):
-            await run.worked_out(snapshot.entries.unpack)
-        return SourceReading(snapshot=snapshot, now=now)
+        return SourceReading(snapshot=await fetched.parsed(), now=now)
     found = settled.findings
     snapshot = Snapshot(
         entries=(),
@@ -370,6 +367,9 @@ async def _shaped(
     the portal was asked for in this pass, or else one for the entries.
     """
     sync, everything = run.sync, verify or whole
+    if isinstance(entries := reading.snapshot.entries, Stowed):
+        # Where all links are read, there is no room for the entries beside them.
+        await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
     sent = None if everything else await run.ledger.fingerprints(run.hints)
     if sent is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
+from syncd.cycle.plan import Prepared, plan_again, prepare, preview, read_source
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.model import stowed
 from syncd.model.stowed import Stowed
@@ -86,17 +86,25 @@ def test_what_is_planned_again_is_shaped_from_entries_that_were_put_away(stage: 
     run_inline(twice())
 
 
-def test_the_next_pass_in_the_same_process_has_them_unpacked(stage: Stage) -> None:
-    async def twice() -> None:
+def test_an_ordinary_pass_after_it_in_the_same_process_has_them_unpacked(stage: Stage) -> None:
+    async def both() -> None:
         async with stage.opened() as (syncs, app):
-            for _ in range(2):
-                result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=True))
-                assert result.error is None
-            run = app.open_pass(syncs["shifts"], asyncio.Event())
-            run.notes = await run.ledger.notes()
-            entries = (await read_source(run, fresh=True)).snapshot.entries
+            result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=True))
+            assert result.error is None
+            prepared = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+            assert (prepared.settled, prepared.counts["unchanged"]) == (None, 30)
+            entries = prepared.kept.entries
             assert isinstance(entries, Stowed)
             assert not any(isinstance(part, bytes) for part in entries._parts)
             assert [entry.uid for entry in entries] == list(ROWS)
 
-    run_inline(twice())
+    run_inline(both())
+
+
+def test_what_a_filter_leaves_is_put_away_too(stage: Stage) -> None:
+    stage.config += '[sync.filter]\nexclude = ["title = Shift 3"]\n'
+    prepared, _ = read_back(stage)
+    kept = prepared.kept.entries
+    assert isinstance(kept, Stowed)
+    assert all(isinstance(part, bytes) for part in kept._parts)
+    assert [entry.uid for entry in kept] == [uid for uid in ROWS if uid != "3"]

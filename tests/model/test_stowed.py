@@ -9,7 +9,7 @@ import pytest
 
 from syncd.model import stowed
 from syncd.model.entry import Attachment, Cells, Details, Entry, Reminder
-from syncd.model.stowed import Stowed
+from syncd.model.stowed import Stowed, kept_like
 from tests.model.entries import HOLIDAY, LESSON, entry
 from tests.model.generated import generated_series
 
@@ -32,29 +32,34 @@ def some_entries() -> tuple[Entry, ...]:
     )  # fmt: skip
 
 
-def put_away(entries: tuple[Entry, ...]) -> Stowed:
-    held = Stowed(entries)
-    assert tuple(held.emptied()) == entries
-    return held
-
-
 def test_entries_that_were_put_away_are_equal_to_what_they_were() -> None:
     entries = some_entries()
-    held = put_away(entries)
+    held = Stowed(entries, away=True)
     assert (tuple(held), len(held), bool(held)) == (entries, len(entries), True)
     assert (held[3], held[-1], held[5:7]) == (entries[3], entries[-1], entries[5:7])
     assert list(map(repr, held)) == list(map(repr, entries))
-    assert tuple(held.emptied()) == entries
 
 
-def test_what_was_put_away_is_no_longer_kept_as_values_until_it_is_unpacked() -> None:
+def test_they_are_values_until_they_are_put_away_and_again_once_they_are_unpacked() -> None:
     entries = some_entries()
     held = Stowed(entries)
-    taken = held.emptied()
-    next(taken)
     assert all(one is same for one, same in zip(held, entries, strict=True))
-    list(taken)
-    assert not any(one is same for one, same in zip(held, entries, strict=True))
+    for _ in range(2):
+        held.put_away()
+        assert not any(one is same for one, same in zip(held, tuple(held), strict=True))
+        assert tuple(held) == entries
+    for _ in range(2):
+        held.unpack()
+        assert all(one is same for one, same in zip(held, tuple(held), strict=True))
+        assert tuple(held) == entries
+
+
+def test_what_is_made_from_entries_is_kept_as_they_are() -> None:
+    entries = some_entries()
+    held = Stowed(entries, away=True)
+    some = kept_like(held, entries[3:12])
+    assert isinstance(some, Stowed)
+    assert (tuple(some), some[0] is some[0]) == (entries[3:12], False)
     held.unpack()
-    assert all(one is same for one, same in zip(held, tuple(held), strict=True))
-    assert tuple(held) == entries
+    assert kept_like(held, entries)[0] is entries[0]
+    assert kept_like(entries, iter(entries)) == entries

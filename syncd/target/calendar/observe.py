@@ -8,7 +8,7 @@ before it counts as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -17,6 +17,7 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
+from syncd.model.as_sent import MANY, EventsOfLinks
 from syncd.model.entry import Window
 from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
 from syncd.model.json_values import Json, PackedFields, packed_fields
@@ -95,11 +96,13 @@ class Reading:
     """
 
     def __init__(self, portal: PageReader, links: Sequence[Link]) -> None:
-        self.events: dict[int, Observed] = {}
+        self.events: MutableMapping[int, Observed] = {}
         self.parts: set[int] = set()
         """Linked ids at which a detached occurrence or an attendee's copy stands."""
         self._portal = portal
         self._links = {link.remote_id: link for link in links}
+        if len(links) >= MANY:
+            self.events = EventsOfLinks(self._links)
         self._listing: dict[int, int] = {}
         self._often: dict[str, str] = {}
         """Starts and stamps that were seen lately, so that equal ones are kept once."""
@@ -146,7 +149,7 @@ class Reading:
         """
         series = dict(self._series)
         asked: list[int] = []
-        unknown = [*sorted(series), *sorted(self._links.keys() - self._listing.keys())]
+        unknown = [*sorted(series), *sorted(one for one in self._links if one not in self._listing)]
 
         def take(number: int, reply: Reply) -> None:
             row, remote_id = _result(reply), asked[number]
