@@ -35,6 +35,7 @@ from syncd.model.observation import UNASKED, Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.second_writer import NOBODY
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.stowed import Stowed
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
@@ -371,6 +372,9 @@ async def _shaped(
     the portal was asked for in this pass, or else one for the entries.
     """
     sync, everything = run.sync, verify or whole
+    if isinstance(entries := reading.snapshot.entries, Stowed):
+        # Where all links are read, there is no room for the entries beside them.
+        await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
     sent = None if everything else await run.ledger.fingerprints(run.hints)
     if sent is not None:

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
+from syncd.model.as_sent import MANY, ItemsOfLinks
 from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, worded
 from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
+from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
 from syncd.target.base import ShapeContext, crashed, shaped
@@ -31,7 +33,7 @@ _SHOWN = 5
 class Kept:
     """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     problems: tuple[Problem, ...] = ()
     doubtful: frozenset[str] = frozenset()
 
@@ -74,17 +76,19 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
     if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
-    kept: list[Entry] = []
     problems: list[Problem] = []
-    for entry in snapshot.entries:
+
+    def passes(entry: Entry) -> bool:
         try:
-            if sync.filter.passes(entry):
-                kept.append(entry)
+            return sync.filter.passes(entry)
         except EntryError as error:
             title = entry.details.title
             problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
         except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
             problems.append(crashed(entry, error))
+        return False
+
+    kept = kept_like(snapshot.entries, filter(passes, snapshot.entries))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
     if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
         reason = say_count(
@@ -93,7 +97,7 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
             len(snapshot.entries),
         )
         problems.append(Problem(where=sync.name, kind="warning", reason=reason))
-    return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
+    return Kept(entries=kept, problems=tuple(problems), doubtful=doubtful)
 
 
 def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
@@ -126,13 +130,12 @@ def shape_all(
     Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
     """
     left = dict(sent.by_key) if sent is not None else {}
-    items: list[Item] = []
+    items: list[Item] | ItemsOfLinks = ItemsOfLinks(linked) if linked and len(linked) >= MANY else []
     unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
     problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
     troubled: dict[str, set[str]] = defaultdict(set)
-    files: set[str] = set()
     places: dict[str, set[Place]] = defaultdict(set)
-    as_sent = familiar = 0
+    files, uids, as_sent, familiar = set[str](), list[str](), 0, 0
     for entry, one in shaped(sync.target, kept.entries, context):
         for problem in one.problems:
             problems.append(problem)
@@ -151,13 +154,14 @@ def shape_all(
             if not own:
                 as_sent += len(one.items)
                 familiar += 1
-        items += own
+        items.extend(own)
+        uids.append(own[0].key.uid if own else entry.uid)  # that of its link, or else the entry's would be kept as well
     # What could not be read or shaped still stands in the source: its links must not count as absent.
     unread = kept.doubtful | snapshot.rejected_uids
     return Shaping(
         wanted=Wanted(
-            items=tuple(items),
-            uids=unread.union(entry.uid for entry in kept.entries),
+            items=tuple(items) if isinstance(items, list) else items.complete(),
+            uids=unread.union(uids),
             unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
             complete=snapshot.complete,
             as_sent=as_sent,

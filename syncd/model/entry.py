@@ -237,7 +237,7 @@ class Snapshot:
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
-    entries: tuple[Entry, ...] = field(repr=False)
+    entries: Sequence[Entry] = field(repr=False)
     problems: tuple[Problem, ...] = ()
     complete: bool = True
     incomplete_because: str = ""

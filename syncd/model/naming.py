@@ -19,6 +19,7 @@ from hashlib import blake2b
 
 from syncd.model.entry import AllDay, Entry, Snapshot
 from syncd.model.item import Hold, Item, Link, fingerprint
+from syncd.model.stowed import kept_like
 
 _IDENTITY_FIELDS = frozenset({"mark", "origin"})
 """Fields that identify an item and show nothing to people."""
@@ -204,6 +205,6 @@ def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
     )
 
 
-def renamed_entries(entries: Iterable[Entry], names: Mapping[str, str]) -> tuple[Entry, ...]:
+def renamed_entries(entries: Sequence[Entry], names: Mapping[str, str]) -> Sequence[Entry]:
     """Return the entries with their uids replaced by `names`."""
-    return tuple(replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries)
+    return kept_like(entries, (replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -35,7 +35,7 @@ class Wanted:
     then counts the uids of all links.
     """
 
-    items: tuple[Item, ...] = ()
+    items: Sequence[Item] = ()
     uids: frozenset[str] = frozenset()
     unusable: frozenset[str] = frozenset()
     complete: bool = True

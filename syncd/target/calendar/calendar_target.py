@@ -6,6 +6,7 @@ terms and never sends anything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -384,7 +385,9 @@ class CalendarTarget:
         """
         reading = observe.Reading(portal, links)
         if places:
-            await reading.list_sections(places, observe.days_to_read(links, window))
+            # Beside the event loop, as it looks at the days of every link.
+            days = await asyncio.to_thread(observe.days_to_read, links, window)
+            await reading.list_sections(places, days)
         gone = await reading.ask_by_id()
         alien = frozenset(reading.parts)
         return Observation(events=reading.events, gone=gone, comparison=self._comparison, alien=alien)
