@@ -371,16 +371,17 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    sync, everything = run.sync, verify or whole
+    sync, everything, names = run.sync, verify or whole, run.notes.uids.names
     if isinstance(entries := reading.snapshot.entries, Stowed):
         # Where all links are read, there is no room for the entries beside them.
         await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await run.ledger.fingerprints(run.hints)
+    sent = None if everything else await run.ledger.sent(run.hints, names)
     if sent is not None:
-        sent = replace(sent, apart=sent.apart.union((hold.key for hold in held), run.fates.remote_ids))
-    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
-    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, keys, held)
+        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+    sync.check_links((link.key.place for link in links) if sent is None else sent.places)
+    used = {link.key.uid for link in links} if sent is None else sent.named
+    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, used.union(one.key.uid for one in held))
     if directory is None:
         directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, reading.now)
@@ -388,13 +389,13 @@ async def _shaped(
         await recall_series(run)
     shape = partial(shape_all, sync, context=context, linked={link.key: link for link in links}, sent=sent)
     shaping = await run.worked_out(shape, read.snapshot, read.kept)
-    if sent is not None:
-        links = await run.ledger.links_for(tuple(shaping.left))
+    if shaping.unseen is not None:
+        links, _ = await run.ledger.unseen(shaping.unseen)
         if asks_for_all(read, shaping, links):
             return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
     read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
-    if sent is not None:
-        links = [link for link in links if link.key in shaping.left]
+    if shaping.unseen is not None:
+        links = [link for link in links if shaping.unseen.holds(link.key, link.fingerprint)]
     if keep and read.has_series:
         await keep_series(run)
     return read, shaping, links, renamed, directory

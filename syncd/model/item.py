@@ -151,18 +151,6 @@ class Link:
     stamp: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprints:
-    """Of every link no more than key and fingerprint, and how many uids they have; those in `apart` count in full.
-
-    Their entry was absent, their event is linked twice, or something else is known of them.
-    """
-
-    by_key: Mapping[Key, str]
-    uids: int
-    apart: frozenset[Key] = frozenset()
-
-
 class SentFields(PackedFields, frozen=True, eq=False, gc=False):
     """The fields of an item that are those sent last, with the fingerprint they have in `section`."""
 
