@@ -139,18 +139,18 @@ def found_by(
     may_not_write: Callable[[Place], bool],
     source_wins: bool,
 ) -> Found:
-    """Return what `observation` tells of `links` besides what is to be changed; `plan` was made from both.
+    """Return what `observation` tells of `links` besides what is to be changed. `plan` was made from both.
 
-    What is gone counts, also what a hold keeps back, where `source_wins` over what people do, and where nobody may
-    write now.
+    `gone` has the events that are wanted and no longer exist, also of items that a hold keeps back. If the source does
+    not win over what people do (`source_wins`), it has only those that a late delete of ours took away.
     """
-    observation = observation.parted(links)
+    parted = observation.parted(links)
     changed = {change.key for change in (*plan.changes, *plan.conflicts)}
     lost: list[Link] = []
     confirmed: list[Key] = []
     stamps: dict[Key, str] = {}
     for link in links:
-        verdict = observation.verdict(link)
+        verdict = parted.verdict(link)
         if verdict.standing in LOST:
             lost.append(link)
         if verdict.stamp:
@@ -158,10 +158,10 @@ def found_by(
         if verdict.seen is not None and link.key not in changed and observation.difference(link, verdict) is None:
             confirmed.append(link.key)
     awaited = {item.key for item in wanted.items} if lost else set()
-    # What nobody may write to now has to be found gone by the next pass, too.
+    # Where nobody may write now there are no items, and the next pass has to find the event gone, too.
     refused = {place for place in {link.key.place for link in lost} if may_not_write(place)}
     awaited |= {link.key for link in lost if link.key.place in refused and link.key.uid in wanted.unusable}
-    if not source_wins:  # what a late delete of ours took away is wanted whoever decides
+    if not source_wins:
         awaited &= observation.late
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     return Found(

@@ -287,18 +287,20 @@ LOST: Final = frozenset({"gone", "foreign", "doubled"})
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What an observation says of a link: whether its event stands there, and what happened to it since our last save.
 
-    standing
-      ours        the event of the link stands at its id
-      gone        nothing does: it was deleted
-      foreign     another event does (see `Comparison.owns`)
-      doubled     an event that belongs rather to another link of the sync
-      unreadable  something that is not understood
-      unasked     that is not known: the id was not read
+    standing    what stands at the id of the link
+    ----------  --------------------------------------------------------------------------------
+    ours        its own event
+    gone        nothing: the event was deleted
+    foreign     another event, see `Comparison.owns`
+    doubled     an event that belongs rather to another link of the sync, see `Observation.parted`
+    unreadable  something that is not understood
+    unasked     not known: the id was not read
 
-    `seen` is the event, of a link that is "ours" or "doubled". `saved` is True if its VERSION is not that of our last
-    save, so that somebody else has saved it, and `edited` names the fields in which it then differs from what was sent,
-    with "section" if it was moved to another one. The portal rewrites texts without a new VERSION (PORTAL.md 4.3), so
-    an event that nobody saved was not edited, whatever it shows. `stamp` is the event's where that is news.
+    `seen` is the event, None unless the link is "ours" or "doubled". `saved` is True if somebody else has saved it: its
+    VERSION is not that of our last save. Then `edited` names the fields in which it differs from what was sent, with
+    "section" if it was moved to another section. The portal rewrites texts without a new VERSION (PORTAL.md 4.3), so an
+    event that nobody saved counts as not edited, whatever it shows. `stamp` is the stamp of the event if the link does
+    not have it yet.
     """
 
     standing: Standing
@@ -341,7 +343,7 @@ class Observation:
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
     def verdict(self, link: Link) -> Verdict:
-        """Return what is known of `link`: "doubled" only where `parted` knows of all links."""
+        """Return what is known of `link`. That it is "doubled" is known only to an observation from `parted`."""
         seen = self.events.get(link.remote_id)
         if seen is None:
             if link.remote_id in self.alien:
@@ -361,9 +363,9 @@ class Observation:
         return Verdict(standing, seen, saved, edited, seen.stamp if seen.stamp != link.stamp else "")
 
     def parted(self, links: Collection[Link]) -> Observation:
-        """Return the observation in which each event belongs to one of `links` at most.
+        """Return the observation with each event belonging to no more than one of `links`, whose keys all differ.
 
-        One event cannot show two items. It goes to the link that it looks like; if there are several, to the first.
+        One event cannot show two items. It goes to the link whose fields it shows, or to the first of several.
         """
         if len({link.remote_id for link in links}) == len(links):
             return self
@@ -385,7 +387,8 @@ class Observation:
     def differs(self, link: Link, verdict: Verdict) -> tuple[str, ...]:
         """Return the names of the fields in which the event of `link` is not what was sent, whoever did that.
 
-        Also "occurrences" and "section"; () where it has no event.
+        With "occurrences" if people took some out of a series, and "section" if it stands in another one. Return () if
+        the link has no event.
         """
         seen = verdict.seen
         if seen is None:
