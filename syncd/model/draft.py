@@ -17,7 +17,8 @@ from syncd.model.plan import Plan, Wanted
 class Draft:
     """What `make_plan` has decided so far: the fields of a Plan, and what later decisions depend on.
 
-    `counted` are the items that were written earlier in the same run, `blocked` the changes that cannot be made now.
+    `counted` are the items that were written earlier in the same run, and `blocked` the changes that cannot be made
+    now.
     """
 
     counted: Collection[Key] = ()
@@ -38,7 +39,7 @@ class Draft:
     held: int = 0
 
     def conflict(self, change: Change, where: str) -> None:
-        """Note a change that is not made, because a person decides; `where` is the item's place in the source."""
+        """Note a change that is not made because a person decides. `where` is the place of the item in the source."""
         self.conflicts.append(change)
         self.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
@@ -58,7 +59,7 @@ class Draft:
         self.present.clear()
 
     def withhold_refused_deletes(self, holds: Mapping[Key, Hold], waiting: Collection[Key]) -> None:
-        """Hold back deletes that were refused, those of the keys `waiting`, until their retry time."""
+        """Hold back the deletes of the keys `waiting`, which were refused, until their retry time."""
         for change in self.changes:
             if change.op == "delete" and change.key in waiting:
                 self.held += 1
@@ -79,7 +80,7 @@ class Draft:
         self.changes = [change for change in self.changes if change.key not in self.waiting]
 
     def finished(self, known_uids: int) -> Plan:
-        """Return the plan with everything but its changes sorted; `known_uids` is how many uids have links."""
+        """Return the plan, with everything sorted but its changes. `known_uids` is the number of uids with links."""
         changed = {
             c.key.uid
             for c in self.changes
@@ -121,7 +122,10 @@ def touched(changes: Iterable[Change]) -> tuple[Link, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What was found of linked events, and which others were read; the fields are those of `cycle.plan.Prepared`."""
+    """What was found of linked events, and which others were read.
+
+    The fields are those of `cycle.plan.Prepared`.
+    """
 
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
@@ -139,18 +143,18 @@ def found_by(
     may_not_write: Callable[[Place], bool],
     source_wins: bool,
 ) -> Found:
-    """Return what `observation` tells of `links` besides what is to be changed; `plan` was made from both.
+    """Return what `observation` tells of `links` besides what is to be changed. `plan` was made from both.
 
-    What is gone counts, also what a hold keeps back, where `source_wins` over what people do, and where nobody may
-    write now.
+    `gone` has the events that are wanted and no longer exist, also of items that a hold keeps back. If the source does
+    not win over what people do (`source_wins`), it has only those that a late delete of ours took away.
     """
-    observation = observation.parted(links)
+    parted = observation.parted(links)
     changed = {change.key for change in (*plan.changes, *plan.conflicts)}
     lost: list[Link] = []
     confirmed: list[Key] = []
     stamps: dict[Key, str] = {}
     for link in links:
-        verdict = observation.verdict(link)
+        verdict = parted.verdict(link)
         if verdict.standing in LOST:
             lost.append(link)
         if verdict.stamp:
@@ -158,10 +162,10 @@ def found_by(
         if verdict.seen is not None and link.key not in changed and observation.difference(link, verdict) is None:
             confirmed.append(link.key)
     awaited = {item.key for item in wanted.items} if lost else set()
-    # What nobody may write to now has to be found gone by the next pass, too.
+    # Where nobody may write now there are no items, and the next pass has to find the event gone, too.
     refused = {place for place in {link.key.place for link in lost} if may_not_write(place)}
     awaited |= {link.key for link in lost if link.key.place in refused and link.key.uid in wanted.unusable}
-    if not source_wins:  # what a late delete of ours took away is wanted whoever decides
+    if not source_wins:
         awaited &= observation.late
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     return Found(

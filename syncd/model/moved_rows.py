@@ -38,9 +38,9 @@ def moved_rows(
 ) -> dict[str, tuple[Item, Link]]:
     """Return each row that moved, by its uid in the source, with the link by which it is known.
 
-    `present` are all uids of the snapshot, `files` all files with items, also with such as are not among `items`. If
-    rows without a uid could not be read, `items` must be those that none of them can be (`is_apart`). A row that became
-    several items is left out.
+    `present` are all uids of the snapshot. `files` are all files with items, including items that are not among
+    `items`. If rows without a uid could not be read, `items` must be those that none of these rows can be (`is_apart`).
+    A row that became several items is left out.
     """
     links = tuple(links)
     orphans = [link for link in links if link.key.uid not in present and is_nameless(link.key.uid)]
@@ -67,8 +67,8 @@ def moved_rows(
 def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
     """Return True if no row called one of `unread` can be the row of `item`, which its source calls `title`.
 
-    What the portal shows as the item's title may be made of other columns too, so it has to contain its own title and
-    none of the others.
+    The portal may show other columns in the item's title too. So it has to contain its own title and none of the
+    others.
     """
     return bool(title) and title in item.title and not any(one in item.title for one in unread)
 
@@ -76,7 +76,10 @@ def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
 def _grouped(
     holders: Iterable[Holder], file_of: Callable[[Holder], str] = lambda _one: ""
 ) -> Mapping[Hashable, Sequence[Holder]]:
-    """Return by place, piece, title and file those that are the only ones of their uid; by default over all files."""
+    """Return by place, piece, title and file those that are the only ones of their uid.
+
+    By default all files count as one.
+    """
     by_uid: dict[str, list[Holder]] = defaultdict(list)
     for one in holders:
         by_uid[one.key.uid].append(one)
@@ -93,7 +96,7 @@ def _file(one: Item | Link) -> str:
 
 
 def _renamed_files(items: Sequence[Item], links: Sequence[Link], there: Collection[str]) -> Mapping[str, str]:
-    """Return the new name of each file that was renamed: none of those that are `there`.
+    """Return the new name of each file that was renamed, which is none of those that are `there`.
 
     A link keeps the old name until its event is written again.
     """
@@ -106,7 +109,7 @@ def _renamed_files(items: Sequence[Item], links: Sequence[Link], there: Collecti
 
 
 def _plain(title: str) -> str:
-    """Return a title in the form that people compare: a corrected capital or blank makes no other row."""
+    """Return a title in the form in which people compare it: a corrected capital or blank makes no other row."""
     return " ".join(title.split()).casefold().replace("ё", "е")
 
 

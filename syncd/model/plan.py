@@ -15,7 +15,7 @@ OnHostChange = Literal["keep", "report", "recreate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How a sync wants removals, conflicts and existing events treated (config keys of the same names)."""
+    """How a sync wants removals, conflicts and existing events to be treated. The names are those of the config."""
 
     on_removed: Literal["keep", "delete"] = "keep"
     removed_after: int = 2
@@ -29,10 +29,10 @@ class Policy:
 class Wanted:
     """What the source asks for.
 
-    `uids` are all uids in the snapshot, usable or not; `unusable` are those whose items could not be made this time
-    (their links are left alone). `complete` is the snapshot's. `as_sent` counts further items that are as they were
-    last sent, so that there is nothing to decide about them: neither they nor their links are passed. `known_uids`
-    then counts the uids of all links.
+    `uids` are all uids in the snapshot, whether usable or not. `unusable` are those whose items could not be made this
+    time; their links are left alone. `complete` is that of the snapshot. `as_sent` counts further items that are as
+    they were last sent. There is nothing to decide about them, so neither they nor their links are passed, and
+    `known_uids` then counts the uids of all links.
     """
 
     items: Sequence[Item] = ()
@@ -50,12 +50,12 @@ NOTHING_WANTED: Final = Wanted()
 class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
-    `absent` and `present` are linked keys for the absence counter (empty if the snapshot is incomplete); `versions` are
+    `absent` and `present` are linked keys for the absence counter, empty if the snapshot is incomplete. `versions` are
     the VERSIONs of events that are as they were sent. `conflicts` become holds that last even if the fingerprint
-    changes, and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` says for each item
-    why its change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs
-    and whose id another event has. `kept` are entries that are gone from the source and stay, by the first link of
-    each. The four uid fields count entries for the guard.
+    changes. So do `lookalikes`, for which nothing is made. `settled_holds` are over. `waiting` tells why the change of
+    an item waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs and
+    whose id another event has. `kept` are entries that are gone from the source and stay, by the first link of each.
+    The four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -77,5 +77,5 @@ class Plan:
     vanished_uids: frozenset[str] = frozenset()
 
     def count(self, op: str) -> int:
-        """Return how many changes have this `op`."""
+        """Return the number of changes with this `op`."""
         return sum(1 for change in self.changes if change.op == op)

@@ -60,10 +60,10 @@ def _gone_from_source(
 
 
 def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
+    """Delete the event of `link` and return True, unless a person edited it and edits are to be kept.
 
-    If another event has its id there is nothing to delete: the link is forgotten. An event that was taken over with
-    guests of its own is not deleted either: they would all be told.
+    If another event has its id, there is nothing to delete, and the link is forgotten. An event that was taken over
+    with people's guests is not deleted either, because all of them would be told.
     """
     verdict = observation.verdict(link) if observation is not None else UNASKED
     if verdict.standing in ("foreign", "doubled"):

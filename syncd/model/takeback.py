@@ -30,7 +30,7 @@ from syncd.model.record import ChangeRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Something that is not touched, and why; `ours` is False for an event that has nothing to do with the sync."""
+    """Something that is not touched, and why. `ours` is False for an event that does not belong to the sync."""
 
     link: Link
     reason: str
@@ -39,10 +39,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack:
-    """The decisions: changes to send, and links to forget (those in `after` only once their change was made).
+    """The decisions: changes to send, and links to forget, those in `after` only once their change was made.
 
-    `already` counts what needs nothing any more, `noted` are deletes worth a remark. Of `sought` events, `missing` no
-    longer exist.
+    `already` counts what needs no action any more, and `noted` are deletes worth a remark. Of `sought` events,
+    `missing` no longer exist.
     """
 
     changes: tuple[Change, ...] = ()
@@ -94,7 +94,7 @@ def check_visible(plan: TakeBack, sync: str) -> None:
 
 
 def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Observation) -> TakeBack:
-    """Return how to take back what `records` of one run say, given the links and the portal as they are now."""
+    """Return how to take back what `records` of one run did, given the links and the portal as they are now."""
     by_key: dict[Key, list[ChangeRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
@@ -115,7 +115,7 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 
 
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
-    """Return how to delete everything that was created, and forget the rest."""
+    """Return how to delete everything that was created, and to forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
     parted = seen.parted(links)
     for link in sorted(links, key=lambda one: one.key):
@@ -154,7 +154,7 @@ def _missing(links: Sequence[Link], seen: Observation) -> int:
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation, adoptable: Adoptable) -> _Verdict:
-    """Decide on one item, by the table above; `records` are what the run did with it, `now` is its present link."""
+    """Decide on one item by the table above. `records` are what the run did with it, `now` is its present link."""
     before, after = records[0].before, records[-1].after
     adoption = next((record.after for record in records if record.op == "adopt"), None)
     if after is None:
@@ -174,7 +174,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
 
 
 def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
-    """Return why the event is no longer as the run left it (`after`): who changed it since; "" if nobody has.
+    """Return why the event is no longer as the run left it (`after`), "" if it still is.
 
     An event that a person edited is left alone: its reason becomes a `Left`.
     """
@@ -192,9 +192,9 @@ def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observat
 
 
 def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
-    """Return the names of the fields that people changed; () for none.
+    """Return the names of the fields that people changed, () for none.
 
-    An event that already shows `restored` was not edited: an earlier attempt to take the run back may have done that.
+    An event that already shows `restored` was not edited. An earlier attempt to take the run back may have done that.
     """
     verdict = seen.verdict(link)
     event = verdict.seen

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.model.diff import make_plan
+from syncd.model.draft import found_by
 from syncd.model.item import Link
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import UNASKED, Comparison, Observation, Verdict, bare, recovery_mark
-from tests.model.test_diff import item, linked, observation, seen
+from syncd.model.plan import Policy, Wanted
+from tests.model.test_diff import NOW, WINDOW, item, linked, observation, seen
 
 COMPARISON = Comparison(
     sync="s",
@@ -189,3 +192,20 @@ def test_an_event_goes_to_the_link_it_looks_like() -> None:
     parted = observation(event).parted(links)
     assert [link.key for link in links if parted.verdict(link).standing == "doubled"] == [one.key]
     assert observation(event).parted(links[:1]).verdict(links[0]).standing == "ours"
+
+
+def test_an_event_that_is_taken_over_in_place_of_a_lost_one_is_not_gone_itself() -> None:
+    first, second = item("a", name="First"), item("b", name="Second")
+    links = [replace(linked(one), stamp="100 1") for one in (first, second)]
+    shared = replace(seen(100, second.fields), stamp="100 1")  # so the link of the first has none
+    mark = recovery_mark("s", first.key)
+    damaged = replace(seen(200, first.fields), mark=mark, damage="an occurrence was taken out")
+    read, wanted = observation(shared, damaged), Wanted(items=(first, second))
+    plan = make_plan(wanted, links, {}, policy=Policy(), window=WINDOW, now=NOW, observation=read)
+    assert [(change.op, change.link and change.link.remote_id) for change in plan.changes] == [
+        ("adopt", 200),
+        ("delete", 200),
+    ]
+    found = found_by(read, plan, wanted, links, may_not_write=lambda _: False, source_wins=True)
+    assert found.lost == frozenset()
+    assert found.gone == {first.key: 100}
