@@ -148,14 +148,14 @@ def _compact(connection: sqlite3.Connection) -> None:
 def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
     """Return a connection that can only read the ledger at `path`; needs no lock.
 
-    A missing file reads as an empty ledger; a file of an older schema is read through an upgraded copy in memory.
-    Raises StateError when the file is damaged, foreign, newer than this program or not readable.
+    A missing file reads as an empty ledger. An older file with other tables is read through an upgraded copy in memory.
+    Raises StateError if the file is damaged, foreign, newer than this program or unreadable.
     """
     with translated(path):
         connection = _open_existing(path) if path.exists() else in_memory()
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
-            if version < len(steps):
+            if any(steps[version:]):
                 copy = in_memory()
                 connection.backup(copy)
                 connection.close()

@@ -213,7 +213,8 @@ def apply(connection: sqlite3.Connection, steps: Sequence[Step], version: int) -
     try:
         for statement in (statement for step in steps[version:] for statement in step):
             connection.execute(statement)
-        sum_all(connection)  # also where a step changed what the sums cover
+        if any(steps[version:]):  # else a row that is damaged already would get a sum that fits it
+            sum_all(connection)  # also where a step changed what the sums cover
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")
