@@ -131,7 +131,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     """Return `directory` with the clients and sections of `entries` that it lacks."""
     target, directory = run.sync.target, replace(directory, country=run.sync.country)
     # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
-    clients = await run.worked_out(target.sought, entries, directory) if target.wants_crm else ()
+    clients = await run.worked_out(target.sought, entries, directory)
     sought = [one for one in clients if not directory.clients.has_one(one)]
     if sought:
         run.directory_mark = ""
