@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import msgspec
+
 BUCKETS = 10
 MINUTE = 60
 COUNTED_FROM_S = 0.1
@@ -94,8 +96,7 @@ def minute_of(at: float) -> int:
     return math.floor(at / MINUTE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One executed command: the counter in its answer, and the longest it can have taken.
 
     `precise` is True if its stamps tell that to a fraction of a second. `grown_s` is by how much it raised the counter,

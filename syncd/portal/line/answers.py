@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from syncd.lang.saying import say
@@ -166,7 +167,7 @@ def call_time(value: Json, *, date: str | None = None) -> CallTime | None:
         said = parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return time
-    return replace(time or CallTime(), finish=_number(said, _LATEST))
+    return msgspec.structs.replace(time or CallTime(), finish=_number(said, _LATEST))
 
 
 _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
