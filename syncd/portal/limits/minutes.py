@@ -37,7 +37,7 @@ class Counter:
     blocks: int = 0
 
     def used(self, at: float) -> float:
-        """Return the seconds that count at `at`; what is booked far in the future was booked by a wrong clock."""
+        """Return the seconds that count at `at`, without those that a wrong clock has booked far in the future."""
         first = minute_of(at) - BUCKETS + 1
         return sum(seconds for minute, seconds in self.buckets.items() if first <= minute < first + 2 * BUCKETS)
 
@@ -50,9 +50,8 @@ class Counter:
     def settle(self, at: float, total: float) -> None:
         """Make the sum at `at` equal to `total`.
 
-        Missing seconds go into the newest minute, surplus comes off the oldest.
-
-        Either way the sum may fall later than the real one, never sooner.
+        Missing seconds are added to the newest minute, surplus is taken from the oldest ones. Either way the sum may
+        fall later than the real one, but never sooner.
         """
         self.forget(at)
         missing = total - self.used(at)
