@@ -65,7 +65,7 @@ class TokenStore(Protocol):
         ...
 
     def held(self) -> AbstractAsyncContextManager[None]:
-        """Keep all other processes and machines from storing meanwhile. Raises StateLockedError if another may store."""
+        """Keep all others from storing meanwhile, processes and machines. Raises StateLockedError if one may store."""
         ...
 
     async def store(self, authorisation: Authorisation) -> None:
