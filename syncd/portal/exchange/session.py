@@ -393,7 +393,7 @@ async def ask_once(channel: Channel, traffics: Sequence[Traffic], question: Ques
     pace, clock = channel.pace, channel.clock
     commands = question.commands
     counts = Counter(command.budget_key for command in commands)
-    costs = {method: count * pace.costs.expected(method) for method, count in counts.items()}
+    costs = {method: number * pace.costs.expected(method) for method, number in counts.items()}
     send = Send(
         ticket=0,
         jobs=tuple(Job(id=at, command=command, repeatable=False) for at, command in enumerate(commands)),
