@@ -48,13 +48,13 @@ _CRUMB_S = 0.5
 """A rest smaller than this is not worth a request of its own."""
 
 _REFUSED_PROBES = 6
-"""After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
+"""A method is given up after this many refusals in a row, each after a longer wait: about 25 minutes in all."""
 
 PATIENCE = 8
-"""Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
+"""A push gives up after this many requests in a row without an answer: about three minutes of pauses."""
 
 _LONGEST_HASTY_WAIT_S = 5.0
-"""A caller that only checks whether the portal works is told of a longer wait, and does not wait."""
+"""A caller that only checks whether the portal works does not wait longer than this; it is told of the wait."""
 
 _SHOWN = 200
 _AFTER_A_FAULT = say("pause after a fault")
@@ -67,8 +67,8 @@ Settled = tuple[tuple[Job, Reply], ...]
 class Exchange:
     """The jobs of one push or reading, sent at the `pace` that all exchanges of the portal share.
 
-    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more; with
-    `hasty` also that a method is blocked and a long wait would follow.
+    `stopped` is the reason why nothing more is sent: the portal refuses the caller or no longer answers, or, with
+    `hasty`, a method is blocked and a long wait would follow.
     """
 
     def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False, hasty: bool = False) -> None:
@@ -199,9 +199,9 @@ class Exchange:
         return self._decide(send, answer, now)
 
     def drop(self, ticket: int, now: float, *, departed: bool) -> None:
-        """Give up a request that did not come to its end; does nothing if it was answered.
+        """Give up a request that did not come to its end. Do nothing if it was answered.
 
-        If it had left, its commands may run and count, and its jobs stay unsettled. Otherwise they wait again.
+        If it had left, its commands may run and count, and its jobs stay unsettled. Otherwise its jobs wait again.
         """
         send = self._flights.pop(ticket, None)
         if send is None:

@@ -19,7 +19,7 @@ class Job:
     """One command to be executed once.
 
     `repeatable` means that executing it twice does no harm (update, delete, read). `after` holds the ids of jobs that
-    must be done first. A `careful` job was unknown in an earlier push: it travels by itself and can spoil no other.
+    must be done first. The outcome of a `careful` job was unknown in an earlier push, so it travels alone.
     """
 
     id: int

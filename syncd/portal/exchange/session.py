@@ -89,7 +89,7 @@ class Landing:
     _large: bool = False
 
     async def came(self, size: int) -> None:
-        """Note that an answer of that many bytes has come, and wait for its turn; it has that until `end`."""
+        """Note that an answer of `size` bytes has come. A large one waits for its turn, which it keeps until `end`."""
         self.at = self.clock.monotonic()
         if size >= _LARGE_BYTES and not self._large:
             await self.turn.acquire()
@@ -98,7 +98,7 @@ class Landing:
             self._held.enter_context(collector.resting())
 
     def end(self) -> None:
-        """Note that the answer has been taken in, or is given up."""
+        """Give the turn back: the answer has been taken in, or is given up."""
         self._held.close()
 
 
@@ -217,8 +217,8 @@ class Session:
     async def run(self) -> None:
         """Send until nothing is left, or the stop is set; then settle what is still in flight.
 
-        Raises what the journal raised, and LostLeaseError. On cancellation, and without a lease, the requests in flight
-        are given up, their jobs unsettled.
+        Raises what the journal raised, and LostLeaseError. On cancellation, or when the lease is lost, the requests in
+        flight are given up and their jobs stay unsettled.
         """
         turns = self.channel.turns
         turns.insert(0, self)
@@ -302,7 +302,7 @@ class Session:
             self.exchange.drop(send.ticket, clock.monotonic(), departed=departed)
 
     async def _take_in(self, send: Send, landing: Landing) -> None:
-        """Wait for the answer, and hand on what it says. Apart, so that it is let go of before its turn ends."""
+        """Wait for the answer and take it in, in a function of its own: it is freed before its turn ends."""
         answer = await self.channel.line.ask(send, landing)
         arrived = self.channel.clock.monotonic() if landing.at is None else landing.at
         settled = self.exchange.answered(send.ticket, arrived, answer)
@@ -393,7 +393,7 @@ async def ask_once(channel: Channel, traffics: Sequence[Traffic], question: Ques
     pace, clock = channel.pace, channel.clock
     commands = question.commands
     counts = Counter(command.budget_key for command in commands)
-    costs = {method: count * pace.costs.expected(method) for method, count in counts.items()}
+    costs = {method: number * pace.costs.expected(method) for method, number in counts.items()}
     send = Send(
         ticket=0,
         jobs=tuple(Job(id=at, command=command, repeatable=False) for at, command in enumerate(commands)),

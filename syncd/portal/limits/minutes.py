@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import msgspec
+
 BUCKETS = 10
 MINUTE = 60
 COUNTED_FROM_S = 0.1
@@ -35,7 +37,7 @@ class Counter:
     blocks: int = 0
 
     def used(self, at: float) -> float:
-        """Return the seconds that count at `at`; what is booked far in the future was booked by a wrong clock."""
+        """Return the seconds that count at `at`, without those that a wrong clock has booked far in the future."""
         first = minute_of(at) - BUCKETS + 1
         return sum(seconds for minute, seconds in self.buckets.items() if first <= minute < first + 2 * BUCKETS)
 
@@ -48,9 +50,8 @@ class Counter:
     def settle(self, at: float, total: float) -> None:
         """Make the sum at `at` equal to `total`.
 
-        Missing seconds go into the newest minute, surplus comes off the oldest.
-
-        Either way the sum may fall later than the real one, never sooner.
+        Missing seconds are added to the newest minute, surplus is taken from the oldest ones. Either way the sum may
+        fall later than the real one, but never sooner.
         """
         self.forget(at)
         missing = total - self.used(at)
@@ -94,8 +95,7 @@ def minute_of(at: float) -> int:
     return math.floor(at / MINUTE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One executed command: the counter in its answer, and the longest it can have taken.
 
     `precise` is True if its stamps tell that to a fraction of a second. `grown_s` is by how much it raised the counter,

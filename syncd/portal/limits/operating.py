@@ -25,7 +25,7 @@ from syncd.portal.limits.minutes import (
 from syncd.portal.limits.neighbours import Neighbours
 
 _PROBE_SHARE = 0.97
-"""The part of the limit up to which a single probe may go; a configured share above it leaves no room for probes."""
+"""The part of the limit up to which a single probe may go. A larger configured share leaves no room for probes."""
 
 _LESSON_FROM = 0.6
 """A 429 below this part of the limit is caused by other programs, not by a lower limit."""
@@ -35,12 +35,12 @@ _USUAL_FROM = 0.8
 
 _LESSON = 0.98
 _BESIDE_OTHERS = 0.982
-"""The part of the limit that is used where others are seen: their share is left to them, not kept free besides."""
+"""The part of the limit to use when others are seen: their share is left to them, and no other is kept free."""
 
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
 _NEAR_S = 5.0
-"""A request that began so far from when it left tells nothing of others: its stamps are nonsense."""
+"""The stamps of a request that began further than this from when it left are nonsense, and tell nothing of others."""
 
 _LONGEST_BLOCK_S = 600.0
 
@@ -49,8 +49,8 @@ _LONGEST_BLOCK_S = 600.0
 class _Account:
     """What is known of a method's calls of one kind, batched or single.
 
-    `counter` is the portal's, `own` are our seconds in it, `others` what it shows beside them, None before they were
-    seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them yet.
+    `counter` is the portal's. `own` holds our seconds in it, `others` what it shows in addition, None before anything
+    was seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them.
     """
 
     counter: Counter = field(default_factory=Counter)
@@ -69,7 +69,7 @@ class _Account:
     def see_others(self, first: Call, began: float, crossed: float) -> None:
         """Learn from the first call what others had used when the request began.
 
-        Later calls may contain what other requests of ours booked meanwhile, and may not.
+        The counters of later calls may or may not contain what other requests of ours booked meanwhile.
         """
         told_at = began + first.seconds + COUNTED_FROM_S
         if first.used_s is None or not first.precise or any(began < ended <= told_at for ended, _ in self.bookings):
@@ -93,7 +93,7 @@ class OperatingBudget:
         self.proven_s = 0.0
         """The highest sum at which a command of any method still ran."""
         self.accounts: dict[str, dict[bool, _Account]] = {}
-        """By method; of its two accounts, that of batched calls is under True."""
+        """By method, and by whether the calls were batched."""
         self.reserved: defaultdict[str, float] = defaultdict(float)
         """The seconds that requests in flight are expected to use, by method."""
 
@@ -110,19 +110,19 @@ class OperatingBudget:
         return max((account.counter.used(at) for account in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
-        """Return the seconds that others had used at the last report; their need, where that is more."""
+        """Return the seconds that others had used at the last report, or their need if that is more."""
         latest = (account.others.latest_s for account in self._of(method) if account.others is not None)
         return max([self._rooms(method, at)[2], *latest])
 
     def planned_s(self, method: str, at: float) -> float:
-        """Return the seconds of our own to plan with, beside what others use."""
+        """Return how many seconds of our own to plan with, in addition to what others use."""
         ours_s, _, needed_s = self._rooms(method, at)
         return ours_s if needed_s else ours_s - self.others_s(method, at)
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
         """Return the seconds of the method's highest counter by the minute they were booked in.
 
-        Those of other programs (`others_s`) are left out: they are assumed to go on as before.
+        The seconds of other programs (`others_s`) are left out: those are assumed to go on as before.
         """
         beside_others = self.others_s(method, at) > 0
         both = [account.own if beside_others else account.counter for account in self._of(method)]
@@ -157,9 +157,9 @@ class OperatingBudget:
         return _LESSON_FROM * self.hard_s(at)
 
     def doubt(self, method: str, at: float, cost_s: float) -> float:
-        """Return how likely commands of `cost_s` may meet a limit lower than configured: 0 to 1.
+        """Return how likely it is, from 0 to 1, that commands of `cost_s` meet a limit lower than configured.
 
-        0 where commands have run before, or where so low a limit is not believed; 1 where the usual ones are.
+        0 where commands have run before, or where so low a limit is not believed; 1 from the usual lower limits on.
         """
         used_s = self.used(method, at) + self.reserved[method]
         if math.isinf(self._limit_s) or used_s <= self.proven_s:
@@ -231,7 +231,7 @@ class OperatingBudget:
     ) -> None:
         """Learn from one request's answer about one method; `began` and `ended` are the portal's times.
 
-        `asked` is when the request left by our own clock, where the stamps of the answer may be nonsense.
+        `asked` is when the request left by our own clock, given where the stamps of the answer may be nonsense.
 
         Answers may cross: the counter may lack what other requests booked since `began`. The truth lies between the
         counter and the counter plus those; our own sum decides where.

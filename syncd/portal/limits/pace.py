@@ -21,22 +21,22 @@ from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
 MAX_BATCH_BYTES = 1_000_000
-"""Far below what any server takes as a request's body."""
+"""Far below the limit of any server on the body of a request."""
 
 _SHORTEST_BATCH_S = 1.0
 _AT_ONCE = 0.8
 _LINE_S = 1.0
-"""What a request may spend on the line, far more than it does."""
+"""The time that a request may spend on the line; far more than it takes."""
 
 _WAVE = 40
 _LONGEST_COMMAND_S = 10.0
-"""So many commands of an unmeasured method go out at once, as long as they stay within its limit even at this cost."""
+"""`_WAVE` commands of an unmeasured method go out at once, if they stay within its limit even at this cost."""
 
 _MORE_BATCHES = 3
 _LEAST_OF_WAVE = 3
 _FIRST_ALONE = 10
 _LONG_PUSH = 2_000
-"""So many commands begin with one request alone, which tells what commands cost where no other is in the way."""
+"""A push of this many commands begins with one request alone, which tells what commands cost without interference."""
 
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
@@ -74,8 +74,9 @@ class Limits:
     def at_once_s(self) -> float:
         """The server time for which all requests in flight together may be planned.
 
-        A server with one worker takes them one after the other. Whoever gives up sooner takes requests for lost that
-        only wait, and sends them again; and recovery waits no longer either. The rest is for commands that take longer.
+        A server with one worker takes them one after the other. A client that gave up sooner would take requests for
+        lost that only wait, and send them again. Recovery waits no longer either. The rest of the time-out is for
+        commands that take longer.
         """
         return _AT_ONCE * self.timeout
 
@@ -83,8 +84,8 @@ class Limits:
     def tariff(cls, name: str) -> Limits:
         """Return the defaults of a tariff: standard, enterprise or self-hosted (PORTAL.md 3.1, 3.2).
 
-        A self-hosted portal counts no operating time unless configured to. If it refuses a command for it all the same,
-        the method waits.
+        A self-hosted portal counts no operating time unless it is configured to. If it refuses a command for it
+        nevertheless, the method waits.
         """
         match name:
             case "standard":
@@ -137,7 +138,7 @@ class Pace:
         return min(self.batch_seconds, self._at_once_s / self.lanes.allowed, self._at_once_s - self._flying_s)
 
     def crowded(self, cost_s: float) -> bool:
-        """Return True if a request of `cost_s` has to wait for an answer: behind the others it might take too long."""
+        """Return True if a request of `cost_s` must wait for an answer: behind the others it might take too long."""
         return self.lanes.in_flight > 0 and self._flying_s + cost_s > self._at_once_s + NOTHING_S
 
     def untried(self, method: str) -> bool:
@@ -147,7 +148,8 @@ class Pace:
     def ration(self, method: str, now: float, left: Counter[str]) -> Ration:
         """Return what the next request may take of the method, when `left` by method wait for their turn.
 
-        Of a method that was never measured a short push sends a little on each lane, a long one a single request.
+        Of a method that was never measured, a short push sends a few commands on each lane, and a long push a single
+        request.
         """
         cost, at = self.costs.expected(method), self.clock.at(now)
         flying = round(self.operating.reserved[method] / cost)
@@ -166,7 +168,7 @@ class Pace:
     def _unproven(self, method: str, at: float, cost: float, flying: int) -> int:
         """Return how many commands may be added to those `flying` where a lower limit than configured may be met.
 
-        The more likely that is, the fewer are in flight, in the end one batch: no more are refused then.
+        The more likely that is, the fewer are in flight, and in the end only one batch, so that no more are refused.
         """
         size = self.limits.batch_size
         doubt = self.operating.doubt(method, at, size * cost)
@@ -184,7 +186,7 @@ class Pace:
     def least_s(self, method: str, left: Counter[str]) -> float:
         """Return the operating time worth a request when `left` commands wait: one, or the second that many take.
 
-        Crumbs of what a window leaves would cost a request each, and the portal does not even count the smallest.
+        Smaller remainders of a window would cost a request each, and the portal does not even count the smallest.
         """
         cost = self.costs.expected(method)
         return max(cost, min(_SHORTEST_BATCH_S, left[method] * cost))
@@ -301,7 +303,7 @@ class Pace:
         self._pause(now)
 
     def _pausing(self, now: float) -> bool:
-        """Return True during a pause: what fails then was in flight with the request that began it."""
+        """Return True during a pause. What fails then was in flight together with the request that began the pause."""
         return self.paused_until is not None and now < self.paused_until
 
     def _pause(self, now: float) -> None:
@@ -330,7 +332,7 @@ class Pace:
         self.operating.blocked(method, batched=batched, at=self.clock.at(now))
 
     def assume_flying(self, now: float) -> None:
-        """Count for every known method what may be in flight, and unsaved, from another machine: all lanes full."""
+        """Count, for every known method, what another machine may have in flight and not saved: all lanes full."""
         seconds = self.limits.batch_seconds * self.limits.lanes
         self.operating.assume(dict.fromkeys(self.operating.accounts, seconds), batched=True, at=self.clock.at(now))
 
@@ -373,9 +375,9 @@ class Ration:
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """How full a batch is: it takes commands as long as count, bytes, seconds and operating time allow.
+    """A batch that is being filled. It takes commands as long as count, bytes, seconds and operating time allow.
 
-    `left` are the waiting commands by method, `fair_s` its share of them. `full` is True once there is room for none.
+    `left` are the waiting commands by method, `fair_s` is its share of them. `full` is True once no room is left.
     """
 
     pace: Pace
@@ -422,8 +424,8 @@ def _calls(
 ) -> Sequence[tuple[str, Call]]:
     """Return the executed commands with their methods, and the `seconds` that each took.
 
-    By how much a command raised its method's counter does not show its cost after a failure: then the portal books too
-    much for the method's later commands of the request (PORTAL.md 3.2).
+    After a failure, the growth of a method's counter does not show what a command cost: the portal books too much for
+    the later commands of the method in the same request (PORTAL.md 3.2).
     """
     calls: list[tuple[str, Call]] = []
     latest: dict[str, float | None] = {}
