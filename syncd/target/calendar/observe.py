@@ -37,7 +37,7 @@ _LISTINGS_AT_ONCE = 50
 _TIMES_TO_SAY_NO = 2
 _MOST_OFTEN = 20_000
 _BORN_LENGTH = len("20261201T060000Z-")
-"""So much of DAV_XML_ID tells the start with which an event was made (`model.stamp.beginning`)."""
+"""So much of DAV_XML_ID tells the start with which an event was made (`model.evidence.beginning`)."""
 
 Days = tuple[date | None, date | None]
 """The first and the last day to be read, both None where there is nothing to look for."""
