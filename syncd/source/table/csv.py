@@ -115,9 +115,12 @@ class CsvFormat:
         text, twice = (text, "") if text.isascii() else once(text)
         delimiter, names_it = find_delimiter(text, options.delimiter, options.columns)
         rows = Records(text, delimiter, skip_first=names_it)
-        first = next(iter(rows), None)
-        above = _header_at(rows, options) if first is None or (options.grid is None and options.header != 0) else 0
-        if first is None or above is None:
+        above: int | None = 0
+        if options.grid is None and options.header:
+            above = next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
+        elif options.grid is None and options.header is None:
+            above = find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
+        if above is None or next(iter(rows), None) is None:
             return Part(incomplete=say("{name} has no header", name=name))
         other = above_titles(list(islice(rows, above))) if above else None
         rows.begins_at = above
@@ -144,27 +147,26 @@ class CsvFormat:
         part.assumed = assumed
         if twice:
             part.warn(name, twice)
-        # What cannot be cut into cells above the titles is no row of the table.
-        broken = [one for one in rows.broken if one[0] > line or not titled]
-        if cut_at:
-            broken.append((cut_at, say("the file is cut off within this row")))
-        for number, reason in broken:
-            # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
-            part.reject(f"{name}:{number}", "", reason)
-        if rows.open_at:
-            where = f"{name}:{rows.open_at}"
-            part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
-        if cut_at:
-            where = f"{name}:{cut_at}"
-            part.incomplete = say("{where}: the file ends within the row, so the rest is missing", where=where)
+        if rows.broken or rows.open_at or cut_at:
+            _tell_of_broken(part, name, rows, after=line if titled else 0, cut_at=cut_at)
         return part
 
 
-def _header_at(rows: Iterable[Numbered], options: CsvOptions) -> int | None:
-    """Return the index of the row of titles: the one that the config names, else the first with most mapped ones."""
-    if options.header is not None:
-        return next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
-    return find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
+def _tell_of_broken(part: Part, name: str, rows: Records, *, after: int, cut_at: int) -> None:
+    """Reject the rows that cannot be cut into cells, and say if that of the line `cut_at` ends too early (0: none)."""
+    # What cannot be cut into cells above the titles is no row of the table.
+    broken = [one for one in rows.broken if one[0] > after]
+    if cut_at:
+        broken.append((cut_at, say("the file is cut off within this row")))
+    for number, reason in broken:
+        # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
+        part.reject(f"{name}:{number}", "", reason)
+    if rows.open_at:
+        where = f"{name}:{rows.open_at}"
+        part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
+    if cut_at:
+        where = f"{name}:{cut_at}"
+        part.incomplete = say("{where}: the file ends within the row, so the rest is missing", where=where)
 
 
 def find_delimiter(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:

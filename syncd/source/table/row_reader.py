@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from typing import NoReturn, TypedDict, TypeVar
+from typing import NoReturn, TypeVar
 
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
-from syncd.model.entry import Cells, Classification, Details, Entry, Recurrence, Reminder, Span, Status
+from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.source.field_values import clean, damaged, digest, dropped, fold, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
@@ -41,20 +41,6 @@ _NO_TEXT = say("the row has bytes that are not text in this encoding (set encodi
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
 R = TypeVar("R", bound=Row)
-
-
-class _Others(TypedDict, total=False):
-    """What `Details` takes from the columns of `_OTHERS`."""
-
-    status: Status
-    classification: Classification
-    priority: int | None
-    categories: tuple[str, ...]
-    attendees: tuple[str, ...]
-    reminders: tuple[Reminder, ...] | None
-
-
-_NO_OTHERS = _Others()
 
 
 def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Part:
@@ -258,17 +244,18 @@ class RowReader:
             uid = ""
             try:
                 text = "".join(cells)
-                values = list(map(str.strip if text.isprintable() else clean, cells))
+                is_plain = text.isprintable()
+                values = list(map(str.strip if is_plain else clean, cells))
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
                 if again.elsewhere and again.passes_over(line, values):
                     continue
                 overflows = len(cells) > width and self._overflows(cells)
-                broken = not text.isprintable() and damaged(text)
+                broken = not is_plain and damaged(text)
                 failed = self._failed(values) if "#" in text or "Err:" in text else ""
                 # In a row with nothing odd about it, what stands in the column of uids is one.
-                uid = "" if overflows or broken or failed else values[self._at["uid"]]
+                uid = "" if overflows or broken or failed else values[self._uid_at]
                 uid = uid or self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
                 try:
                     if overflows or broken or failed or len(cells) < self._least:
@@ -286,7 +273,7 @@ class RowReader:
                     part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
                 part.entries.append(entry)
-                if not text.isprintable():
+                if not is_plain:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
@@ -397,17 +384,20 @@ class RowReader:
         cells = values[: len(self._titles)]
         if self._contacts:
             cells += [values[at] for _, at in self._contacts]
-        description, location, owner, color, url = self._texts_of(values)
-        details = Details(
-            title=title,
-            description=description,
-            location=location,
-            owner=owner,
-            color=color,
-            url=url,
-            columns=Cells(self._cell_names, tuple(cells)),
-            **self._others(values, where, part) if self._has_others else _NO_OTHERS,
-        )
+        columns = Cells(self._cell_names, tuple(cells))
+        if self._has_others:
+            details = self._details(columns, values, where, part)
+        else:
+            description, location, owner, color, url = self._texts_of(values)
+            details = Details(
+                title=title,
+                description=description,
+                location=location,
+                owner=owner,
+                color=color,
+                url=url,
+                columns=columns,
+            )
         times: str | tuple[str, ...] = self._times_of(values)
         span = self._spans.get(times)
         if span is None:
@@ -416,16 +406,25 @@ class RowReader:
         recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
-    def _others(self, values: list[str], where: str, part: Part) -> _Others:
+    def _details(self, columns: Cells, values: list[str], where: str, part: Part) -> Details:
+        """Return the details of a row in a table with any of the columns of `_OTHERS`; raises ValueError."""
+        description, location, owner, color, url = self._texts_of(values)
         status, priority, categories, attendees, alarms, private = self._others_of(values)
         is_private = strict("private", private, cell_values.truth) if private else None
-        return _Others(
+        return Details(
+            title=values[self._title_at],
+            description=description,
+            location=location,
+            owner=owner,
             status=(self._lenient("status", status, cell_values.status, where, part) or "") if status else "",
             classification="" if is_private is None else "PRIVATE" if is_private else "PUBLIC",
             priority=self._lenient("priority", priority, cell_values.priority, where, part) if priority else None,
+            color=color,
+            url=url,
             categories=cell_values.items(categories) if categories else (),
             attendees=cell_values.items(attendees) if attendees else (),
             reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
+            columns=columns,
         )
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:

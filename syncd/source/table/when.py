@@ -58,7 +58,7 @@ _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
 _PLAIN = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _PLAIN_CELL = re.compile(
-    r"(?:(\d{4})-(\d{2})-(\d{2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+    r"(?:(\d{4}-\d{2}-\d{2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
 """The two ways in which nearly every date is written, perhaps with a time; neither is ever read as another day."""
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
@@ -99,6 +99,10 @@ class CellTime:
         if day is None or self.time is None:
             raise ValueError(say("there is no time with the date"))
         return datetime.combine(day, _MIDNIGHT) + self.time
+
+    def on(self, day: date | None) -> CellTime:
+        """Return what the cell says, on that day."""
+        return CellTime(day=day, time=self.time, offset=self.offset, until=self.until, last=self.last, whole=self.whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,16 +163,18 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
     # The plain case is decided here, so that a table of 100,000 rows asks none of the questions below. With the month
     # first, or dates in ISO form alone, dots need them.
     if (plain := _PLAIN_CELL.fullmatch(text)) and (plain[1] or orders.setting in ("auto", "dmy")):
-        iso, month, day, first, second, last, *clock = plain.groups("0")
-        year, month, day = (iso, month, day) if plain[1] else (last, second, first)
-        hours, minutes, seconds = map(int, clock)
         try:
-            moment = datetime(int(year), int(month), int(day), hours, minutes, seconds)
+            if plain[1]:
+                moment = datetime.fromisoformat(text)
+            else:
+                _, day, month, year, *clock = plain.groups("0")
+                hour, minute, second = map(int, clock)
+                moment = datetime(int(year), int(month), int(day), hour, minute, second)
         except ValueError:
             pass  # 24:00, or no day or time at all, which is told below
         else:
-            time = timedelta(seconds=3600 * hours + 60 * minutes + seconds) if plain[7] else None
-            return CellTime(day=moment.date(), time=time)
+            seconds = 3600 * moment.hour + 60 * moment.minute + moment.second
+            return CellTime(day=moment.date(), time=timedelta(0, seconds) if plain[5] else None)
     if len(text) > LONGEST:
         raise _no_time(text)  # a description in the wrong column
     zone = None
@@ -194,16 +200,16 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
 def _read(text: str, orders: DateOrders) -> CellTime:
     if found := _DATE.fullmatch(text):
         day = _day(found[1], found[2], found[3], found[4], orders)
-        return replace(_time_with_date(text, found[5], orders), day=day) if found[5] else CellTime(day=day)
+        return _time_with_date(text, found[5], orders).on(day) if found[5] else CellTime(day=day)
     if (found := _COMPACT.fullmatch(text)) and int(found[1]) in _COMPACT_YEARS:
         day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
         if not found[4]:
             return CellTime(day=day)
-        return replace(_time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}"), day=day)
+        return _time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}").on(day)
     if (clock := _without_date(text, orders)) is not None:
         return clock
     if (spoken := named_day(text)) is not None:
-        return replace(_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime(), day=spoken[0])
+        return (_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime()).on(spoken[0])
     raise _no_time(text)
 
 
