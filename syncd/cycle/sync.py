@@ -30,7 +30,7 @@ from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
-from syncd.source.shelf import Board, Shelf, shelf_name
+from syncd.source.shelf import Board, Shelf
 from syncd.state.ledger import Ledger
 from syncd.state.notes import SyncNotes
 from syncd.state.portal_ledger import PortalLedger
@@ -139,7 +139,7 @@ class Sync:
             cache=self.feeds,
             filter=self.filter,
             whole=whole,
-            shelf=Shelf(sync=self.name, name=shelf_name(self.name), board=self.index, mark=self.settings)
+            shelf=Shelf(sync=self.name, board=self.index, mark=self.settings)
             if self.index is not None and self.settings is not None
             else None,
         )

@@ -47,20 +47,19 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The place of one sync, `name` on a board.
+    """The place of one sync on a board.
 
     `mark` returns a mark of everything but the bytes of the source that the parsed follows from: config, program, zone
-    data. It blocks.
+    data. It blocks, and raises OSError where the program has just been replaced.
     """
 
     sync: str
-    name: str
     board: Board
     mark: Callable[[], str]
 
     def load(self) -> bytes | None:
         """Return what was kept, None if there is nothing that this program under this config has kept. Blocking."""
-        kept = self.board.load(self.name)
+        kept = self.board.load(shelf_name(self.sync))
         if kept is None:
             return None
         try:
@@ -71,7 +70,7 @@ class Shelf:
         if file.sum != _sum(file.content):
             self.discard("it is not what was written")
             return None
-        if file.mark != self.mark():
+        if file.mark != self._marked():
             _log.info(events.INDEX_DISCARDED, sync=self.sync, reason=say("another program or config has written it"))
             return None
         return file.content
@@ -82,8 +81,17 @@ class Shelf:
 
     def save(self, content: bytes) -> None:
         """Keep `content`, unless it is too large or the disk does not accept it. Blocking."""
-        if len(content) <= MOST_BYTES:
-            self.board.save(self.name, msgspec.msgpack.encode(_File(self.mark(), _sum(content), content)))
+        mark = self._marked()
+        if mark and len(content) <= MOST_BYTES:
+            file = msgspec.msgpack.encode(_File(mark, _sum(content), content))
+            self.board.save(shelf_name(self.sync), file)
+
+    def _marked(self) -> str:
+        """Return the mark, "" if there is none at this moment."""
+        try:
+            return self.mark()
+        except OSError:  # an upgrade is under way; a cache must not fail the pass for it
+            return ""
 
 
 def shelf_name(sync: str) -> str:

@@ -23,7 +23,8 @@ from syncd.source import shelf
 from syncd.source.files import FileSource
 from syncd.source.ical import feed_reader
 from syncd.source.ical.ics import IcsFormat
-from syncd.source.shelf import shelf_name
+from syncd.source.shelf import Shelf, shelf_name
+from syncd.source.web.cache import DirectoryCache
 from tests.cycle.edits import told
 from tests.cycle.feed_edits import CONFIG, FeedLife
 from tests.support.sandbox import Stage, run_inline
@@ -153,6 +154,20 @@ def test_a_file_of_another_program_is_passed_over(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(wiring, "program_mark", program.program_mark)  # as a process that starts finds it
     monkeypatch.setattr(program, "_zones", lambda: iter(["another"]))
     assert parsed_anew(stage) == COUNT + 1
+
+
+def test_an_upgrade_in_the_middle_of_a_pass_costs_the_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced() -> str:
+        raise FileNotFoundError("syncd/model/item.py")
+
+    board = DirectoryCache(tmp_path / "index", writable=True)
+    Shelf(sync="shifts", board=board, mark=lambda: "mark").save(b"content")
+    place = Shelf(sync="shifts", board=board, mark=replaced)
+    assert place.load() is None
+    place.save(b"other")
+    assert Shelf(sync="shifts", board=board, mark=lambda: "mark").load() == b"content"
 
 
 def test_a_file_of_another_config_is_passed_over(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ import signal
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import IO
 
 import pytest
 
-from syncd import child
+from syncd import child, control_groups
 from syncd.model.entry import Problem
 from syncd.source.files import Part
 from syncd.source.ical import asking, beside, feed_reader, large_file
@@ -165,10 +166,20 @@ def test_an_answer_that_is_none_costs_nothing(
     assert read() == alone()
 
 
-def test_on_one_core_nothing_runs_beside(pids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
-    assert not beside.has_room_beside()
+@pytest.mark.parametrize(
+    ("affinity", "quota", "room"),
+    [({0}, "max 100000", False), ({0, 1}, "max 100000", True), ({0, 1}, "100000 100000", False), ({0, 1}, "", True)],
+)
+def test_on_one_core_nothing_runs_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, affinity: set[int], quota: str, room: bool
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/system/syncd\n")
+    (tmp_path / "sys/fs/cgroup/system/syncd").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/system/cpu.max").write_text(quota)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: affinity)
+    monkeypatch.setattr(beside, "cores", lambda: control_groups.cores(tmp_path))
+    assert beside.has_room_beside() == room
 
 
 def test_a_defect_is_never_kept() -> None:

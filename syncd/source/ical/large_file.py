@@ -24,7 +24,7 @@ MANY = 1_000
 BLOCK = 1_000
 _WELL_FILLED = 100
 """How many of its groups must still be there for a block to be kept: each reading would add another small one."""
-WORTH_A_PROCESS = 5_000
+WORTH_A_PROCESS = 10_000
 """From how many groups on a second process saves more time than it takes to begin."""
 
 
