@@ -1,4 +1,4 @@
-"""Clients of the CRM as values: what an entry names one by, cards, and what looking them up has found.
+"""Clients of the CRM as values: how an entry names them, their cards, and what looking them up has found.
 
 Pure; `crm.py` looks them up.
 """
@@ -16,7 +16,7 @@ from syncd.portal.people.person_names import ADDRESS
 from syncd.portal.people.phones import Phone, doubt, phones_in
 
 _LONGEST_ID = 6
-"""Digits alone may be an id or a phone: up to this length they are an id."""
+"""Digits alone may be an id or a phone. Up to this length they are an id."""
 _MOST_DIGITS = 18
 
 REACHED: Final[frozenset[OwnerType]] = frozenset({"contact", "company", "lead"})
@@ -126,7 +126,7 @@ class CrmLookup:
     known: Mapping[str, CrmCard]
 
     def has_one(self, wanted: Sought) -> bool:
-        """Return True if `wanted` has been looked up, and is exactly one client."""
+        """Return True if `wanted` has been looked up and is exactly one client."""
         return len(self.found.get(str(wanted), ())) == 1
 
     def client(self, wanted: Sought) -> CrmCard:
@@ -168,7 +168,7 @@ class CrmLookup:
         )
 
     def joined(self, other: CrmLookup) -> CrmLookup:
-        """Return the union; where both know a client, the other's version is kept."""
+        """Return the union. If both know a client, the other's version is kept."""
         return CrmLookup(found={**self.found, **other.found}, known={**self.known, **other.known})
 
 

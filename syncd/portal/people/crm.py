@@ -1,8 +1,8 @@
 """Clients of the portal's CRM: looks up phones, e-mails and ids in batches.
 
-A look-up of 20 values returns the clients it found, not by which value (PORTAL.md 6.8). They are matched here. A phone
-that nobody has is asked for again as it is dialled at home; a value that the portal matches in another spelling is
-asked for once more, alone. No filter is trusted: every row is checked.
+A look-up of 20 values returns the clients it found, but not by which value (PORTAL.md 6.8), so they are matched here. A
+phone that nobody has is asked for again as it is dialled at home. A value that the portal matches in another spelling
+is asked for once more, alone. No filter is trusted: every row is checked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from syncd.portal.people.phones import phones_in
 from syncd.portal.reader import Reader
 
 _VALUES_PER_CALL = 20
-"""All that crm.duplicate.findbycomm takes (PORTAL.md 6.8)."""
+"""The most that crm.duplicate.findbycomm takes (PORTAL.md 6.8)."""
 
 
 async def read_clients(portal: Reader, wanted: Collection[Sought]) -> CrmLookup:
@@ -54,7 +54,7 @@ async def read_clients(portal: Reader, wanted: Collection[Sought]) -> CrmLookup:
 
 
 _Asked = tuple[Sought, str]
-"""Somebody, and one of the values by which the portal is asked for him."""
+"""A client to look up, and one of the values by which the portal is asked for it."""
 
 
 def _values_of(one: Sought) -> tuple[str, ...]:
@@ -66,9 +66,9 @@ def _values_of(one: Sought) -> tuple[str, ...]:
 async def _match(
     portal: Reader, asked: Sequence[_Asked], found: dict[Sought, set[str]], known: dict[str, CrmCard]
 ) -> list[_Asked]:
-    """Add to `found` who has what was asked for, and return what has to be asked for alone.
+    """Add to `found` the clients that have what was asked for, and return what has to be asked for alone.
 
-    Where the portal found somebody whom nothing asked for fits, it matched one of the values in a spelling that is not
+    If the portal found a client that fits none of the values, it matched one of them in a spelling that is not
     understood here. Which one it was shows only when each is asked for alone.
     """
     calls = list(_calls(asked))
@@ -149,13 +149,13 @@ def _has(client: CrmCard, wanted: Sought) -> bool:
 
 
 def _closest(wanted: Sought, codes: Collection[str], known: Mapping[str, CrmCard]) -> Collection[str]:
-    """Return the clients who have the very number wanted, extension included, if there are any; else all."""
+    """Return the clients that have exactly the wanted number, including the extension, if there are any; else all."""
     exact = [code for code in codes if likeness(known[code].phones, wanted) > 1]
     return exact or codes
 
 
 def _has_another_extension(client: CrmCard, wanted: Sought) -> bool:
-    """Return True if a client is another one behind the same number."""
+    """Return True if a client has another extension of the same number."""
     numbers = {phone.number for phone in wanted.phones}
     own = {phone.number for text in client.phones for phone in phones_in(text, wanted.country)}
     return bool(numbers & own) and not _has(client, wanted)

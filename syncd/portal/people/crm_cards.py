@@ -1,4 +1,4 @@
-"""Reads elements of the CRM: by crm.item.list, and where a portal has none of it by the older lists (PORTAL.md 6.8).
+"""Reads elements of the CRM: by crm.item.list, or by the older lists if a portal has no such method (PORTAL.md 6.8).
 
 No filter is trusted: every row is checked.
 """
@@ -32,7 +32,7 @@ _OLDER: Final[Mapping[OwnerType, tuple[str, ...]]] = {
     "deal": ("ID", "TITLE", "ASSIGNED_BY_ID", "CONTACT_ID", "COMPANY_ID"),
     "quote": ("ID", "TITLE", "ASSIGNED_BY_ID", "CONTACT_ID", "COMPANY_ID"),
 }
-"""Types with a list of their own as well; phones and e-mails are returned only if they are named (PORTAL.md 6.8)."""
+"""Types that also have their own list. It returns phones and e-mails only if they are named (PORTAL.md 6.8)."""
 
 _NOT_HERE: Final = frozenset({"ERROR_METHOD_NOT_FOUND", "NOT_FOUND", "ALLOWED_ONLY_INTRANET_USER"})
 """Refusals of crm.item.list by builds that do not know it, or not for this type, and to extranet users."""
@@ -116,7 +116,7 @@ def _listing(owner_type: OwnerType, ids: Sequence[int]) -> Command:
 def _card(owner_type: OwnerType, row: Json) -> tuple[CrmCard | None, bool]:
     """Return a row of crm.item.list, and False if it has phones or e-mails that were not told.
 
-    What cannot be read counts as not found, and only the entries that name it are concerned.
+    An element that cannot be read counts as not found, which affects only the entries that name it.
     """
     try:
         read = msgspec.convert(row, _ItemRow)
@@ -199,7 +199,7 @@ def _values(value: Json) -> tuple[str, ...]:
 
 
 def result_of(method: str, reply: Reply) -> Json:
-    """Return what a look-up was answered; raises CommandRefusedError, and PortalUnreachableError for no answer."""
+    """Return the result of a look-up. Raises CommandRefusedError, and PortalUnreachableError if there is no answer."""
     match reply:
         case Done(result=result):
             return result

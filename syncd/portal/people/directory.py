@@ -146,7 +146,7 @@ class Directory:
 
     @cached_property
     def _shown_by_word(self) -> Mapping[str, str]:
-        """What the words by which users are found look like."""
+        """How the words by which users are found are shown to people."""
         shown = {word: user.full_name for user in self.users for word in spellings(user)}
         return shown | {folded(one): one for user in self.users for one in (user.email, user.xml_id) if one}
 
@@ -156,7 +156,7 @@ class Directory:
 
     @cached_property
     def home_country(self) -> str:
-        """The country of phones without one: as named, else where most people live, else the server's."""
+        """The country of phones without one: the configured one, else where most people live, else the server's."""
         if self.country:
             return self.country
         lived_in = Counter(country_of(known_zone(user.zone)) for user in self.users if user.active and user.zone)
@@ -254,7 +254,7 @@ class Directory:
     def following(self, before: Directory, label: str) -> Directory:
         """Return this directory with the sections called `label` in `before` that have another name now.
 
-        What had been renamed before that stays known.
+        Sections that had been renamed earlier stay known.
         """
         found: dict[str, Mapping[str, int]] = {}
         for calendar, sections in self.sections.items():
@@ -281,7 +281,7 @@ class Directory:
         return replace(self, sections={**self.sections, **read})
 
     def without_sections(self, calendars: Iterable[Place]) -> Directory:
-        """Return this directory without what it knows of the sections of `calendars`."""
+        """Return this directory without the sections of `calendars`."""
         names = {str(calendar) for calendar in calendars}
         return replace(self, sections={name: own for name, own in self.sections.items() if name not in names})
 
@@ -326,7 +326,7 @@ def _compact(text: str) -> str:
 
 
 def _nearest(wanted: str, words: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what looks like `wanted`, of `words` as they are compared and as they are shown."""
+    """Return the words that look like `wanted`. `words` maps each as it is compared to how it is shown."""
     close = difflib.get_close_matches(wanted, [word for word in words if not word.isdecimal()], n=_CANDIDATES)
     return tuple(dict.fromkeys(words[one] for one in close))
 
@@ -348,7 +348,7 @@ def server_zone(directory: Directory) -> str:
 
 
 def known_zone(zone: str) -> str:
-    """Return the name under which the portal keeps the zone of a profile, "" if there is none or an unknown one."""
+    """Return the name under which the portal keeps the zone of a profile, "" if it has none or an unknown one."""
     try:
         return zones.canonical(zone) if zone else ""
     except LookupError:

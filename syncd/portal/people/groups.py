@@ -10,7 +10,7 @@ from syncd.portal.line.shapes import rows_of
 from syncd.portal.reader import PageReader
 
 _EVERY_KIND = "socialnetwork"
-"""The scope of the newer method, which alone knows collabs."""
+"""The scope of the newer method, which is the only one that knows collabs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ async def read_groups(portal: PageReader, *, admin: bool) -> tuple[Group, ...]:
 
 
 def _group(row: Json) -> Group | None:
-    """Return a row of either method; their names differ in case only."""
+    """Return a row of either method. Their column names differ only in case."""
     if not isinstance(row, Mapping):
         return None
     columns = {name.upper(): value for name, value in row.items()}

@@ -50,7 +50,7 @@ P = TypeVar("P", bound=Named)
 
 
 def folded(text: str) -> str:
-    """Return a name as it is compared, which is no text to show.
+    """Return a name as it is compared. The result is not meant to be shown.
 
     Letters that look alike are Latin ones: whoever types "Cмирнова" with a Latin C means the same, and it cannot be
     seen. A dash between letters is a blank, as in "Анна-Мария"; after an initial's dot there is one.
@@ -76,9 +76,10 @@ def by_last_name(people: Iterable[P]) -> Mapping[str, Sequence[P]]:
 
 
 def called(text: str, people: Mapping[str, Sequence[P]]) -> list[P]:
-    """Return whom `text` may mean of `people` (see `by_last_name`), by last name and at least an initial.
+    """Return those of `people` (see `by_last_name`) whom `text` may mean, by last name and at least an initial.
 
-    What the portal does not know of somebody speaks against nobody: "Makarov Alexey Ivanovich" may be Alexey Makarov.
+    A part of the name that the portal does not have is no contradiction: "Makarov Alexey Ivanovich" may be Alexey
+    Makarov.
     """
     if text.count(",") == 1:
         # "Clarke, Emma": what stands before the comma is the whole last name, so it names nobody's neighbour.

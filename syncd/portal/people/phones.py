@@ -57,7 +57,7 @@ class Phone:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """What the portal is asked for: the number, and the number with the extension's digits after it.
+        """What the portal is asked for: the number, and the number followed by the digits of the extension.
 
         The portal compares digits (PORTAL.md 6.8), and a card may hold the extension as part of the number.
         """
@@ -203,7 +203,7 @@ def _only_digits(text: str) -> str:
 
 
 def doubt(phones: Collection[Phone]) -> str:
-    """Return why numbers that nobody has may be read wrongly, "" if they are whole and valid."""
+    """Return why numbers that nobody has may have been misread, "" if they are complete and valid."""
     wrong = [phone for phone in phones if not phone.is_international or not _is_possible(phone.number)]
     if wrong:
         return say("{number} is no whole number of any country that is known here", number=wrong[0].number)

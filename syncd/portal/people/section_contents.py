@@ -1,4 +1,4 @@
-"""What stands in sections: asked before one is deleted, for all its events would go with it (PORTAL.md 5)."""
+"""What sections contain: read before one is deleted, because all its events go with it (PORTAL.md 5)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _SectionRow(msgspec.Struct, rename="upper"):
 
 
 async def read_contents(portal: Reader, sections: Sequence[MadeSection]) -> Mapping[MadeSection, SectionSeen | None]:
-    """Return what stands at the ids of `sections`; None where nothing does.
+    """Return what stands at the ids of `sections`, None for an id without a section.
 
     Those whose calendar cannot be read are left out. Raises the client's errors.
     """

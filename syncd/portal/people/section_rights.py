@@ -1,4 +1,4 @@
-"""Whether a new section would be of use in a calendar: told by what can be read, before anything is tried.
+"""Whether a new section would be of use in a calendar: decided by what can be read, before anything is tried.
 
 calendar                  administrator       anybody else
 ------------------------  ------------------  -----------------------------------------------------------
