@@ -21,7 +21,7 @@ from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
 from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.no_entries import NoEntries, TitlesAgain
-from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
+from syncd.source.table.spans import ENDS, MOST_TIMES, SpanReader, is_nothing, named, strict
 from syncd.source.table.when import DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
@@ -65,6 +65,7 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
     orders = replace(orders, dashes=_dashes(titles, positions, start, texts[start], rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
+    del texts, adding  # where every row has another time, they take as much as the entries
     part = reader.part(rows, min(widths, default=0))
     for odd, line in odd_at:
         reason = say(
@@ -401,6 +402,8 @@ class RowReader:
         times: str | tuple[str, ...] = self._times_of(values)
         span = self._spans.get(times)
         if span is None:
+            if len(self._spans) > MOST_TIMES:
+                self._spans.clear()
             span = self._spans[times] = self._span_reader.span(values)
         rule = values[self._rule_at]
         recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None

@@ -43,6 +43,8 @@ _MIDNIGHT = timedelta(0)
 _NO_START, _NO_DATE = say("there is no start (fill it in)"), say("there is no date (fill it in)")
 _MOST_WRONG = 10_000
 """How many texts that say nothing usable are kept with what is wrong with them."""
+MOST_TIMES = 50_000
+"""How many texts are kept with what they say: a timetable has fewer, and those of a log do not come again."""
 _NOTHING = frozenset({"null", "none", "nil", "nat", "nan", "n/a", "na", "-", "--", "---", "–", "—", "―", "нет", "\\n"})
 """What databases, pandas and people write for nothing, casefolded."""
 NO_DATES = frozenset(
@@ -255,6 +257,8 @@ class SpanReader:
             # So does a slip: a word in place of a date, or dates in an order that nobody can tell.
             if (wrong := self._wrong.get((id(known), field, text))) is not None:
                 raise ValueError(wrong)
+            if len(known) > MOST_TIMES:
+                known.clear()
             try:
                 # No word for nothing begins with a digit.
                 nothing = not text[0].isdigit() and is_nothing(text)
