@@ -14,7 +14,7 @@ from pathlib import Path
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from tests.bench.plan_load import COLUMNS, CONFIG, PEOPLE, fill, write
-from tests.bench.scale_rows import Measured, Work, bare, make_csv, meter, opened, portal_beside
+from tests.bench.scale_rows import Measured, Work, bare, make_csv, meter, one_pass, opened, portal_beside
 
 
 class Plan(Work):
@@ -82,6 +82,22 @@ class FirstPlan(Work):
         return found
 
 
+class FirstSync(FirstPlan):
+    """A whole first pass: everything is read, and all of the table is made."""
+
+    name, unit = "first sync", "creates"
+
+    async def run(self, folder: Path, size: int) -> Measured:
+        found = Measured()
+        with portal_beside(folder):
+            async with meter(found), opened(folder) as app:
+                result = await one_pass(app, verify=True)
+        assert (result.error, result.record.counts["created"]) == (None, size), result.record
+        found.more["cpu_s_per_1000"] = 1000 * found.cpu_s / size
+        found.more["requests"] = result.record.requests
+        return found
+
+
 async def _forget(folder: Path) -> None:
     async with opened(folder) as app:
         ledger = app.ledger.of("bench")
@@ -139,5 +155,15 @@ async def _pass(folder: Path) -> None:
 
 
 PLANS: tuple[type[Work], ...] = (
-    *(FirstPlan, SettledTable, ChangedTable, MillionRows, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries),
+    *(
+        FirstPlan,
+        FirstSync,
+        SettledTable,
+        ChangedTable,
+        MillionRows,
+        SettledFeed,
+        ChangedFeed,
+        SettledSeries,
+        ChangedSeries,
+    ),
 )
