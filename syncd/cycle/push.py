@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import overload
 
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
@@ -34,6 +36,7 @@ from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refus
 from syncd.portal.people.directory import Directory
 
 _BUDGET_SAVED_EVERY_S = 5.0
+_MANY = 2_000
 _Sendable = tuple[Change, int, tuple[int, ...]]
 """A change, the id of its section, and the indices of the changes that it must follow."""
 
@@ -72,13 +75,16 @@ async def push(
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run,
-        changes={job_id: change for job_id, (change, _, _) in zip(ids, sendable, strict=True)},
-        section_ids={job_id: section_id for job_id, (_, section_id, _) in zip(ids, sendable, strict=True)},
+        sendable=sendable,
+        first=ids.start,
         caller=directory.caller.id,
         floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
     )
-    jobs = await run.worked_out(_jobs, run, sendable, ids, directory)
+    if len(sendable) < _MANY:
+        jobs: Sequence[Job] = await run.worked_out(_jobs, run, sendable, ids, directory)
+    else:
+        jobs = _Jobs(run, sendable, ids, directory)
     try:
         await run.portal.push(jobs, journal, run.stop, alone=alone)
     finally:
@@ -91,8 +97,10 @@ async def push(
     return bool(run.fates.not_sent)
 
 
-def _jobs(run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory) -> list[Job]:
-    """Return a job for each of the changes, with its id and the ids of the jobs that it must follow."""
+def _jobs(
+    run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory, some: slice = slice(None)
+) -> list[Job]:
+    """Return a job for each of the changes, or for some, with its id and the ids of the jobs that it must follow."""
     return [
         Job(
             id=job_id,
@@ -100,8 +108,30 @@ def _jobs(run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Direc
             repeatable=change.op != "create",
             after=tuple(ids[one] for one in after),
         )
-        for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
+        for job_id, (change, section_id, after) in zip(ids[some], sendable[some], strict=True)
     ]
+
+
+class _Jobs(Sequence[Job]):
+    """The jobs of many changes, each made when it is asked for: all commands at once would take 1 kB for each."""
+
+    def __init__(self, run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory) -> None:
+        self._ids = ids
+        self._made = partial(_jobs, run, sendable, ids, directory)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Job]: ...
+
+    def __getitem__(self, at: int | slice) -> Job | Sequence[Job]:
+        if isinstance(at, slice):
+            return self._made(at)
+        return self._made(slice(at, at + 1 or None))[0]
 
 
 async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
@@ -168,6 +198,7 @@ def where_of(change: Change) -> str:
 class PushJournal:
     """Joins the client's batches to the ledger: intents before they are sent, outcomes when they are known.
 
+    The jobs of `sendable` have ids in a row, from `first` on.
     Tells the run's fates what became of each change. Saves the portal's budgets every few seconds as well, so that a
     killed process does not overrun them when it starts again within ten minutes, and `status` can tell of them.
     """
@@ -176,16 +207,16 @@ class PushJournal:
         self,
         run: Pass,
         *,
-        changes: Mapping[int, Change],
-        section_ids: Mapping[int, int],
+        sendable: Sequence[_Sendable],
+        first: int,
         holds: Mapping[Key, Hold],
         caller: int,
         floor: int,
     ) -> None:
         self._run = run
         self._caller = caller
-        self._changes = changes
-        self._section_ids = section_ids
+        self._sendable = sendable
+        self._first = first
         self._holds = holds
         self._floor = floor
         self._intended: set[int] = set()
@@ -225,10 +256,10 @@ class PushJournal:
         now = self._run.clock.now()
         settled: list[Settlement] = []
         late: list[int] = []
-        creates = any(self._changes[job.id].op == "create" for job, _ in outcomes)
+        creates = any(self._sendable[job.id - self._first][0].op == "create" for job, _ in outcomes)
         taken = await self._taken(outcomes) if creates else Counter()
         for job, answer in outcomes:
-            outcome = self._outcome(self._changes[job.id], answer, now, taken)
+            outcome = self._outcome(self._sendable[job.id - self._first][0], answer, now, taken)
             if job.id not in self._intended:
                 if outcome == Dropped():
                     continue
@@ -248,9 +279,9 @@ class PushJournal:
         a backup, or is another one.
         """
         made = {
-            self._changes[job.id].key: remote_id
+            change.key: remote_id
             for job, answer in outcomes
-            if self._changes[job.id].op == "create"
+            if (change := self._sendable[job.id - self._first][0]).op == "create"
             and isinstance(answer, Done)
             and (remote_id := created_id(answer)) is not None
         }
@@ -276,7 +307,7 @@ class PushJournal:
         self._saved_at = self._run.clock.monotonic()
 
     def _intent(self, job_id: int, now: float) -> Intent:
-        change = self._changes[job_id]
+        change, section_id, _ = self._sendable[job_id - self._first]
         link, item = change.link, change.item
         shown = item or link
         assert shown is not None
@@ -290,7 +321,7 @@ class PushJournal:
             # The dead link of a vanished event travels with its create, whose id is not known yet.
             remote_id=link.remote_id if link is not None and change.op != "create" else None,
             section=shown.section,
-            section_id=self._section_ids[job_id],
+            section_id=section_id,
             fingerprint=shown.fingerprint,
             fields=fields,
             title=shown.title,
