@@ -15,12 +15,13 @@ from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
 from syncd.model.as_sent import ItemsOfLinks
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
-from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, worded
-from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
+from syncd.model.item import Hold, Item, Key, Link, Place, slim
+from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
+from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
@@ -55,8 +56,8 @@ class Named:
 class Shaping:
     """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped.
 
-    Of entries that are as they were sent nothing is kept where the fingerprints of links are known: `familiar` tells
-    how many these are, and `left` are the links that are not theirs.
+    Of entries that are as they were sent nothing is kept where it is known what was sent: `familiar` tells how many
+    these are, and `unseen` holds the links that are not theirs.
     `files` are those in which entries with items stand; `places` tells by owner where the items of an owner are, if
     rows without a uid could not be read.
     """
@@ -67,7 +68,7 @@ class Shaping:
     held: int
     skipped: int = 0
     familiar: int = 0
-    left: Collection[Key] = ()
+    unseen: Unseen | None = None
     files: frozenset[str] = frozenset()
     places: Mapping[str, Collection[Place]] = field(default_factory=dict)
 
@@ -123,13 +124,13 @@ def shape_all(
     context: ShapeContext,
     *,
     linked: Mapping[Key, Link] | None = None,
-    sent: Fingerprints | None = None,
+    sent: SentLinks | None = None,
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
     Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
     """
-    left = dict(sent.by_key) if sent is not None else {}
+    unseen = Unseen(sent) if sent is not None else None
     items: list[Item] | ItemsOfLinks = [] if linked is None or sent is not None else ItemsOfLinks(linked)
     unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
     problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
@@ -149,8 +150,8 @@ def shape_all(
                 places[entry.details.owner].add(item.key.place)
         if linked and own:
             own = tuple(slim(item, linked) for item in own)
-        elif sent is not None and own:
-            own = _undecided(own, sent, left)
+        elif unseen is not None and own:
+            own = unseen.undecided(own)
             if not own:
                 as_sent += len(one.items)
                 familiar += 1
@@ -172,32 +173,18 @@ def shape_all(
         held=len(troubled["held"]),
         skipped=sum(problem.kind == "skipped" for problem in problems),
         familiar=familiar,
-        left=left.keys(),
+        unseen=unseen,
         files=frozenset(files),
         places=places,
     )
 
 
-def _undecided(items: Sequence[Item], sent: Fingerprints, left: dict[Key, str]) -> tuple[Item, ...]:
-    """Return the items of an entry in the words that were sent, or () if there is nothing to decide about any of them.
-
-    Then their links are no longer among those that are `left`.
-    """
-    said = [worded(item, left.get(item.key, "")) for item in items]
-    if any(not same or item.key in sent.apart for item, same in said):
-        return tuple(item for item, _ in said)
-    for item in items:
-        del left[item.key]
-    return ()
-
-
-def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], holds: Iterable[Hold]) -> Named:
+def named(sync: Sync, known: Uids, snapshot: Snapshot, used: Collection[str]) -> Named:
     """Return the filtered `snapshot` under the names the sync goes by (`uids`), and those recognised in earlier passes.
 
-    `known` is what those passes noted. A name is forgotten once nothing goes by it any more, or the source itself uses
-    it for another entry. Raises ConfigError for links (their keys are `linked`) of another kind of target.
+    `known` is what those passes noted, and `used` are the names in it by which links or holds go. A name is forgotten
+    once nothing goes by it any more, or the source itself uses it for another entry.
     """
-    sync.check_links(linked)
     kept = kept_entries(sync, snapshot)
     if sync.uids == "content":
         snapshot, kept = _under(snapshot, kept, content_names(snapshot.entries))
@@ -205,7 +192,6 @@ def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], 
     if not known.names:
         return Named(snapshot=snapshot, kept=kept, uids=known, has_series=has_series)
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
-    used = {key.uid for key in linked} | {hold.key.uid for hold in holds}
     names = {old: uid for old, uid in known.names.items() if old in used and old not in present}
     forward = {uid: old for old, uid in names.items() if uid in present}
     snapshot, kept = _under(snapshot, kept, forward)

@@ -130,7 +130,7 @@ class Link:
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
     lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
     to an event that syncd did not create. `stamp` tells when and by whom the event was made, "" where that is not known
-    yet (`model/stamp.py`).
+    yet (`model/evidence.py`).
     """
 
     key: Key
@@ -149,18 +149,6 @@ class Link:
     same_updates: int = 0
     adopted: bool = False
     stamp: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprints:
-    """Of every link no more than key and fingerprint, and how many uids they have; those in `apart` count in full.
-
-    Their entry was absent, their event is linked twice, or something else is known of them.
-    """
-
-    by_key: Mapping[Key, str]
-    uids: int
-    apart: frozenset[Key] = frozenset()
 
 
 class SentFields(PackedFields, frozen=True, eq=False, gc=False):

@@ -19,11 +19,10 @@ from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
 from syncd.model.as_sent import MANY, EventsOfLinks
 from syncd.model.entry import Window
+from syncd.model.evidence import split_mark, stamp_of, whole_number
 from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
 from syncd.model.json_values import Json, PackedFields, packed_fields
-from syncd.model.marks import split_mark
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
-from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.remedies import unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
@@ -38,7 +37,7 @@ _LISTINGS_AT_ONCE = 50
 _TIMES_TO_SAY_NO = 2
 _MOST_OFTEN = 20_000
 _BORN_LENGTH = len("20261201T060000Z-")
-"""So much of DAV_XML_ID tells the start with which an event was made (`model.stamp.beginning`)."""
+"""So much of DAV_XML_ID tells the start with which an event was made (`model.evidence.beginning`)."""
 
 Days = tuple[date | None, date | None]
 """The first and the last day to be read, both None where there is nothing to look for."""
