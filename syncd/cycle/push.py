@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import overload
 
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
@@ -35,6 +37,7 @@ from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refus
 from syncd.portal.people.directory import Directory
 
 _BUDGET_SAVED_EVERY_S = 5.0
+_MANY = 2_000
 _Sendable = tuple[Change, int, tuple[int, ...]]
 """A change, the id of its section, and the indices of the changes that it must follow."""
 
@@ -73,14 +76,17 @@ async def push(
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run=run,
-        changes={job_id: change for job_id, (change, _, _) in zip(ids, sendable, strict=True)},
-        section_ids={job_id: section_id for job_id, (_, section_id, _) in zip(ids, sendable, strict=True)},
+        sendable=sendable,
+        first=ids.start,
         caller=directory.caller.id,
         floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
         saved_at=run.clock.monotonic(),
     )
-    jobs = await run.worked_out(_jobs, run, sendable, ids, directory)
+    if len(sendable) < _MANY:
+        jobs: Sequence[Job] = await run.worked_out(_jobs, run, sendable, ids, directory)
+    else:
+        jobs = _Jobs(run, sendable, ids, directory)
     try:
         await run.portal.push(jobs, journal, run.stop, alone=alone)
     finally:
@@ -93,8 +99,10 @@ async def push(
     return bool(run.fates.not_sent)
 
 
-def _jobs(run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory) -> list[Job]:
-    """Return a job for each of the changes, with its id and the ids of the jobs that it must follow."""
+def _jobs(
+    run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory, some: slice = slice(None)
+) -> list[Job]:
+    """Return a job for each of the changes, or for some, with its id and the ids of the jobs that it must follow."""
     return [
         Job(
             id=job_id,
@@ -102,8 +110,30 @@ def _jobs(run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Direc
             repeatable=change.op != "create",
             after=tuple(ids[one] for one in after),
         )
-        for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
+        for job_id, (change, section_id, after) in zip(ids[some], sendable[some], strict=True)
     ]
+
+
+class _Jobs(Sequence[Job]):
+    """The jobs of many changes, each made when it is asked for: all commands at once would take 1 kB for each."""
+
+    def __init__(self, run: Pass, sendable: Sequence[_Sendable], ids: range, directory: Directory) -> None:
+        self._ids = ids
+        self._made = partial(_jobs, run, sendable, ids, directory)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Job]: ...
+
+    def __getitem__(self, at: int | slice) -> Job | Sequence[Job]:
+        if isinstance(at, slice):
+            return self._made(at)
+        return self._made(slice(at, at + 1 or None))[0]
 
 
 async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
@@ -174,14 +204,14 @@ class PushJournal:
     Tells the run's fates what became of each change. Saves the portal's budgets every few seconds as well, so that a
     killed process does not overrun them when it starts again within ten minutes, and `status` can tell of them.
 
-    `changes` and `section_ids` are by the id of the job, `holds` those that stand when the push begins. `caller` is the
-    id of the portal's user who sends, `floor` the highest id that was known before. `saved_at` is the monotonic time at
-    which the budgets were last saved.
+    The jobs of `sendable` have ids in a row, from `first` on. `holds` are those that stand when the push begins.
+    `caller` is the id of the portal's user who sends, `floor` the highest id that was known before. `saved_at` is the
+    monotonic time at which the budgets were last saved.
     """
 
     run: Pass
-    changes: Mapping[int, Change]
-    section_ids: Mapping[int, int]
+    sendable: Sequence[_Sendable]
+    first: int
     holds: Mapping[Key, Hold]
     caller: int
     floor: int
@@ -222,10 +252,10 @@ class PushJournal:
         now = self.run.clock.now()
         settled: list[Settlement] = []
         late: list[int] = []
-        creates = any(self.changes[job.id].op == "create" for job, _ in outcomes)
+        creates = any(self.sendable[job.id - self.first][0].op == "create" for job, _ in outcomes)
         taken = await self._taken(outcomes) if creates else Counter()
         for job, answer in outcomes:
-            outcome = self._outcome(self.changes[job.id], answer, now, taken)
+            outcome = self._outcome(self.sendable[job.id - self.first][0], answer, now, taken)
             if job.id not in self._intended:
                 if outcome == Dropped():
                     continue
@@ -245,9 +275,9 @@ class PushJournal:
         a backup, or is another one.
         """
         made = {
-            self.changes[job.id].key: remote_id
+            change.key: remote_id
             for job, answer in outcomes
-            if self.changes[job.id].op == "create"
+            if (change := self.sendable[job.id - self.first][0]).op == "create"
             and isinstance(answer, Done)
             and (remote_id := created_id(answer)) is not None
         }
@@ -273,7 +303,7 @@ class PushJournal:
         self.saved_at = self.run.clock.monotonic()
 
     def _intent(self, job_id: int, now: float) -> Intent:
-        change = self.changes[job_id]
+        change, section_id, _ = self.sendable[job_id - self.first]
         link, item = change.link, change.item
         shown = item or link
         assert shown is not None
@@ -287,7 +317,7 @@ class PushJournal:
             # The dead link of a vanished event travels with its create, whose id is not known yet.
             remote_id=link.remote_id if link is not None and change.op != "create" else None,
             section=shown.section,
-            section_id=self.section_ids[job_id],
+            section_id=section_id,
             fingerprint=shown.fingerprint,
             fields=fields,
             title=shown.title,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
-from syncd.model.as_sent import MANY, ItemsOfLinks
+from syncd.model.as_sent import ItemsOfLinks
 from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
@@ -131,7 +131,7 @@ def shape_all(
     Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
     """
     unseen = Unseen(sent) if sent is not None else None
-    items: list[Item] | ItemsOfLinks = ItemsOfLinks(linked) if linked and len(linked) >= MANY else []
+    items: list[Item] | ItemsOfLinks = [] if linked is None or sent is not None else ItemsOfLinks(linked)
     unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
     problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
     troubled: dict[str, set[str]] = defaultdict(set)

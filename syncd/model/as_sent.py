@@ -7,20 +7,23 @@ it, equal to what it was and sharing its values with the link.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, MutableMapping, Sequence
-from typing import Final, overload
+from typing import Any, Final, cast, overload
 
 import msgspec
 
 from syncd.model.item import Item, Key, Link, Observed, SentFields
-from syncd.model.json_values import PackedFields
+from syncd.model.json_values import PackedFields, packed_fields
 
 MANY: Final = 2_000
-"""From so many links on it is worth while."""
+"""From so many items or links on it is worth while."""
 _MOST_SHARED: Final = 20_000
 
 
 class ItemsOfLinks(Sequence[Item]):
-    """Items in the order in which they were added; `linked` are the links by the keys of items."""
+    """Items in the order in which they were added; `linked` are the links by the keys of items.
+
+    Those that are not as they were sent are kept themselves; where there are many, with their fields packed.
+    """
 
     def __init__(self, linked: Mapping[Key, Link]) -> None:
         self._linked = linked
@@ -32,9 +35,12 @@ class ItemsOfLinks(Sequence[Item]):
             link = self._linked.get(item.key)
             self._held.append(link if link is not None and _is_of(item, link) else item)
 
-    def complete(self) -> ItemsOfLinks:
+    def complete(self) -> Sequence[Item]:
         """Return the items, to which none is added any more: the links of others are let go of."""
+        if len(self._held) < MANY:
+            return tuple(self)
         self._linked = {}
+        self._held = [one if isinstance(one, Link) else _packed(one) for one in self._held]
         return self
 
     def __len__(self) -> int:
@@ -55,6 +61,14 @@ class ItemsOfLinks(Sequence[Item]):
             return tuple(self)[at]
         one = self._held[at]
         return _item_of(one) if isinstance(one, Link) else one
+
+
+def _packed(item: Item) -> Item:
+    if isinstance(item.fields, PackedFields):
+        return item
+    # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
+    found: Item = msgspec.structs.replace(cast(Any, item), fields=packed_fields(item.fields))
+    return found
 
 
 def _is_of(item: Item, link: Link) -> bool:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from syncd.model.bulk import bulk_dataclass
 from syncd.model.item import Key
 
 FateKind = Literal[
@@ -29,7 +29,7 @@ CONFIRMED: frozenset[FateKind] = frozenset({"created", "updated", "deleted"})
 UNDECIDED: frozenset[FateKind] = frozenset({"unknown", "doubtful"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """One thing that happened to an item.
 
@@ -52,7 +52,7 @@ class Fates:
     """
 
     def __init__(self) -> None:
-        self._of: dict[Key, list[Fate]] = {}
+        self._of: dict[Key, tuple[Fate, ...]] = {}
         self._last: dict[Key, Fate] = {}
         self._sent_in_round: set[Key] = set()
 
@@ -62,7 +62,7 @@ class Fates:
 
     def add(self, key: Key, fate: Fate) -> None:
         """Note what happened to the item of `key`."""
-        self._of.setdefault(key, []).append(fate)
+        self._of[key] = (*self._of.get(key, ()), fate)
         self._last[key] = fate
 
     @property

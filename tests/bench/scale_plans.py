@@ -15,7 +15,7 @@ from pathlib import Path
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from tests.bench.plan_load import COLUMNS, CONFIG, PEOPLE, fill, write
-from tests.bench.scale_rows import STATE, Measured, Work, bare, make_csv, meter, opened, portal_beside
+from tests.bench.scale_rows import STATE, Measured, Work, bare, make_csv, meter, one_pass, opened, portal_beside
 
 
 class Plan(Work):
@@ -80,6 +80,22 @@ class FirstPlan(Work):
             async with meter(found), opened(folder) as app:
                 prepared = await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
         assert prepared.plan.count("create") == size
+        return found
+
+
+class FirstSync(FirstPlan):
+    """A whole first pass: everything is read, and all of the table is made."""
+
+    name, unit = "first sync", "creates"
+
+    async def run(self, folder: Path, size: int) -> Measured:
+        found = Measured()
+        with portal_beside(folder):
+            async with meter(found), opened(folder) as app:
+                result = await one_pass(app, verify=True)
+        assert (result.error, result.record.counts["created"]) == (None, size), result.record
+        found.more["cpu_s_per_1000"] = 1000 * found.cpu_s / size
+        found.more["requests"] = result.record.requests
         return found
 
 
@@ -149,6 +165,6 @@ async def _pass(folder: Path) -> None:
         assert result.error is None
 
 
-_TABLES = (FirstPlan, SettledTable, ChangedTable, MillionRows)
+_TABLES = (FirstPlan, FirstSync, SettledTable, ChangedTable, MillionRows)
 _FEEDS = (SettledFeed, ChangedFeed, FirstFeed, SettledSeries, ChangedSeries)
 PLANS: tuple[type[Work], ...] = (*_TABLES, *_FEEDS)

@@ -1,8 +1,8 @@
 """A portal for `scale`: it holds so many linked shifts, answers at once and refuses nothing.
 
-It lists events as calendar.event.get does, reads them by id, renames and deletes. In a process of its own it answers
-over HTTP (`python -m tests.bench.scale_portal LEDGER`, which prints the port), so that its memory and its work are not
-counted.
+It lists events as calendar.event.get does, reads them by id, makes, renames and deletes them. In a process of its own
+it answers over HTTP (`python -m tests.bench.scale_portal LEDGER`, which prints the port), so that its memory and its
+work are not counted.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class ScalePortal:
     def __init__(self, shifts: Iterable[Shift]) -> None:
         self.shifts = {one.remote_id: one for one in shifts}
         self.requests = 0
+        self._last = max(self.shifts, default=0)
         self._sections: dict[int, list[Shift]] = defaultdict(list)
         for one in self.shifts.values():
             self._sections[one.section].append(one)
@@ -127,6 +128,8 @@ class ScalePortal:
             case "calendar.event.getbyid":
                 one = self.shifts.get(int(given["id"]))
                 return None if one is None else one.row()
+            case "calendar.event.add":
+                return self._added(given)
             case "calendar.event.update":
                 return self._renamed(int(given["id"]), given["name"])
             case "calendar.event.delete":
@@ -140,6 +143,15 @@ class ScalePortal:
                 return datetime.now(MOSCOW).isoformat(timespec="seconds")
             case _:
                 raise ValueError(method)
+
+    def _added(self, given: Mapping[str, Any]) -> int:
+        self._last += 1
+        one = self.shifts[self._last] = Shift(
+            self._last, int(given["ownerId"]), int(given["section"]), given["name"], given.get("location", ""),
+            datetime.fromisoformat(given["from"]), datetime.fromisoformat(given["to"]),
+        )  # fmt: skip
+        self._sections[one.section].append(one)
+        return self._last
 
     def _renamed(self, remote_id: int, name: str) -> int:
         before = self.shifts[remote_id]

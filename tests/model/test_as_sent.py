@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from syncd.model import as_sent
 from syncd.model.as_sent import EventsOfLinks, ItemsOfLinks
 from syncd.model.became import Became
 from syncd.model.item import Item, Key, Link, Observed, Place, fingerprint, slim
-from syncd.model.json_values import packed_fields
+from syncd.model.json_values import PackedFields, packed_fields
 
 PLACE = Place(kind="user", owner=3)
 SENT = {"name": "Shift", "start": "2026-12-01T06:00:00"}
@@ -33,11 +34,17 @@ def link(one: Item, remote_id: int = 5) -> Link:
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(as_sent, "MANY", 1)
+
+
 def held(items: list[Item], links: dict[Key, Link]) -> ItemsOfLinks:
     kept = ItemsOfLinks(links)
     for one in items:
         kept.extend([slim(one, links)])
-    return kept.complete()
+    assert kept.complete() is kept
+    return kept
 
 
 def test_an_item_that_is_as_it_was_sent_is_kept_as_its_link() -> None:
@@ -131,3 +138,13 @@ def test_events_as_they_were_sent_take_no_more_than_what_they_have_in_common() -
 def test_a_fingerprint_is_made_of_what_was_sent() -> None:
     one = item()
     assert held([one], {one.key: link(one)})[0].fingerprint == fingerprint(SENT, "Shifts")
+
+
+def test_the_fields_of_new_items_are_packed_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = held([item("new")], {})
+    assert isinstance(kept[0].fields, PackedFields)
+    assert (kept[0], kept[0].fingerprint) == (item("new"), item("new").fingerprint)
+    monkeypatch.setattr(as_sent, "MANY", 2)
+    few = ItemsOfLinks({})
+    few.extend([item("new")])
+    assert few.complete() == (item("new"),)

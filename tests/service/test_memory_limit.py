@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from syncd.sandbox.http_server import RunningSandbox
 from syncd.service.memory_limit import allowed_bytes
+from tests.cycle.test_faults import rows
+from tests.service.test_process import ROWS, Unit
+from tests.support.sandbox import HEADER
 
 
 def grouped(root: Path, own: str, **limits: str) -> Path:
@@ -63,3 +69,36 @@ def test_beyond_the_limit_there_is_an_error_and_the_process_lives(tmp_path: Path
     root = grouped(tmp_path, "syncd", syncd="400000000")
     done = subprocess.run((sys.executable, "-P", "-c", _GREEDY, str(root)), capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["400000000", "an error, and alive"]
+
+
+async def test_a_pass_beyond_the_limit_fails_with_words_and_the_other_syncs_of_the_daemon_go_on(
+    tmp_path: Path, portal: RunningSandbox
+) -> None:
+    unit = Unit(tmp_path, portal)
+    small = unit.text[unit.text.index("[[sync]]") :]
+    unit.config.write_text(unit.text + small.replace('"shifts"', '"large"').replace("shifts.csv", "large.csv"))
+    (tmp_path / "large.csv").write_text(HEADER + ROWS.replace("1,Early", "7,Large"))
+    await unit.start()
+    at = await unit.hear("STATUS=next pass")
+    assert unit.process is not None
+    limit = _data_bytes(unit.process.pid) + 40_000_000
+    resource.prlimit(unit.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+    (tmp_path / "large.csv").write_text(HEADER + rows(150_000))
+    at = await unit.hear("STATUS=large", at)
+    at = await unit.hear("STATUS=next pass", at)
+    (tmp_path / "shifts.csv").write_text(HEADER + ROWS + ROWS.replace("1,Early", "2,Late"))
+    at = await unit.hear("STATUS=shifts", at)
+    await unit.hear("STATUS=next pass", at)
+    unit.process.terminate()
+    code, logged = await unit.end()
+    passes = [one for one in map(json.loads, logged.splitlines()) if one["event"] == "pass.done"]
+    failed = [one for one in passes if one["state"] == "failed"]
+    assert {one["sync"] for one in failed} == {"large"}
+    assert all("MemoryMax" in one["error"] for one in failed)
+    assert [one["created"] for one in passes if one["sync"] == "shifts"] == [1, 1]
+    assert (code, "Traceback" in logged) == (0, False)
+
+
+def _data_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))

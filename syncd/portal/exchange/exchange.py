@@ -23,9 +23,11 @@ from syncd.portal.line.wire import (
     NOT_SENT,
     UNEXPECTED,
     UNSENDABLE,
+    Command,
     Done,
     Refused,
     Reply,
+    Success,
     Unknown,
     believed,
     written,
@@ -83,6 +85,7 @@ class Exchange:
         self._flights: dict[int, Send] = {}
         self._open: set[int] = set()
         self._done: dict[int, bool] = {}
+        self._bare: dict[tuple[str, Success], Command] = {}
         self._lacking: dict[str, Refused] = {}  # methods that the portal refuses for good, with its answer
         self._tickets = 0
         self._batches_in_a_row = 0
@@ -129,8 +132,12 @@ class Exchange:
             elif failed := [one for one in job.after if self._done.get(one) is False]:
                 settled += self._settle(job, _dependency(failed[0]))
             else:
-                text = None if single else form.text
-                self._queue.add(job, text, behind=[one for one in job.after if one not in self._done])
+                text, kept = None if single else form.text, job
+                if text is not None:  # it says all that is sent, in much less memory than the values
+                    method, success = job.command.method, job.command.success
+                    bare = self._bare.get((method, success)) or Command(method=method, success=success)
+                    kept = replace(job, command=self._bare.setdefault((method, success), bare))
+                self._queue.add(kept, text, behind=[one for one in job.after if one not in self._done])
         return tuple(settled)
 
     def next(self, now: float) -> Send | Wait | Idle:
