@@ -25,14 +25,17 @@ from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
-from syncd.model.doubles import Double
+from syncd.model.doubles import Double, doubles_left
+from syncd.model.draft import Found, found_by, touched
 from syncd.model.entry import Problem, Snapshot, Window
-from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
-from syncd.model.observation import Observation, recovery_mark
+from syncd.model.json_values import unpacked
+from syncd.model.observation import UNASKED, Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
+from syncd.model.second_writer import NOBODY
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.stowed import Stowed
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
@@ -86,7 +89,8 @@ class Prepared:
 
     def check(self) -> None:
         """Raise GuardError if the pass must not go on without a person's word."""
-        self.writers.found.check(self.sync)
+        if self.writers.found.made:
+            raise self.writers.found.refusal(self.sync)
         self.run.sync.guard.check(self.plan, self.sync)
 
     @property
@@ -309,7 +313,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
-    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
+    with_guests = [link for link in touched(plan.changes) if unpacked(link.sent).get("meeting")]
     found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     items, linked = shaping.wanted.items, links
     seen = observation.events.values() if observation is not None and not (verify or whole) else ()
@@ -318,7 +322,9 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         _, every, linked, _, _ = await _shaped(run, reading, held, directory, verify=False, keep=False, whole=True)
         items = every.wanted.items
     writers = await writers_of(run, plan, items, linked, observation, directory, now, verify=verify)
-    told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
+    told = [one.problem for one in twice]
+    if writers.found is not NOBODY:
+        told += writers.found.problems(sync.source.describe())
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
     if not snapshot.complete:
         reason = say("{because}; nothing is deleted", because=snapshot.incomplete_because)
@@ -365,13 +371,17 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    sync, everything = run.sync, verify or whole
+    sync, everything, names = run.sync, verify or whole, run.notes.uids.names
+    if isinstance(entries := reading.snapshot.entries, Stowed):
+        # Where all links are read, there is no room for the entries beside them.
+        await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await run.ledger.fingerprints(run.hints)
+    sent = None if everything else await run.ledger.sent(run.hints, names)
     if sent is not None:
-        sent = replace(sent, apart=sent.apart.union((hold.key for hold in held), run.fates.remote_ids))
-    keys = [link.key for link in links] if sent is None else sent.by_key.keys()
-    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, keys, held)
+        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+    sync.check_links((link.key.place for link in links) if sent is None else sent.places)
+    used = {link.key.uid for link in links} if sent is None else sent.named
+    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, used.union(one.key.uid for one in held))
     if directory is None:
         directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, reading.now)
@@ -379,13 +389,13 @@ async def _shaped(
         await recall_series(run)
     shape = partial(shape_all, sync, context=context, linked={link.key: link for link in links}, sent=sent)
     shaping = await run.worked_out(shape, read.snapshot, read.kept)
-    if sent is not None:
-        links = await run.ledger.links_for(tuple(shaping.left))
+    if shaping.unseen is not None:
+        links, _ = await run.ledger.unseen(shaping.unseen)
         if asks_for_all(read, shaping, links):
             return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
     read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
-    if sent is not None:
-        links = [link for link in links if link.key in shaping.left]
+    if shaping.unseen is not None:
+        links = [link for link in links if shaping.unseen.holds(link.key, link.fingerprint)]
     if keep and read.has_series:
         await keep_series(run)
     return read, shaping, links, renamed, directory
@@ -444,8 +454,8 @@ async def _planned(
     if observation is not None and (fresh := _forgotten(run, plan, held)):
         observation = replace(observation, elsewhere=await observe_elsewhere(run, fresh, links, directory, window))
         plan = await run.worked_out(planned, observation=observation)
-    known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
-    if unread := [link for link in plan.touched if link.remote_id not in known]:
+    links_touched = touched(plan.changes)
+    if unread := [one for one in links_touched if observation is None or observation.verdict(one) is UNASKED]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
@@ -485,14 +495,14 @@ async def _found(
     if not verify:
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
-    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
+    return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(
     run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
 ) -> dict[int, Observed]:
     """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
-    known = {link.remote_id: observation.of(link) for link in with_guests} if observation is not None else {}
+    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
     found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events

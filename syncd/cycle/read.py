@@ -14,12 +14,15 @@ from dataclasses import dataclass, field, replace
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.as_sent import MANY, ItemsOfLinks
+from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
-from syncd.model.item import Fingerprints, Hold, Item, Key, Link, Place, slim, worded
-from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
+from syncd.model.item import Hold, Item, Key, Link, Place, slim
+from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
+from syncd.model.sent_links import SentLinks, Unseen
+from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
 from syncd.target.base import ShapeContext, crashed, shaped
@@ -31,7 +34,7 @@ _SHOWN = 5
 class Kept:
     """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     problems: tuple[Problem, ...] = ()
     doubtful: frozenset[str] = frozenset()
 
@@ -53,8 +56,8 @@ class Named:
 class Shaping:
     """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped.
 
-    Of entries that are as they were sent nothing is kept where the fingerprints of links are known: `familiar` tells
-    how many these are, and `left` are the links that are not theirs.
+    Of entries that are as they were sent nothing is kept where it is known what was sent: `familiar` tells how many
+    these are, and `unseen` holds the links that are not theirs.
     `files` are those in which entries with items stand; `places` tells by owner where the items of an owner are, if
     rows without a uid could not be read.
     """
@@ -65,7 +68,7 @@ class Shaping:
     held: int
     skipped: int = 0
     familiar: int = 0
-    left: Collection[Key] = ()
+    unseen: Unseen | None = None
     files: frozenset[str] = frozenset()
     places: Mapping[str, Collection[Place]] = field(default_factory=dict)
 
@@ -74,17 +77,19 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
     if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
-    kept: list[Entry] = []
     problems: list[Problem] = []
-    for entry in snapshot.entries:
+
+    def passes(entry: Entry) -> bool:
         try:
-            if sync.filter.passes(entry):
-                kept.append(entry)
+            return sync.filter.passes(entry)
         except EntryError as error:
             title = entry.details.title
             problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
         except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
             problems.append(crashed(entry, error))
+        return False
+
+    kept = kept_like(snapshot.entries, filter(passes, snapshot.entries))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
     if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
         reason = say_count(
@@ -93,7 +98,7 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
             len(snapshot.entries),
         )
         problems.append(Problem(where=sync.name, kind="warning", reason=reason))
-    return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
+    return Kept(entries=kept, problems=tuple(problems), doubtful=doubtful)
 
 
 def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
@@ -119,20 +124,19 @@ def shape_all(
     context: ShapeContext,
     *,
     linked: Mapping[Key, Link] | None = None,
-    sent: Fingerprints | None = None,
+    sent: SentLinks | None = None,
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
     Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
     """
-    left = dict(sent.by_key) if sent is not None else {}
-    items: list[Item] = []
+    unseen = Unseen(sent) if sent is not None else None
+    items: list[Item] | ItemsOfLinks = ItemsOfLinks(linked) if linked and len(linked) >= MANY else []
     unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
     problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
     troubled: dict[str, set[str]] = defaultdict(set)
-    files: set[str] = set()
     places: dict[str, set[Place]] = defaultdict(set)
-    as_sent = familiar = 0
+    files, uids, as_sent, familiar = set[str](), list[str](), 0, 0
     for entry, one in shaped(sync.target, kept.entries, context):
         for problem in one.problems:
             problems.append(problem)
@@ -146,18 +150,19 @@ def shape_all(
                 places[entry.details.owner].add(item.key.place)
         if linked and own:
             own = tuple(slim(item, linked) for item in own)
-        elif sent is not None and own:
-            own = _undecided(own, sent, left)
+        elif unseen is not None and own:
+            own = unseen.undecided(own)
             if not own:
                 as_sent += len(one.items)
                 familiar += 1
-        items += own
+        items.extend(own)
+        uids.append(own[0].key.uid if own else entry.uid)  # that of its link, or else the entry's would be kept as well
     # What could not be read or shaped still stands in the source: its links must not count as absent.
     unread = kept.doubtful | snapshot.rejected_uids
     return Shaping(
         wanted=Wanted(
-            items=tuple(items),
-            uids=unread.union(entry.uid for entry in kept.entries),
+            items=tuple(items) if isinstance(items, list) else items.complete(),
+            uids=unread.union(uids),
             unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
             complete=snapshot.complete,
             as_sent=as_sent,
@@ -168,32 +173,18 @@ def shape_all(
         held=len(troubled["held"]),
         skipped=sum(problem.kind == "skipped" for problem in problems),
         familiar=familiar,
-        left=left.keys(),
+        unseen=unseen,
         files=frozenset(files),
         places=places,
     )
 
 
-def _undecided(items: Sequence[Item], sent: Fingerprints, left: dict[Key, str]) -> tuple[Item, ...]:
-    """Return the items of an entry in the words that were sent, or () if there is nothing to decide about any of them.
-
-    Then their links are no longer among those that are `left`.
-    """
-    said = [worded(item, left.get(item.key, "")) for item in items]
-    if any(not same or item.key in sent.apart for item, same in said):
-        return tuple(item for item, _ in said)
-    for item in items:
-        del left[item.key]
-    return ()
-
-
-def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], holds: Iterable[Hold]) -> Named:
+def named(sync: Sync, known: Uids, snapshot: Snapshot, used: Collection[str]) -> Named:
     """Return the filtered `snapshot` under the names the sync goes by (`uids`), and those recognised in earlier passes.
 
-    `known` is what those passes noted. A name is forgotten once nothing goes by it any more, or the source itself uses
-    it for another entry. Raises ConfigError for links (their keys are `linked`) of another kind of target.
+    `known` is what those passes noted, and `used` are the names in it by which links or holds go. A name is forgotten
+    once nothing goes by it any more, or the source itself uses it for another entry.
     """
-    sync.check_links(linked)
     kept = kept_entries(sync, snapshot)
     if sync.uids == "content":
         snapshot, kept = _under(snapshot, kept, content_names(snapshot.entries))
@@ -201,7 +192,6 @@ def named(sync: Sync, known: Uids, snapshot: Snapshot, linked: Collection[Key], 
     if not known.names:
         return Named(snapshot=snapshot, kept=kept, uids=known, has_series=has_series)
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
-    used = {key.uid for key in linked} | {hold.key.uid for hold in holds}
     names = {old: uid for old, uid in known.names.items() if old in used and old not in present}
     forward = {uid: old for old, uid in names.items() if uid in present}
     snapshot, kept = _under(snapshot, kept, forward)

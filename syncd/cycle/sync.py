@@ -23,7 +23,7 @@ from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
-from syncd.model.item import Key
+from syncd.model.item import Key, Place
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.model.traces import Heard
@@ -103,12 +103,12 @@ class Sync:
         """How often the portal is read where it tells nothing by itself, as of its people: no events tell of those."""
         return self.verify_every if self.verify_unheard is None else min(self.verify_every, self.verify_unheard)
 
-    def check_links(self, keys: Iterable[Key]) -> None:
-        """Raise ConfigError if some of the sync's links, known by their `keys`, are of another kind of target.
+    def check_links(self, places: Iterable[Place]) -> None:
+        """Raise ConfigError if some of the sync's links, which stand in `places`, are of another kind of target.
 
         Their ids mean other things to this target, so it must not touch them.
         """
-        foreign = next((one.place for one in keys if not self.target.writes_to(one.place)), None)
+        foreign = next((one for one in places if not self.target.writes_to(one)), None)
         if foreign is not None:
             raise ConfigError(
                 say(

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from glob import glob, has_magic
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from syncd.errors import ConfigError, SourceError, TransientSourceError, without
 from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
+from syncd.model.stowed import MANY, Stowed
 from syncd.source.base import Fetched, ReadContext
 from syncd.source.field_values import damaged, shown
 from syncd.source.versions import Versions, repeated
@@ -401,6 +402,8 @@ class Assembly:
                 errors = dict(files.unread)
                 parts = self._parse(files.found, files.digests, errors, context)
                 self.last = join(parts, errors, files.marker)
+                if len(self.last.entries) >= MANY:
+                    self.last = replace(self.last, entries=Stowed(self.last.entries))
                 self._try_again = any(isinstance(error, TransientSourceError) for error in errors.values())
         return self.last
 

@@ -1,20 +1,21 @@
-"""The ledger as one sync sees it: its links, holds, intents, runs and notes.
+"""The part of the ledger about one sync: its links, holds, intents, runs and notes.
 
-reserve_ids -> intend -> (sent) -> settle. An intent stays until it is settled for good; no outcome is guessed here.
+reserve_ids -> intend -> (sent) -> settle. An intent stays open until its outcome is certain; nothing is guessed here.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from syncd import collector
 from syncd.errors import StateError
 from syncd.lang.saying import say
-from syncd.model.item import Fingerprints, Hold, Key, Link, Place
+from syncd.model.item import Hold, Key, Link, Place
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.unanswered import unanswered
 from syncd.scrub import within
 from syncd.state.base import Connection, Store, reading, writing
@@ -45,7 +46,7 @@ MOST_CHANGES: Final = 500_000
 """How much is kept at most, however recent: about half a gigabyte of change records."""
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
-_GET_FINGERPRINTS: Final = f"SELECT {KEY}, remote_id, fingerprint FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_SENT: Final = f"SELECT {KEY}, remote_id, fingerprint FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_TWICE: Final = "SELECT remote_id FROM links WHERE sync = ? GROUP BY remote_id HAVING count(*) > 1"
 _GET_HOLDS: Final = f"SELECT {SUMMED_HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
@@ -91,22 +92,38 @@ class SyncLedger(NotesOfSync):
             return tuple(links_of(connection.rows(_GET_LINKS, (self.name,))))
 
     @reading
-    def fingerprints(self, connection: Connection, ids: Collection[int] = ()) -> Fingerprints:
-        """Return the fingerprints of all links; those to one of the events `ids`, too, are to be looked at in full."""
-        apart = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
+    def sent(self, connection: Connection, ids: Collection[int] = (), uids: Collection[str] = ()) -> SentLinks:
+        """Return what all links were sent last; those to one of the events `ids`, too, are to be looked at in full.
+
+        Also which of `uids` have links.
+        """
+        found = SentLinks()
+        found.apart.update(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
         looked_at = {number for (number,) in connection.execute(_GET_TWICE, (self.name,))}.union(ids)
-        found: dict[Key, str] = {}
-        places: dict[tuple[str, int], Place] = {}
-        uids, last = 0, None
+        last, place = None, None
         with collector.resting():
-            for uid, kind, owner, piece, remote_id, fingerprint in connection.rows(_GET_FINGERPRINTS, (self.name,)):
-                place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
-                uids += uid != last  # they come in the order of keys
-                last = uid
-                found[key := Key(uid=uid, place=place, piece=piece)] = fingerprint
+            for key, remote_id, fingerprint in _sent_rows(connection, self.name):
+                if key.uid != last:  # they come in the order of keys
+                    last = key.uid
+                    found.uids += 1
+                    if last in uids:
+                        found.named.add(last)
+                if key.place is not place:
+                    place = key.place
+                    found.places[place] = None
+                found.add(key, fingerprint)
                 if remote_id in looked_at:
-                    apart.add(key)
-        return Fingerprints(by_key=found, uids=uids, apart=frozenset(apart))
+                    found.apart.add(key)
+        return found
+
+    @reading
+    def unseen(self, connection: Connection, unseen: Unseen) -> tuple[Sequence[Link], Collection[str]]:
+        """Return the links that `unseen` holds still, ordered by key, and the uids that have such links and others."""
+        if not unseen.number:
+            return (), ()
+        keys, both = unseen.keys((key, sent) for key, _, sent in _sent_rows(connection, self.name))
+        found = links_for(connection, [(self.name, key) for key in keys])
+        return tuple(found[self.name, key] for key in keys), both
 
     @reading
     def absent(self, connection: Connection) -> tuple[Link, ...]:
@@ -126,13 +143,13 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
-        """Return the links of `keys`, in their order; keys without a link are passed over."""
+        """Return the links of `keys`, in their order; keys without a link are left out."""
         found = links_for(connection, [(self.name, key) for key in keys])
         return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
 
     @writing
     def reserve_ids(self, connection: Connection, count: int) -> range:
-        """Return `count` ids for intents that are never used again; raises ValueError if it is negative."""
+        """Return `count` ids for intents, which are never given again; raises ValueError if `count` is negative."""
         if count < 0:
             raise ValueError("cannot reserve fewer than no ids")
         # A counter, not the table's own numbering: settled intents leave the table, and their ids must not come again.
@@ -143,7 +160,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def intend(self, connection: Connection, run_id: int, intents: Sequence[Intent]) -> None:
-        """Write `intents` down before they are sent; when this returns they outlive a power cut.
+        """Write `intents` down before they are sent; when this returns, they survive a power cut.
 
         Raises ValueError for an intent of another run or an id that was not reserved or is in use, and StateError
         when an earlier create of the same item has no known outcome yet.
@@ -164,7 +181,7 @@ class SyncLedger(NotesOfSync):
     def sent_again(self, connection: Connection, ids: Sequence[int], *, now: float) -> None:
         """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open.
 
-        The requests that they went with before may be carried out yet.
+        The portal may still carry out the earlier requests.
         """
         intents = self._open(connection, ids)
         if missing := [one for one in ids if one not in intents]:
@@ -174,7 +191,7 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def open_intents(self, connection: Connection) -> tuple[Intent, ...]:
-        """Return the intents that are not settled for good (left by a crash, or unknown), ordered by id."""
+        """Return the intents that are not settled (left by a crash, or of unknown outcome), ordered by id."""
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
@@ -216,28 +233,28 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def doubt(self, connection: Connection, keys: Collection[Key]) -> None:
-        """Note that what the events of `keys` show is not known, so that the next plan writes them again.
+        """Note that the state of the events of `keys` is unknown, so that the next plan writes them again.
 
-        Keys without a link are passed over, here and in the methods below.
+        Keys without a link are ignored, here and in the methods below.
         """
         connection.change(_DOUBT, (key_row(self.name, key) for key in keys))
 
     @writing
     def relearn(self, connection: Connection, versions: Mapping[Key, int]) -> None:
-        """Set the VERSION of links whose events stand there as they were sent.
+        """Set the VERSION of links whose events are in the portal as they were sent.
 
-        Whoever edited them has stopped, so the count of same updates starts again.
+        Nobody edits them any more, so the count of identical updates starts again.
         """
         connection.change(_RELEARN, ((version, *key_row(self.name, key)) for key, version in versions.items()))
 
     @writing
     def learn_stamps(self, connection: Connection, stamps: Mapping[Key, str]) -> None:
-        """Note when and by whom the events of links were made, as the portal tells it."""
+        """Note when and by whom the events of links were created, as the portal says."""
         connection.change(_LEARN_STAMP, ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()))
 
     @writing
     def mark_absent(self, connection: Connection, absent: Collection[Key], present: Collection[Key]) -> None:
-        """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
+        """Count one more complete snapshot without the `absent` keys, and reset the count of the `present` keys."""
         # Nearly always nothing has been absent, and then the present keys need not be looked up.
         counted = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
         back = counted.intersection(present) if counted else set()
@@ -251,7 +268,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def hold(self, connection: Connection, holds: Sequence[Hold]) -> None:
-        """Set items aside, in place of earlier holds of the same keys."""
+        """Put items on hold, in place of earlier holds of the same keys."""
         put_holds(connection, self.name, [cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
@@ -270,7 +287,7 @@ class SyncLedger(NotesOfSync):
     def begin_run(self, connection: Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
-        Runs older than the ledger keeps are forgotten first.
+        Runs that are older than the ledger keeps are removed first.
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
@@ -289,7 +306,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def end_left_runs(self, connection: Connection, now: float) -> None:
-        """End the runs that another process left unfinished; for who knows that nobody works on the sync."""
+        """End the runs that another process left unfinished. Call it only where nobody works on the sync."""
         end_runs_of(connection, (self.name,), now)
 
     @reading
@@ -313,7 +330,7 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def last_success(self, connection: Connection) -> float | None:
-        """Return when a pass last reached its end, even if single entries were rejected or held."""
+        """Return the unix time at which a pass last reached its end, even if single entries were rejected or held."""
         (finished,) = connection.execute(
             "SELECT max(finished) FROM runs WHERE sync = ? AND state IN ('done', 'partial')", (self.name,)
         ).fetchone()
@@ -321,21 +338,29 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def changes(self, connection: Connection, run_id: int, limit: int | None = None) -> tuple[ChangeRecord, ...]:
-        """Return what run `run_id` did, in the order in which it was settled, with the links before and after.
+        """Return the changes of run `run_id`, in the order in which they were settled, with the links before and after.
 
-        The first `limit` of it if that is given.
+        Only the first `limit` of them if that is given.
         """
         rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, NO_LIMIT if limit is None else limit))
         return tuple(change_of(checked_numbered(row)) for row in rows)
 
     @reading
     def past(self, connection: Connection, keys: Collection[Key]) -> Mapping[Key, Sequence[str]]:
-        """Return which runs that are kept created, adopted or deleted events of `keys`, oldest first, by key."""
+        """Return by key what the recorded runs did to the events of `keys`, but for updates, the oldest first."""
         found: dict[Key, list[str]] = defaultdict(list)
         for op, *key in connection.execute(_GET_PAST, (self.name,)):
             if (known := key_of(key)) in keys:
                 found[known].append(op)
         return found
+
+
+def _sent_rows(connection: Connection, sync: str) -> Iterator[tuple[Key, int, str]]:
+    """Yield key, remote id and fingerprint of each link of `sync`, ordered by key; all keys share their places."""
+    places: dict[tuple[str, int], Place] = {}
+    for uid, kind, owner, piece, remote_id, sent in connection.rows(_GET_SENT, (sync,)):
+        place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
+        yield Key(uid=uid, place=place, piece=piece), remote_id, sent
 
 
 def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exception) -> Exception:

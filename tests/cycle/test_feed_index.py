@@ -16,7 +16,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from syncd import events
-from syncd.app import program
+from syncd.app import program, wiring
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassResult
 from syncd.source import shelf
@@ -151,6 +151,7 @@ def test_blocks_that_are_none_cost_their_events_a_second_parsing_and_nothing_els
 
 def test_a_file_of_another_program_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = staged(tmp_path)
+    monkeypatch.setattr(wiring, "program_mark", program.program_mark)  # as a process that starts finds it
     monkeypatch.setattr(program, "_zones", lambda: iter(["another"]))
     assert parsed_anew(stage) == COUNT + 1
 

@@ -14,8 +14,8 @@ import pytest
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassResult
 from syncd.errors import GuardError
+from syncd.model.evidence import split_mark
 from syncd.model.item import Key, Place
-from syncd.model.marks import split_mark
 from syncd.model.observation import recovery_mark
 from syncd.sandbox.tables.database import Event
 from syncd.state.moving import move

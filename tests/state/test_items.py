@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from syncd.model.item import Key, Place
+from syncd.model.item import Item, Key, Link, Place
 from syncd.model.record import Tally
+from syncd.model.sent_links import Unseen
 from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
 
@@ -16,6 +17,20 @@ async def adopted(ledger: Ledger, *uids: str, sync: str = SYNC) -> None:
 
 async def absent_passes(ledger: Ledger) -> dict[str, int]:
     return {each.key.uid: each.absent_passes for each in await ledger.of(SYNC).links()}
+
+
+def as_sent(link: Link) -> Item:
+    return Item(
+        key=link.key,
+        section=link.section,
+        section_id=link.section_id,
+        fields=link.sent,
+        title=link.title,
+        where=link.where,
+        starts_on=link.starts_on,
+        ends_on=link.ends_on,
+        start=link.start,
+    )
 
 
 async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
@@ -46,18 +61,33 @@ async def test_any_mapping_and_any_text_can_be_kept(ledger: Ledger) -> None:
     assert change.after == kept
 
 
-async def test_fingerprints_are_those_of_the_links_and_what_else_counts_is_set_apart(ledger: Ledger) -> None:
+async def test_what_was_sent_is_known_of_all_links_and_what_else_counts_is_set_apart(ledger: Ledger) -> None:
     run_id = await ledger.of(SYNC).begin_run(1.0)
     links = [link(uid, remote_id=number) for uid, number in (("a", 1), ("b", 2), ("c", 3), ("d", 3), ("e", 4))]
     await ledger.of(SYNC).adopt(run_id, links, now=1.0)
     other = await ledger.of(OTHER).begin_run(1.0)
     await ledger.of(OTHER).adopt(other, [link("b", remote_id=2)], now=1.0)
     await ledger.of(SYNC).mark_absent({key("a")}, ())
-    found = await ledger.of(SYNC).fingerprints({4, 99})
-    assert found.by_key == {one.key: one.fingerprint for one in await ledger.of(SYNC).links()}
-    assert list(found.by_key) == [one.key for one in links]
-    assert found.uids == 5
+    found = await ledger.of(SYNC).sent({4, 99}, {"b", "z"})
+    assert len({found.find(one.key, one.fingerprint) for one in links} - {-1}) == 5
+    assert (found.find(key("a"), "another"), found.find(key("z"), links[0].fingerprint)) == (-1, -1)
+    assert (found.number, found.uids, list(found.places), found.named) == (5, 5, [key("a").place], {"b"})
     assert found.apart == {key("a"), key("c"), key("d"), key("e")}
+
+
+async def test_links_without_an_item_are_found_and_whose_uids_have_others_that_have_one(ledger: Ledger) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    pieces = [
+        replace(link("b"), key=Key(uid="b", place=key("b").place, piece=piece), remote_id=n)
+        for n, piece in enumerate("xyz", 2)
+    ]
+    await ledger.of(SYNC).adopt(run_id, [link("a"), *pieces, link("c", remote_id=9)], now=1.0)
+    kept = await ledger.of(SYNC).links()
+    unseen = Unseen(await ledger.of(SYNC).sent())
+    assert await ledger.of(SYNC).unseen(unseen) == (kept, set())
+    for one in (kept[1], kept[3], kept[4]):
+        assert unseen.undecided([as_sent(one)]) == ()
+    assert await ledger.of(SYNC).unseen(unseen) == ((kept[0], kept[2]), {"b"})
 
 
 async def test_absence_counts_passes_in_a_row(ledger: Ledger) -> None:

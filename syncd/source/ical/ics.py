@@ -18,7 +18,7 @@ import msgspec
 from syncd.clock import Clock
 from syncd.lang.saying import say
 from syncd.source.base import ReadContext, Source
-from syncd.source.encodings import assumption, decode, is_wide
+from syncd.source.encodings import decode, is_wide
 from syncd.source.field_values import sync_zone
 from syncd.source.files import Part
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts
@@ -144,12 +144,11 @@ def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str, 
     """
     wide = is_wide(content) if encoding == "auto" else codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     if wide:
-        text, codec = decode(content, encoding, name=name, kind="iCalendar")
-        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name), ""
+        text, _, assumed = decode(content, encoding, name=name, kind="iCalendar")
+        return text.encode(), "utf-8", assumed, ""
     content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
-    text, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
-    assumed = assumption(unfolded, encoding, codec, name=name)
+    text, codec, assumed = decode(unfolded, encoding, name=name, kind="iCalendar")
     text, twice = once(text)
     return (_folded_as(content, text), "utf-8", assumed, twice) if twice else (content, codec, assumed, "")
 
