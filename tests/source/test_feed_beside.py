@@ -182,6 +182,27 @@ def test_on_one_core_nothing_runs_beside(
     assert beside.has_room_beside() == room
 
 
+def test_what_has_not_changed_is_the_entry_of_the_reading_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_reader, "MANY", 2)
+
+    def again(text: bytes, before: FeedReader | None) -> tuple[FeedReader, Part]:
+        reader = FeedReader(known={}, before=before.entries if before else None)
+        packed = before.packed["t.ics"] if before else ()
+        part = parse_ics(
+            "t.ics", text, encoding="auto", zone="Europe/Moscow", year=2026, reader=reader, packed=packed, keep=True
+        )
+        return reader, part
+
+    plain = [event(f"SUMMARY:{n}", "DTSTART:20261201T090000", uid=str(n)) for n in range(9)]
+    first, one = again(calendar(*plain), None)
+    second, two = again(calendar(*plain[:-1], plain[-1].replace("SUMMARY", "LOCATION:Hall\nSUMMARY")), first)
+    assert [new is old for new, old in zip(two.entries, one.entries, strict=True)] == [True] * 8 + [False]
+    _, three = again(calendar(*plain[1:]), second)
+    assert [entry.where for entry in three.entries] == [entry.where for entry in one.entries[:-1]]
+    same = [new.details is old.details for new, old in zip(three.entries, two.entries[1:], strict=True)]
+    assert same == [True] * 7 + [False]
+
+
 def test_a_defect_is_never_kept() -> None:
     reason = "a defect of syncd: ValueError: x (please report it; with -vv the log says where)"
     problem = Problem(where="t.ics:3", kind="rejected", reason=reason, key="u")

@@ -44,11 +44,20 @@ class FeedReader:
 
     `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
     not known, `new` how many of these are in large files, which are kept packed: `packed` has them by the name of the
-    file. `calendars` reads what is not of a single group.
+    file. `calendars` reads what is not of a single group. `entries` are those of large files by name, `before` those of
+    the reading before.
     """
 
-    def __init__(self, *, known: Cache, calendars: CalendarReader | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        known: Cache,
+        calendars: CalendarReader | None = None,
+        before: Mapping[str, Sequence[Entry]] | None = None,
+    ) -> None:
         self._known = known
+        self._before = before or {}
+        self.entries: dict[str, Sequence[Entry]] = {}
         self.calendars = calendars or CalendarReader()
         self.kept: Cache = {}
         self.packed: dict[str, Sequence[Block]] = {}
@@ -105,12 +114,14 @@ class FeedReader:
 
     def _add_large(self, part: Part, file: FileFacts, groups: _Groups, packed: Sequence[Block], *, keep: bool) -> None:
         uids = list(groups)
-        large = read_large(file, self.calendars, groups, packed, keep=keep)
+        before = self._before.get(file.name, ())
+        large = read_large(file, self.calendars, groups, packed, keep=keep, before=before)
         self.parsed += large.parsed
         self.new += large.parsed
         self.packed[file.name] = large.blocks
         for uid, result in zip(uids, large.results, strict=True):
             _add(part, file, uid, result)
+        self.entries[file.name] = tuple(part.entries)
 
     def _result(self, file: FileFacts, uid: str, members: Sequence[RawMember]) -> GroupResult:
         key, lines = key_of(members), lines_of(members)

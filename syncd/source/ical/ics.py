@@ -86,7 +86,8 @@ class IcsFormat:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
         before = self._reader
-        self._reader = FeedReader(known=before.kept, calendars=self._calendars(known=before.calendars.zones))
+        calendars = self._calendars(known=before.calendars.zones)
+        self._reader = FeedReader(known=before.kept, calendars=calendars, before=before.entries)
 
     def end(self) -> None:
         """Keep what large files became. Blocking."""

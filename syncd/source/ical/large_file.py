@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.lang.saying import stored
+from syncd.model.entry import AllDay, Entry
 from syncd.source.ical.asking import AskedGroup, AskedMember, Asking
 from syncd.source.ical.beside import Beside, Chunks, has_room_beside, next_of
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts, RawMember, key_of, lines_of
@@ -24,6 +25,8 @@ MANY = 1_000
 BLOCK = 1_000
 _WELL_FILLED = 100
 """How many of its groups must still be there for a block to be kept: each reading would add another small one."""
+_AHEAD = 20
+"""How many entries of the reading before may have gone between two that are still there, or the later is made anew."""
 WORTH_A_PROCESS = 10_000
 """From how many groups on a second process saves more time than it takes to begin."""
 
@@ -44,12 +47,14 @@ def read_large(
     known: Sequence[Block],
     *,
     keep: bool,
+    before: Sequence[Entry] = (),
 ) -> LargeRead:
     """Return what `groups` became, by their UIDs; they are let go.
 
-    `known` are blocks of an earlier reading. With `keep` the results are packed, too.
+    `known` are blocks of an earlier reading. With `keep` the results are packed, too. What equals an entry in `before`,
+    those of the file at an earlier reading, is that entry, in case somebody still has it.
     """
-    reading = _LargeFile(file, calendars, groups, keep=keep)
+    reading = _LargeFile(file, calendars, groups, keep=keep, before=before)
     groups.clear()
     return reading.read(known)
 
@@ -58,7 +63,13 @@ class _LargeFile:
     """One file while its groups are read. They are numbered in their order, and each is let go once it is read."""
 
     def __init__(
-        self, file: FileFacts, calendars: CalendarReader, groups: dict[str, list[RawMember]], *, keep: bool
+        self,
+        file: FileFacts,
+        calendars: CalendarReader,
+        groups: dict[str, list[RawMember]],
+        *,
+        keep: bool,
+        before: Sequence[Entry],
     ) -> None:
         self._file = file
         self._calendars = calendars
@@ -69,6 +80,8 @@ class _LargeFile:
         self._blocks: list[Block] = []
         self._loose: list[int] = []
         self._keep = keep
+        self._before = before
+        self._at = 0
 
     def read(self, known: Sequence[Block]) -> LargeRead:
         for block, found in self._recalled(known):
@@ -110,8 +123,21 @@ class _LargeFile:
         result = group.result(self._uids[number], self._file.name, lines_of(self._groups[number]))
         if result is None:
             return False
+        if result.entry is not None and self._before:
+            result = replace(result, entry=self._shared(result.entry))
         self._results[number], self._groups[number] = result, ()
         return True
+
+    def _shared(self, entry: Entry) -> Entry:
+        """Return an entry with all that it has in common with that of an earlier reading, which mostly comes next."""
+        for at in range(self._at, min(self._at + _AHEAD, len(self._before))):
+            other = self._before[at]
+            if other.uid == entry.uid:
+                self._at = at + 1
+                if other == entry and _tells_times_apart(other):
+                    return other
+                return replace(entry, details=other.details) if other.details == entry.details else entry
+        return entry
 
     def _parse(self, chunks: Chunks) -> None:
         """Parse chunks from the front until none is left."""
@@ -179,6 +205,14 @@ class _LargeFile:
             )
             for number in numbers
         ]
+
+
+def _tells_times_apart(entry: Entry) -> bool:
+    """Return True if what equals an entry is the same: of times that a clock shows twice, both count as equal."""
+    if entry.recurrence is not None or entry.overrides:
+        return False
+    span = entry.span
+    return isinstance(span, AllDay) or not (span.start.fold or span.end.fold)
 
 
 def _cut(numbers: Sequence[int]) -> Iterator[list[int]]:
