@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
+from syncd.cycle.directories import (
+    UNRESOLVED_AGE_S,
+    directory_for,
+    is_lacking,
+    kept_directory,
+    known_directory,
+)
+from syncd.cycle.lacking import is_refused
 from syncd.cycle.look import (
     joined,
     observe,
@@ -18,7 +25,17 @@ from syncd.cycle.look import (
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.read import Kept, Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import (
+    Kept,
+    Named,
+    Shaping,
+    asks_for_all,
+    context_of,
+    named,
+    shape_all,
+    shape_recognised,
+    shape_stream,
+)
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
@@ -32,12 +49,15 @@ from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
+from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
+from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
+from syncd.target.base import ShapeContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +217,8 @@ class Prepared:
         read_at = self.directory.read_at
         yield read_at + self.run.sync.directory_every.total_seconds()
         troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
-        if troubled and is_lacking(self.run, self.kept.entries, self.directory):
+        kept = self.kept
+        if troubled and is_lacking(self.run, kept.entries if kept.lacking is None else kept.lacking, self.directory):
             yield read_at + UNRESOLVED_AGE_S
 
     def left_over(self, counts: Mapping[str, int]) -> int:
@@ -230,11 +251,13 @@ class SourceReading:
     """What the source held, and when it was asked, in unix time: the days of the window follow from that.
 
     `settled` is what is known of a source that has not changed since a pass left nothing to do, and `directory` whom
-    that pass knew; then nothing was parsed.
+    that pass knew; then nothing was parsed. Nor was it if the source can be streamed: then whoever needs all entries
+    in memory has it `parsed`.
     """
 
-    snapshot: Snapshot
     now: float
+    parsed: Callable[[], Awaitable[Snapshot]]
+    streamed: Callable[[], EntryStream] | None = None
     settled: Settled | None = None
     directory: Directory | None = None
 
@@ -242,17 +265,19 @@ class SourceReading:
 async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
     """Read the source; raises SourceError if it cannot be read at all.
 
-    It is not parsed if it is known what would follow, unless `fresh`. It is separate from `prepare`, because it can
-    take as long as a slow server likes, and must not make other syncs wait. With `whole`, a source that otherwise asks
-    its server for changes asks for everything. What failed is read again only in the next pass (`service/schedule.py:
-    next_due`); a source on the web repeats requests itself (`WebClient.ask`).
+    It is not parsed if it is known what would follow, unless `fresh`, and not yet if it can be streamed. It is separate
+    from `prepare`, because it can take as long as a slow server likes, and must not make other syncs wait. With
+    `whole`, a source that otherwise asks its server for changes asks for everything. What failed is read again only in
+    the next pass (`service/schedule.py: next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
     fetched = await run.sync.fetch(now, whole=whole)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
-        return SourceReading(snapshot=await fetched.parsed(), now=now)
+        if not fresh and fetched.streamed is not None:
+            return SourceReading(now=now, parsed=fetched.parsed, streamed=fetched.streamed)
+        return SourceReading(now=now, parsed=partial(_same, await fetched.parsed()))
     found = settled.findings
     snapshot = Snapshot(
         entries=(),
@@ -261,7 +286,12 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
         incomplete_because=found.incomplete_because,
         changed_marker=fetched.marker,
     )
-    return SourceReading(snapshot=snapshot, now=now, settled=settled, directory=directory)
+    return SourceReading(now=now, parsed=partial(_same, snapshot), settled=settled, directory=directory)
+
+
+async def _same(snapshot: Snapshot) -> Snapshot:
+    """Return `snapshot`, which is parsed already."""
+    return snapshot
 
 
 async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, directory: Directory) -> Prepared:
@@ -278,7 +308,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
         run=run,
         now=reading.now,
         plan=plan,
-        snapshot=reading.snapshot,
+        snapshot=await reading.parsed(),
         kept=Kept(entries=()),
         uids=run.notes.uids,
         directory=directory,
@@ -365,31 +395,108 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    sync, everything, names = run.sync, verify or whole, run.notes.uids.names
-    links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await run.ledger.sent(run.hints, names)
-    if sent is not None:
-        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
-    sync.check_links((link.key.place for link in links) if sent is None else sent.places)
-    used = {link.key.uid for link in links} if sent is None else sent.named
-    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, used.union(one.key.uid for one in held))
-    if directory is None:
-        directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
-    context = context_of(sync, directory, reading.now)
-    if read.has_series:
-        await recall_series(run)
-    shape = partial(shape_all, sync, context=context, linked={link.key: link for link in links}, sent=sent)
-    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    first = None if directory is not None or verify or whole else await _streamed(run, reading, held, keep=keep)
+    if first is None:
+        first = await _listed(run, reading, held, directory, verify=verify, keep=keep, whole=whole)
+    links, shaping, directory = first.links, first.shaping, first.context.directory
     if shaping.unseen is not None:
-        links, _ = await run.ledger.unseen(shaping.unseen)
-        if asks_for_all(read, shaping, links):
+        links, shaping = await _left(run, shaping, shaping.unseen)
+        if asks_for_all(first.read, shaping, links):
             return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
-    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
-    if shaping.unseen is not None:
-        links = [link for link in links if shaping.unseen.holds(link.key, link.fingerprint)]
+    read, shaped, renamed = await run.worked_out(
+        shape_recognised, run.sync, first.read, first.context, links, held, shaping, first.again
+    )
+    if shaped.unseen is not None and shaped is not shaping:
+        links, shaped = await _left(run, shaped, shaped.unseen)
     if keep and read.has_series:
         await keep_series(run)
-    return read, shaping, links, renamed, directory
+    return read, shaped, links, renamed, directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _First:
+    """What the source holds and what it becomes under its own uids; `again` shapes it under others.
+
+    `links` are all of them if nothing was let go of.
+    """
+
+    read: Named
+    shaping: Shaping
+    context: ShapeContext
+    again: Callable[[Snapshot, Kept], Shaping]
+    links: Sequence[Link] = ()
+
+
+async def _listed(
+    run: Pass,
+    reading: SourceReading,
+    held: Sequence[Hold],
+    directory: Directory | None,
+    *,
+    verify: bool,
+    keep: bool,
+    whole: bool,
+) -> _First:
+    """Shape the entries of a snapshot, all of which are in memory."""
+    sync, everything, watched = run.sync, verify or whole, {hold.key.uid for hold in held}
+    links: Sequence[Link] = await run.ledger.links() if everything else ()
+    sent = None if everything else await _sent(run, held)
+    sync.check_links((link.key.place for link in links) if sent is None else sent.places)
+    used = {link.key.uid for link in links} if sent is None else sent.named
+    read = await run.worked_out(named, sync, run.notes.uids, await reading.parsed(), used | watched)
+    if directory is None:
+        directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
+    if read.has_series:
+        await recall_series(run)
+    context = context_of(sync, directory, reading.now)
+    linked = {link.key: link for link in links}
+    shape = partial(shape_all, sync, context=context, linked=linked, sent=sent, watched=watched)
+    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
+
+
+async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, keep: bool) -> _First | None:
+    """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
+
+    Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
+    """
+    if reading.streamed is None or run.sync.uids != "source" or run.notes.uids.names:
+        return None
+    directory = await known_directory(run, keep=keep)
+    if directory is None:
+        return None
+    await recall_series(run)
+    first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
+    kept = first.read.kept
+    if kept.lacking:
+        asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
+        if asked != directory:
+            return await _as_they_come(run, reading.streamed(), held, asked, reading.now)
+    return first
+
+
+async def _as_they_come(
+    run: Pass, entries: EntryStream, held: Sequence[Hold], directory: Directory, now: float
+) -> _First:
+    sync, watched = run.sync, {hold.key.uid for hold in held}
+    sent, context = await _sent(run, held), context_of(sync, directory, now)
+    sync.check_links(sent.places)
+    read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+    shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
+    return _First(read=read, shaping=shaping, context=context, again=shape)
+
+
+async def _sent(run: Pass, held: Sequence[Hold]) -> SentLinks:
+    """Return what all links were sent last; those of which more is known are set apart."""
+    sent = await run.ledger.sent(run.hints, run.notes.uids.names)
+    sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+    return sent
+
+
+async def _left(run: Pass, shaping: Shaping, unseen: Unseen) -> tuple[Sequence[Link], Shaping]:
+    """Return the links that are not of entries which were let go, and `shaping` with the uids of such entries."""
+    links, uids = await run.ledger.unseen(unseen)
+    return links, replace(shaping, wanted=replace(shaping.wanted, uids=shaping.wanted.uids.union(uids)))
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
@@ -516,7 +623,7 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     sync, now, before = run.sync, run.clock.now(), prepared.plan
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
     concerned = {change.key.uid for change in before.changes}
-    kept = replace(prepared.kept, entries=tuple(one for one in prepared.kept.entries if one.uid in concerned))
+    kept = await run.worked_out(_only, prepared.kept, concerned)
     shaping = await run.worked_out(shape_all, sync, prepared.snapshot, kept, context_of(sync, directory, now))
     wanted = replace(shaping.wanted, uids=prepared.wanted.uids)
     holds = {hold.key: hold for hold in await run.ledger.holds()}
@@ -528,3 +635,8 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     plan = await run.worked_out(make_plan, wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
     planned = {change.key for change in before.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))
+
+
+def _only(kept: Kept, uids: Collection[str]) -> Kept:
+    """Return the entries of `uids` among those that are kept."""
+    return replace(kept, entries=tuple(one for one in kept.entries if one.uid in uids))

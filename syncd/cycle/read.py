@@ -11,30 +11,39 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from syncd.cycle.lacking import Lacking
 from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
+from syncd.model.again import Again, telling
 from syncd.model.entry import Entry, Problem, Snapshot
-from syncd.model.filter import NO_FILTER
+from syncd.model.filter import NO_FILTER, Filter
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
 from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.portal.people.directory import Directory, server_zone
+from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, crashed, shaped
+from syncd.target.base import ShapeContext, Shaped, crashed, shaped
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
+    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each.
 
-    entries: tuple[Entry, ...]
+    `left_out` are the uids of the others. `lacking` are, where it is known, the entries among which all are that need
+    somebody who is not in the directory, or a section that is not or cannot be written to.
+    """
+
+    entries: Sequence[Entry]
     problems: tuple[Problem, ...] = ()
     doubtful: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+    lacking: Sequence[Entry] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,30 +80,60 @@ class Shaping:
     places: Mapping[str, Collection[Place]] = field(default_factory=dict)
 
 
-def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
-    """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
-    if sync.filter == NO_FILTER:
-        return Kept(entries=snapshot.entries)
-    kept: list[Entry] = []
-    problems: list[Problem] = []
-    for entry in snapshot.entries:
+class _Sieve:
+    """The sync's filter at work: what it lets through, and what there is to tell of the rest."""
+
+    def __init__(self, sync: Sync) -> None:
+        self._sync = sync
+        self._problems: list[Problem] = []
+        self._left_out: set[str] = set()
+        self.has_series = False
+        self.passed = 0
+
+    def passing(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield those of `entries` that pass."""
+        chosen = None if self._sync.filter == NO_FILTER else self._sync.filter
+        for entry in entries:
+            if chosen is None or self._passes(chosen, entry):
+                self.passed += 1
+                if entry.recurrence is not None or entry.overrides:
+                    self.has_series = True
+                yield entry
+
+    def _passes(self, chosen: Filter, entry: Entry) -> bool:
         try:
-            if sync.filter.passes(entry):
-                kept.append(entry)
+            if chosen.passes(entry):
+                return True
+            self._left_out.add(entry.uid)
         except EntryError as error:
             title = entry.details.title
-            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
+            problem = Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title)
+            self._problems.append(problem)
         except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
-            problems.append(crashed(entry, error))
-    doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
-    if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
-        reason = say_count(
-            "[sync.filter] leaves out all {count:,} entry of the source",
-            "[sync.filter] leaves out all {count:,} entries of the source",
-            len(snapshot.entries),
-        )
-        problems.append(Problem(where=sync.name, kind="warning", reason=reason))
-    return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
+            self._problems.append(crashed(entry, error))
+        return False
+
+    def kept(self, entries: Sequence[Entry], number: int) -> Kept:
+        """Return `entries`, which are those that passed, with all else that is known; `number` were there in all."""
+        problems = self._problems
+        doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
+        if number and not self.passed and not problems:  # as good as always a slip of the pen
+            reason = say_count(
+                "[sync.filter] leaves out all {count:,} entry of the source",
+                "[sync.filter] leaves out all {count:,} entries of the source",
+                number,
+            )
+            problems.append(Problem(where=self._sync.name, kind="warning", reason=reason))
+        left_out = frozenset(self._left_out)
+        return Kept(entries=entries, problems=tuple(problems), doubtful=doubtful, left_out=left_out)
+
+
+def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
+    """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
+    sieve = _Sieve(sync)
+    if sync.filter == NO_FILTER:
+        return Kept(entries=snapshot.entries)
+    return sieve.kept(tuple(sieve.passing(snapshot.entries)), len(snapshot.entries))
 
 
 def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
@@ -121,58 +160,111 @@ def shape_all(
     *,
     linked: Mapping[Key, Link] | None = None,
     sent: SentLinks | None = None,
+    watched: Collection[str] = (),
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
-    Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
+    Items that are as they were sent share what they hold with the links in `linked`. With `sent` they are only counted,
+    and their uids are wanted only if they are `watched`.
     """
-    unseen = Unseen(sent) if sent is not None else None
-    items: list[Item] = []
-    unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
-    problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
-    troubled: dict[str, set[str]] = defaultdict(set)
-    files: set[str] = set()
-    places: dict[str, set[Place]] = defaultdict(set)
-    as_sent = familiar = 0
+    shapes = _Shapes(linked, sent, watched)
     for entry, one in shaped(sync.target, kept.entries, context):
+        shapes.add(entry, one)
+    return shapes.finished(sync, snapshot, kept, context)
+
+
+class _Shapes:
+    """What entries become, gathered from one after the other; see `shape_all`."""
+
+    def __init__(self, linked: Mapping[Key, Link] | None, sent: SentLinks | None, watched: Collection[str]) -> None:
+        self._linked = linked
+        self._sent = sent
+        self._unseen = Unseen(sent) if sent is not None else None
+        self._watched = watched
+        self._items: list[Item] = []
+        self._problems: list[Problem] = []
+        self._troubled: dict[str, set[str]] = defaultdict(set)
+        self._uids: set[str] = set()
+        self._files: set[str] = set()
+        self._places: set[tuple[str, Place]] = set()
+        self._as_sent = self._familiar = 0
+
+    def add(self, entry: Entry, one: Shaped) -> None:
+        """Add what `entry` became."""
         for problem in one.problems:
-            problems.append(problem)
-            troubled[problem.kind].add(entry.uid)
+            self._problems.append(problem)
+            self._troubled[problem.kind].add(entry.uid)
         if one.stands:
-            troubled["stands"].add(entry.uid)
+            self._troubled["stands"].add(entry.uid)
         own = one.items
         for item in own:
-            files.add(file_of(item.where))
-            if snapshot.unnamed:
-                places[entry.details.owner].add(item.key.place)
-        if linked and own:
-            own = tuple(slim(item, linked) for item in own)
-        elif unseen is not None and own:
-            own = unseen.undecided(own)
+            self._files.add(file_of(item.where))
+            self._places.add((entry.details.owner, item.key.place))
+        if self._unseen is not None and own:
+            own = self._unseen.undecided(own)
             if not own:
-                as_sent += len(one.items)
-                familiar += 1
-        items += own
-    # What could not be read or shaped still stands in the source: its links must not count as absent.
-    unread = kept.doubtful | snapshot.rejected_uids
-    return Shaping(
-        wanted=Wanted(
-            items=tuple(items),
-            uids=unread.union(entry.uid for entry in kept.entries),
-            unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
-            complete=snapshot.complete,
-            as_sent=as_sent,
-            known_uids=sent.uids if sent is not None else None,
-        ),
-        problems=tuple(problems),
-        rejected=len(troubled["rejected"]) + len(kept.doubtful) + sum(p.kind == "rejected" for p in snapshot.problems),
-        held=len(troubled["held"]),
-        skipped=sum(problem.kind == "skipped" for problem in problems),
-        familiar=familiar,
-        unseen=unseen,
-        files=frozenset(files),
-        places=places,
-    )
+                self._as_sent += len(one.items)
+                self._familiar += 1
+                if entry.uid not in self._watched:
+                    return
+        elif self._linked and own:
+            own = tuple(slim(item, self._linked) for item in own)
+        self._uids.add(entry.uid)
+        self._items += own
+
+    def finished(self, sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
+        """Return all of it, once the entries of `kept` have been added."""
+        unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
+        told = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
+        # What could not be read or shaped still stands in the source: its links must not count as absent.
+        unread = kept.doubtful | snapshot.rejected_uids
+        troubled = self._troubled
+        places: dict[str, set[Place]] = defaultdict(set)
+        for owner, place in self._places if snapshot.unnamed else ():
+            places[owner].add(place)
+        return Shaping(
+            wanted=Wanted(
+                items=tuple(self._items),
+                uids=unread.union(self._uids),
+                unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
+                complete=snapshot.complete,
+                as_sent=self._as_sent,
+                known_uids=self._sent.uids if self._sent is not None else None,
+            ),
+            problems=(*told, *self._problems),
+            rejected=len(troubled["rejected"])
+            + len(kept.doubtful)
+            + sum(p.kind == "rejected" for p in snapshot.problems),
+            held=len(troubled["held"]),
+            skipped=sum(problem.kind == "skipped" for problem in (*told, *self._problems)),
+            familiar=self._familiar,
+            unseen=self._unseen,
+            files=frozenset(self._files),
+            places=places,
+        )
+
+
+def shape_stream(
+    sync: Sync, known: Uids, entries: EntryStream, context: ShapeContext, sent: SentLinks, watched: Collection[str]
+) -> tuple[Named, Shaping]:
+    """Return what `entries` are and become, one after the other; of those that are as they were sent nothing is kept.
+
+    Otherwise like `named` and `shape_all`, for a sync in which all go by the uids of their source. Raises SourceError.
+    """
+    sieve, shapes, lacking = _Sieve(sync), _Shapes(None, sent, watched), Lacking(sync.target, context.directory)
+    snapshots: list[Snapshot] = []
+    passing = lacking.watching(sieve.passing(telling(entries, snapshots.append)))
+    for entry, one in shaped(sync.target, passing, context):
+        shapes.add(entry, one)
+        if not one.items:
+            lacking.look_at(entry)
+    (snapshot,) = snapshots
+    every: Sequence[Entry] = snapshot.entries
+    if sync.filter != NO_FILTER:
+        every = Again(sieve.passed, lambda: _Sieve(sync).passing(snapshot.entries))
+    kept = replace(sieve.kept(every, len(snapshot.entries)), lacking=lacking.found)
+    read = Named(snapshot=snapshot, kept=kept, uids=known, has_series=sieve.has_series)
+    return read, shapes.finished(sync, snapshot, kept, context)
 
 
 def named(sync: Sync, known: Uids, snapshot: Snapshot, used: Collection[str]) -> Named:
@@ -213,7 +305,9 @@ def shape_recognised(
     wanted = shaping.wanted
     known = {link.key.uid for link in links}.union(hold.key.uid for hold in holds)
     # Only what has gone from the source may stand in it under another uid. What is wanted is there in any case.
-    if known <= wanted.uids or known <= (present := {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids):
+    there = (wanted.uids, snapshot.rejected_uids, read.kept.left_out)
+    present = {uid for uid in known if any(uid in some for some in there)}
+    if known <= present:
         return replace(read, uids=Uids(names=read.uids.names)), shaping, ()
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
@@ -227,7 +321,7 @@ def shape_recognised(
         familiar=shaping.familiar,
         dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
     )
-    moved = _moved(snapshot, shaping, links, found, context)
+    moved = _moved(snapshot, shaping, links, present.union(found.names.values()), found, context)
     names = {**found.names, **{uid: link.key.uid for uid, (_, link) in moved.items()}}
     fresh = {known: uid for uid, known in names.items()}
     uncertain = found.uncertain.difference(fresh)
@@ -254,7 +348,12 @@ def asks_for_all(read: Named, shaping: Shaping, links: Sequence[Link]) -> bool:
 
 
 def _moved(
-    snapshot: Snapshot, shaping: Shaping, links: Sequence[Link], found: Recognised, context: ShapeContext
+    snapshot: Snapshot,
+    shaping: Shaping,
+    links: Sequence[Link],
+    present: Collection[str],
+    found: Recognised,
+    context: ShapeContext,
 ) -> Mapping[str, tuple[Item, Link]]:
     """Return the rows without an id that moved, by uid.
 
@@ -262,12 +361,12 @@ def _moved(
     """
     if found.whole or (snapshot.unnamed is None and not snapshot.complete):
         return {}
-    present = {*(entry.uid for entry in snapshot.entries), *snapshot.rejected_uids, *found.names.values()}
     if all(link.key.uid in present for link in links):
         return {}  # a row that moved leaves its old uid behind
-    items: Iterable[Item] = (item for item in shaping.wanted.items if item.key.uid not in found.names)
+    items = [item for item in shaping.wanted.items if item.key.uid not in found.names]
     if snapshot.unnamed:
-        titles = {entry.uid: entry.details.title for entry in snapshot.entries}
+        wanted = {item.key.uid for item in items}
+        titles = {entry.uid: entry.details.title for entry in snapshot.entries if entry.uid in wanted}
         unread = _unread(snapshot.unnamed, shaping.places)
         items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
     return moved_rows(items, links, present=present, files=shaping.files, today=context.today)
@@ -298,6 +397,8 @@ def _under(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Sn
         entries=renamed_entries(kept.entries, names),
         problems=problems,
         doubtful=frozenset(names.get(uid, uid) for uid in kept.doubtful),
+        left_out=frozenset(names.get(uid, uid) for uid in kept.left_out),
+        lacking=None if kept.lacking is None else renamed_entries(kept.lacking, names),
     )
     return renamed(snapshot, names), kept
 

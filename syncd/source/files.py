@@ -10,20 +10,21 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from glob import glob, has_magic
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, runtime_checkable
 
 from syncd import collector
 from syncd.errors import ConfigError, SourceError, TransientSourceError, without_frames
 from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
+from syncd.model.again import Again, telling
 from syncd.model.entry import Entry, Override, Problem, Snapshot
-from syncd.source.base import Fetched, ReadContext
+from syncd.source.base import EntryStream, Fetched, ReadContext
 from syncd.source.field_values import damaged, shown
 from syncd.source.versions import Versions, repeated
 
@@ -112,6 +113,28 @@ class FileFormat(Protocol):
         ...
 
 
+@runtime_checkable
+class StreamingFormat(Protocol):
+    """A format that can also give entries one after the other, no two with the same uid and without versions."""
+
+    def stream(self, name: str, content: bytes, context: ReadContext) -> Generator[Entry, None, Part]:
+        """Yield the entries of a file, and return its part without them; raises SourceError like `FileFormat.parse`."""
+        ...
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can do so with its options."""
+        ...
+
+
+def collected(entries: Generator[Entry, None, Part]) -> Part:
+    """Return the part that `StreamingFormat.stream` returns, with its entries."""
+    parts: list[Part] = []
+    found = list(telling(entries, parts.append))
+    parts[0].entries = found
+    return parts[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBytes:
     """One file as it was read; `unsettled` says why its bytes may be only a part of it, or is empty."""
@@ -197,7 +220,11 @@ class FileSource:
     async def fetch(self, context: ReadContext) -> Fetched:
         """Read the bytes of all files; raises SourceError if there is no file."""
         files = await asyncio.to_thread(self._weighed, context)
-        return Fetched(marker=files.marker, parsed=partial(asyncio.to_thread, self._assembly.parsed, files, context))
+        return Fetched(
+            marker=files.marker,
+            parsed=partial(asyncio.to_thread, self._assembly.parsed, files, context),
+            streamed=self._assembly.streamed(files, context),
+        )
 
     def _weighed(self, context: ReadContext) -> Weighed:
         found: list[FileBytes] = []
@@ -404,6 +431,35 @@ class Assembly:
                 self._try_again = any(isinstance(error, TransientSourceError) for error in errors.values())
         return self.last
 
+    def streamed(self, files: Weighed, context: ReadContext) -> Callable[[], EntryStream] | None:
+        """Return what parses `files` without keeping their entries; None if that cannot be, or they are parsed already.
+
+        Of several files the entries have to be compared.
+        """
+        is_known = self.last is not None and self.last.changed_marker == files.marker
+        can = isinstance(self._format, StreamingFormat) and self._format.streams
+        if is_known or not can or len(files.found) != 1 or files.unread:
+            return None
+        return partial(self._stream, files, context)
+
+    def _stream(self, files: Weighed, context: ReadContext) -> EntryStream:
+        assert isinstance(self._format, StreamingFormat)
+        self.last, self._parts = None, {}
+        (file,) = files.found
+        count = 0
+        try:
+            entries = self._format.stream(file.name, file.content, context)
+            parts: list[Part] = []
+            for entry in telling(entries, parts.append):
+                count += 1
+                yield entry
+        except (ConfigError, SourceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _part
+            raise _crashed(file, error) from None
+        snapshot = join([_as_settled(parts[0], file)], {}, files.marker)
+        return replace(snapshot, entries=Again(count, partial(self._stream, files, context)))
+
     def _parse(
         self,
         found: Sequence[FileBytes],
@@ -439,15 +495,26 @@ class Assembly:
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
-            errors[file.name] = TransientSourceError(
-                say("{name} cannot be read: {reason}", name=file.name, reason=entry_crashed(file.name, error))
-            )
+            errors[file.name] = _crashed(file, error)
             return None
-        # Only now: whether a file was being written says nothing about what its bytes mean.
-        if file.unsettled:
-            part.incomplete = part.incomplete or file.unsettled
-            part.unnamed.append(("", ""))  # whatever may be missing
-        return part
+        return _as_settled(part, file)
+
+
+def _crashed(file: FileBytes, error: Exception) -> SourceError:
+    """Return the error of a file for an `error` that nobody foresaw while it was parsed."""
+    reason = entry_crashed(file.name, error)
+    return TransientSourceError(say("{name} cannot be read: {reason}", name=file.name, reason=reason))
+
+
+def _as_settled(part: Part, file: FileBytes) -> Part:
+    """Return the part of a file, incomplete if the file was being written.
+
+    That says nothing about what its bytes mean.
+    """
+    if file.unsettled:
+        part.incomplete = part.incomplete or file.unsettled
+        part.unnamed.append(("", ""))  # whatever may be missing
+    return part
 
 
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
@@ -16,7 +16,7 @@ from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.model.filter import NO_FILTER, Filter
 from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
-from syncd.source.files import Part
+from syncd.source.files import Part, collected
 from syncd.source.options import nearest
 from syncd.source.reasons import reason_of, some_of, with_and
 from syncd.source.table import cell_values
@@ -91,6 +91,11 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
 
     Raises SourceError for a mapped column that the header lacks.
     """
+    return collected(stream_table(name, header, rows, options))
+
+
+def stream_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Generator[Entry, None, Part]:
+    """Yield the entries of a table, and return its part without them; otherwise like `read_table`."""
     line, titles = header
     positions = find_columns(options.columns, titles, where=f"{name}:{line}")
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
@@ -110,7 +115,8 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
     orders = replace(orders, dashes=_dashes(titles, positions, start, texts[start], rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
-    part = reader.part(rows, least or 0)
+    part = Part()
+    yield from reader.entries(rows, least or 0, part)
     for odd, line in odd_at:
         reason = say(
             "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
@@ -290,12 +296,11 @@ class RowReader:
         self._spans: dict[tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def part(self, rows: Iterable[R], least: int) -> Part:
-        """Return what the rows hold, each of which has at least so many cells; a list of them is empty then.
+    def entries(self, rows: Iterable[R], least: int, part: Part) -> Iterator[Entry]:
+        """Yield the entries of the rows, each of which has at least so many cells; a list of them is empty then.
 
-        Of two rows with the same uid the first is used.
+        Of two rows with the same uid the first is used. What else there is to tell is put into `part`.
         """
-        part = Part()
         lines: dict[str, int | str] = {}
         width = len(self._titles)
         self._spare = least - width
@@ -329,14 +334,15 @@ class RowReader:
                 if first != line:
                     part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
-                part.entries.append(entry)
+                yield entry
                 if not text.isprintable():
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
+        # A uid that is rejected in one row and good in another is there.
+        part.rejected.difference_update(uid for uid in list(part.rejected) if uid in lines)
         if self._again.anything or self._notes:
             self._tell_of_notes(part)
-        return part
 
     def _again_at(self, first: int | str) -> str:
         """Return what is wrong with a row that is the same entry as the one at the line `first`."""
