@@ -14,7 +14,7 @@ import structlog
 
 from syncd import events
 from syncd.clock import sleep_or_stop
-from syncd.cycle.lacking import is_missing, is_refused
+from syncd.cycle.kept import UNRESOLVED_AGE_S, is_lacking, is_missing
 from syncd.cycle.sync import Pass, moment_for
 from syncd.errors import EntryError
 from syncd.lang.saying import say
@@ -35,8 +35,6 @@ from syncd.state.portal_ledger import KnownPortal
 
 _log = structlog.get_logger()
 _SECTION_ADD = "calendar.section.add"
-UNRESOLVED_AGE_S = 900.0
-"""How old the directory may be when somebody is missing in it, or a section that may not be written to."""
 _TRIES = 3
 
 
@@ -57,7 +55,7 @@ async def directory_for(
         some = entries if lacking is None else lacking
         kept = await _with_needed(run, some, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and await run.worked_out(is_lacking, run, some, kept):
+        if too_old and await run.worked_out(is_lacking, run.sync.target, some, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
@@ -122,17 +120,6 @@ def _readable(kept: Json) -> Directory | None:
         return msgspec.convert(kept, Directory) if kept is not None else None
     except msgspec.ValidationError:
         return None  # written by another version of syncd: it is read from the portal again
-
-
-def is_lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
-    """Return True if somebody of `entries` is missing in `directory`, or has a section that may not be written to.
-
-    Rights that were taken away and given back are noticed in no other way: what may not be written to is never tried.
-    """
-    target = run.sync.target
-    if any(not target.places((entry,), directory) for entry in entries):
-        return True
-    return any(is_refused(directory, place, target.section_name) for place in target.places(entries, directory))
 
 
 def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:

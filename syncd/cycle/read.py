@@ -11,13 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncd.cycle.lacking import Lacking
+from syncd.cycle.kept import Kept, Lacking, Sieve
 from syncd.cycle.sync import Sync
-from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
 from syncd.model.again import Again, telling
 from syncd.model.entry import Entry, Problem, Snapshot
-from syncd.model.filter import NO_FILTER, Filter
+from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
 from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
@@ -26,24 +25,9 @@ from syncd.model.sent_links import SentLinks, Unseen
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, Shaped, crashed, shaped
+from syncd.target.base import ShapeContext, Shaped, shaped
 
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each.
-
-    `left_out` are the uids of the others. `lacking` are, where it is known, the entries among which all are that need
-    somebody who is not in the directory, or a section that is not or cannot be written to.
-    """
-
-    entries: Sequence[Entry]
-    problems: tuple[Problem, ...] = ()
-    doubtful: frozenset[str] = frozenset()
-    left_out: frozenset[str] = frozenset()
-    lacking: Sequence[Entry] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,57 +64,9 @@ class Shaping:
     places: Mapping[str, Collection[Place]] = field(default_factory=dict)
 
 
-class _Sieve:
-    """The sync's filter at work: what it lets through, and what there is to tell of the rest."""
-
-    def __init__(self, sync: Sync) -> None:
-        self._sync = sync
-        self._problems: list[Problem] = []
-        self._left_out: set[str] = set()
-        self.has_series = False
-        self.passed = 0
-
-    def passing(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Yield those of `entries` that pass."""
-        chosen = None if self._sync.filter == NO_FILTER else self._sync.filter
-        for entry in entries:
-            if chosen is None or self._passes(chosen, entry):
-                self.passed += 1
-                if entry.recurrence is not None or entry.overrides:
-                    self.has_series = True
-                yield entry
-
-    def _passes(self, chosen: Filter, entry: Entry) -> bool:
-        try:
-            if chosen.passes(entry):
-                return True
-            self._left_out.add(entry.uid)
-        except EntryError as error:
-            title = entry.details.title
-            problem = Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title)
-            self._problems.append(problem)
-        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
-            self._problems.append(crashed(entry, error))
-        return False
-
-    def kept(self, entries: Sequence[Entry], number: int) -> Kept:
-        """Return `entries`, which are those that passed, with all else that is known; `number` were there in all."""
-        problems = self._problems
-        doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
-        if number and not self.passed and not problems:  # as good as always a slip of the pen
-            reason = say_count(
-                "[sync.filter] leaves out all {count:,} entry of the source",
-                "[sync.filter] leaves out all {count:,} entries of the source",
-                number,
-            )
-            problems.append(Problem(where=self._sync.name, kind="warning", reason=reason))
-        left_out = frozenset(self._left_out)
-        return Kept(entries=entries, problems=tuple(problems), doubtful=doubtful, left_out=left_out)
-
-
 def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
-    sieve = _Sieve(sync)
+    sieve = Sieve(sync.filter, sync.name)
     if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
     return sieve.kept(tuple(sieve.passing(snapshot.entries)), len(snapshot.entries))
@@ -232,9 +168,9 @@ class _Shapes:
                 known_uids=self._sent.uids if self._sent is not None else None,
             ),
             problems=(*told, *self._problems),
-            rejected=len(troubled["rejected"])
-            + len(kept.doubtful)
-            + sum(p.kind == "rejected" for p in snapshot.problems),
+            rejected=sum(p.kind == "rejected" for p in snapshot.problems)
+            + len(troubled["rejected"])
+            + len(kept.doubtful),
             held=len(troubled["held"]),
             skipped=sum(problem.kind == "skipped" for problem in (*told, *self._problems)),
             familiar=self._familiar,
@@ -251,7 +187,11 @@ def shape_stream(
 
     Otherwise like `named` and `shape_all`, for a sync in which all go by the uids of their source. Raises SourceError.
     """
-    sieve, shapes, lacking = _Sieve(sync), _Shapes(None, sent, watched), Lacking(sync.target, context.directory)
+    sieve, shapes, lacking = (
+        Sieve(sync.filter, sync.name),
+        _Shapes(None, sent, watched),
+        Lacking(sync.target, context.directory),
+    )
     snapshots: list[Snapshot] = []
     passing = lacking.watching(sieve.passing(telling(entries, snapshots.append)))
     for entry, one in shaped(sync.target, passing, context):
@@ -261,7 +201,7 @@ def shape_stream(
     (snapshot,) = snapshots
     every: Sequence[Entry] = snapshot.entries
     if sync.filter != NO_FILTER:
-        every = Again(sieve.passed, lambda: _Sieve(sync).passing(snapshot.entries))
+        every = Again(sieve.passed, lambda: Sieve(sync.filter, sync.name).passing(snapshot.entries))
     kept = replace(sieve.kept(every, len(snapshot.entries)), lacking=lacking.found)
     read = Named(snapshot=snapshot, kept=kept, uids=known, has_series=sieve.has_series)
     return read, shapes.finished(sync, snapshot, kept, context)

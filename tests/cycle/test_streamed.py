@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from syncd.cycle import plan as planning
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import OutOfMemoryError
 from syncd.model.again import Again

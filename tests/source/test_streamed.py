@@ -15,7 +15,7 @@ from syncd.model.entry import Entry, Snapshot
 from syncd.source import open_source
 from syncd.source.base import EntryStream, Fetching
 from syncd.source.conformance import CONTEXT
-from syncd.source.files import FileSource
+from syncd.source.file_source import FileSource
 
 COLUMNS = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End", "owner": "Who"}
 HEAD = "ID,Shift,Start,End,Who\n"
