@@ -75,8 +75,8 @@ RECOVERY_WAITED: Final = "recovery.waited"
 """
 
 INDEX_DISCARDED: Final = "index.discarded"
-"""What series became was kept for this process and cannot be used, so they are compiled again (warning if it is
-damaged, info if another program has written it). `sync` `reason`
+"""What was parsed, or what series became, was kept for this process and cannot be used, so it is worked out again
+(warning if it is damaged, info if another program or config has written it). `sync` `reason`
 """
 ENTRY_CRASHED: Final = "entry.crashed"
 """An entry met an error that nobody foresaw and is rejected (debug, with the traceback). `where` `exc_info`"""

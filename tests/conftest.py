@@ -7,8 +7,9 @@ import gc
 import logging
 import os
 from collections.abc import Generator, Iterator
+from functools import cache
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import aioresponses.core
 import pytest
@@ -21,6 +22,8 @@ from tests.support.measuring import begin, path_of_programs
 
 MEASURING = begin()  # before anything of syncd is imported
 
+from syncd.app import wiring  # noqa: E402
+from syncd.app.program import program_mark  # noqa: E402
 from syncd.config.database import Database  # noqa: E402
 
 # How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
@@ -97,6 +100,13 @@ def measured_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count what the programs that a test starts reach, where it is measured what tests reach."""
     if MEASURING is not None:
         monkeypatch.setenv("PYTHONPATH", path_of_programs())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_look_at_the_program() -> Iterator[None]:
+    """Read the files of the program once for all tests, as one process does."""
+    with patch.object(wiring, "program_mark", cache(program_mark)):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 
 from syncd.app.application import App
@@ -185,7 +185,7 @@ def _names(calendars: list[Place]) -> tuple[str, ...]:
     return (*map(str, calendars[:_SHOWN]), *(("…",) if len(calendars) > _SHOWN else ()))
 
 
-def _synced_outside(directory: Directory, items: tuple[Item, ...]) -> tuple[str, ...]:
+def _synced_outside(directory: Directory, items: Iterable[Item]) -> tuple[str, ...]:
     found: set[str] = set()
     for item in items:
         if item.section_id is not None:

@@ -37,7 +37,7 @@ from syncd.source.guess import Guess, guess, guess_query
 from syncd.source.json.json_guess import ONE_C
 from syncd.source.json.paging import with_query
 from syncd.source.sql.sql_guess import database_name, guess_table_of, is_database, placed
-from syncd.source.table.row_reader import is_note
+from syncd.source.table.no_entries import is_note
 from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
 

@@ -38,6 +38,7 @@ from syncd.portal.oauth.application import Application
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked
+from syncd.source.shelf import Board, shelf_name
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.make import make_target
@@ -181,8 +182,8 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger |
     index = _index(config, writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
-    if writable:  # what is kept of the series of removed syncs would stay for ever
-        index.keep_only(set(map(index_name, syncs)))
+    if writable:  # what is kept of removed syncs would stay for ever
+        index.keep_only({name_of(sync) for sync in syncs for name_of in (index_name, shelf_name)})
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -204,7 +205,7 @@ def _index(config: Config, *, writable: bool) -> DirectoryCache:
 
 
 def make_sync(
-    config: Config, sync: SyncConfig, feeds: FeedCache, index: FeedCache, clock: Clock, program: Callable[[], str]
+    config: Config, sync: SyncConfig, feeds: FeedCache, index: Board, clock: Clock, program: Callable[[], str]
 ) -> Sync:
     """Return one sync made ready; raises ConfigError when its source's options cannot be used.
 

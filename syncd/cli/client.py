@@ -52,6 +52,8 @@ def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -
     def given(name: str) -> bool:
         return bool(getattr(arguments, name, False))
 
+    # The commands without these options leave them out, so that their usual values stand in `Request` alone.
+    having = {name: getattr(arguments, name) for name in ("last", "since", "format") if hasattr(arguments, name)}
     names = getattr(arguments, "names", None)
     plan: Path | None = getattr(arguments, "plan", None)
     return Request(
@@ -60,9 +62,6 @@ def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -
         names=tuple(names if names is not None else [arguments.name] if given("name") else []),
         portal=getattr(arguments, "portal", None),
         run=getattr(arguments, "run_id", None),
-        last=getattr(arguments, "last", 20),
-        since=getattr(arguments, "since", "1d"),
-        format=getattr(arguments, "format", "csv"),
         verify=given("verify"),
         keep=given("keep"),
         fresh=given("fresh"),
@@ -73,6 +72,7 @@ def request_of(arguments: argparse.Namespace, languages: Collection[str] = ()) -
         plan=Pinned(name=str(plan), content=content(plan).decode("utf-8", "replace")) if plan is not None else None,
         screen=_screen(),
         language=reader() if reader() in languages else None,
+        **having,
     )
 
 

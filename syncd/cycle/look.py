@@ -11,7 +11,7 @@ from syncd.cycle.sync import Pass
 from syncd.lang.saying import say
 from syncd.model.entry import Window
 from syncd.model.item import Item, Key, Link, Observed, Place
-from syncd.model.observation import Observation
+from syncd.model.observation import LOST, Observation
 from syncd.model.traces import still_suspected
 from syncd.portal.people.directory import Directory
 
@@ -120,10 +120,9 @@ def whose(hints: Mapping[int, int], directory: Directory) -> dict[int, str]:
 
 
 def _is_changed(seen: Observation, link: Link) -> bool:
-    if seen.lost(link):
-        return True
-    event = seen.of(link)
-    return event is not None and (event.version is None or event.version != link.version)
+    verdict = seen.verdict(link)
+    event = verdict.seen
+    return verdict.standing in LOST or (event is not None and (verdict.saved or event.version is None))
 
 
 async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
@@ -142,9 +141,11 @@ def _read_back(wanted: Collection[Key], links: Sequence[Link], deleted: Sequence
     missing = set(wanted) - {link.key for link in links}
     wrong: dict[Key, str] = dict.fromkeys(missing, say("it is not in the portal"))
     for link in links:
-        if (differs := seen.difference(link)) is not None:
+        if (differs := seen.difference(link, seen.verdict(link))) is not None:
             wrong[link.key] = differs
-    wrong |= {link.key: say("it still stands in the portal") for link in deleted if not seen.lost(link)}
+    wrong |= {
+        link.key: say("it still stands in the portal") for link in deleted if seen.verdict(link).standing not in LOST
+    }
     return ReadBack(confirmed=frozenset({*wanted, *(link.key for link in deleted)} - set(wrong)), wrong=wrong)
 
 
@@ -216,11 +217,11 @@ def _looked_for(place: Place, number: int) -> Link:
 
 async def _taken(run: Pass, observation: Observation, own: Sequence[Link], others: Sequence[str]) -> frozenset[int]:
     """Return the ids of links in `own` under which an event of one of the syncs `others` stands now."""
-    in_vain = [link.remote_id for link in own if observation.foreign(link)]
+    in_vain = [link.remote_id for link in own if observation.verdict(link).standing == "foreign"]
     if not in_vain:
         return frozenset()
     claims = await run.ledger_of_all.links_to(others, in_vain, on_cards=run.sync.target.on_cards)
-    return frozenset(link.remote_id for name, link in claims if _seen_by(name, observation).of(link) is not None)
+    return frozenset(link.remote_id for name, link in claims if _seen_by(name, observation).verdict(link).seen)
 
 
 async def lost_claims(run: Pass, observation: Observation) -> tuple[tuple[str, Link], ...]:
@@ -230,7 +231,9 @@ async def lost_claims(run: Pass, observation: Observation) -> tuple[tuple[str, L
     """
     on_cards = run.sync.target.on_cards
     claims = await run.ledger_of_all.links_to(run.sync.siblings, tuple(observation.events), on_cards=on_cards)
-    return tuple((name, link) for name, link in claims if _seen_by(name, observation).foreign(link))
+    return tuple(
+        (name, link) for name, link in claims if _seen_by(name, observation).verdict(link).standing == "foreign"
+    )
 
 
 def _seen_by(sync: str, observation: Observation) -> Observation:

@@ -26,15 +26,18 @@ from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
-from syncd.model.doubles import Double
+from syncd.model.doubles import Double, doubles_left
+from syncd.model.draft import Found, found_by, touched
 from syncd.model.entry import Problem, Snapshot, Window
-from syncd.model.found import Found, doubles_left, found_by
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link, Observed
-from syncd.model.observation import Observation
+from syncd.model.json_values import unpacked
+from syncd.model.observation import UNASKED, Observation
 from syncd.model.plan import Plan, Wanted
+from syncd.model.second_writer import NOBODY
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.settled import Settled, change_of
+from syncd.model.stowed import Stowed
 from syncd.model.unanswered import came_late
 from syncd.portal.people.directory import Directory
 from syncd.source.base import EntryStream
@@ -153,7 +156,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping.wanted, links, held, directory, window, verify=verify)
-    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
+    with_guests = [link for link in touched(plan.changes) if unpacked(link.sent).get("meeting")]
     found, twice = await _found(run, plan, shaping.wanted, links, observation, directory, verify=verify)
     items, linked = shaping.wanted.items, links
     seen = observation.events.values() if observation is not None and not (verify or whole) else ()
@@ -162,7 +165,9 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         _, every, linked, _, _ = await _shaped(run, reading, held, directory, verify=False, keep=False, whole=True)
         items = every.wanted.items
     writers = await writers_of(run, plan, items, linked, observation, directory, now, verify=verify)
-    told = (*(one.problem for one in twice), *writers.found.problems(sync.source.describe()))
+    told = [one.problem for one in twice]
+    if writers.found is not NOBODY:
+        told += writers.found.problems(sync.source.describe())
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *told)
     if not snapshot.complete:
         reason = say("{because}; nothing is deleted", because=snapshot.incomplete_because)
@@ -253,11 +258,15 @@ async def _listed(
 ) -> _First:
     """Shape the entries of a snapshot, all of which are in memory."""
     sync, everything, watched = run.sync, verify or whole, {hold.key.uid for hold in held}
+    snapshot = await reading.parsed()
+    if isinstance(entries := snapshot.entries, Stowed):
+        # Where all links are read, there is no room for the entries beside them.
+        await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
     sent = None if everything else await _sent(run, held)
     sync.check_links((link.key.place for link in links) if sent is None else sent.places)
     used = {link.key.uid for link in links} if sent is None else sent.named
-    read = await run.worked_out(named, sync, run.notes.uids, await reading.parsed(), used | watched)
+    read = await run.worked_out(named, sync, run.notes.uids, snapshot, used | watched)
     if directory is None:
         directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     if read.has_series:
@@ -366,8 +375,8 @@ async def _planned(
     if observation is not None and (fresh := _forgotten(run, plan, held)):
         observation = replace(observation, elsewhere=await observe_elsewhere(run, fresh, links, directory, window))
         plan = await run.worked_out(planned, observation=observation)
-    known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
-    if unread := [link for link in plan.touched if link.remote_id not in known]:
+    links_touched = touched(plan.changes)
+    if unread := [one for one in links_touched if observation is None or observation.verdict(one) is UNASKED]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
@@ -407,14 +416,14 @@ async def _found(
     if not verify:
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
-    return found, await run.worked_out(doubles_left, links, plan, observation, creates, caller, run.ledger_name)
+    return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
 
 
 async def _meetings(
     run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
 ) -> dict[int, Observed]:
     """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
-    known = {link.remote_id: observation.of(link) for link in with_guests} if observation is not None else {}
+    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
     found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events

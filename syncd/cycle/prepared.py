@@ -69,7 +69,8 @@ class Prepared:
 
     def check(self) -> None:
         """Raise GuardError if the pass must not go on without a person's word."""
-        self.writers.found.check(self.sync)
+        if self.writers.found.made:
+            raise self.writers.found.refusal(self.sync)
         self.run.sync.guard.check(self.plan, self.sync)
 
     @property

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.elapsed import ClockNote, noted
+from syncd.model.evidence import answered
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Place
 from syncd.model.order import predecessors, waits_for
@@ -28,7 +30,6 @@ from syncd.model.record import (
     next_hold,
     refusal,
 )
-from syncd.model.stamp import answered
 from syncd.portal.client import Job
 from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.directory import Directory
@@ -71,12 +72,13 @@ async def push(
     highest = await _noted_floor(run, [change.key for change, _, _ in sendable if change.op == "create"], observed)
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
-        run,
+        run=run,
         changes={job_id: change for job_id, (change, _, _) in zip(ids, sendable, strict=True)},
         section_ids={job_id: section_id for job_id, (_, section_id, _) in zip(ids, sendable, strict=True)},
         caller=directory.caller.id,
         floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
+        saved_at=run.clock.monotonic(),
     )
     jobs = await run.worked_out(_jobs, run, sendable, ids, directory)
     try:
@@ -165,55 +167,50 @@ def where_of(change: Change) -> str:
     return holder.where if holder is not None else ""
 
 
+@dataclass(slots=True, kw_only=True)
 class PushJournal:
     """Joins the client's batches to the ledger: intents before they are sent, outcomes when they are known.
 
     Tells the run's fates what became of each change. Saves the portal's budgets every few seconds as well, so that a
     killed process does not overrun them when it starts again within ten minutes, and `status` can tell of them.
+
+    `changes` and `section_ids` are by the id of the job, `holds` those that stand when the push begins. `caller` is the
+    id of the portal's user who sends, `floor` the highest id that was known before. `saved_at` is the monotonic time at
+    which the budgets were last saved.
     """
 
-    def __init__(
-        self,
-        run: Pass,
-        *,
-        changes: Mapping[int, Change],
-        section_ids: Mapping[int, int],
-        holds: Mapping[Key, Hold],
-        caller: int,
-        floor: int,
-    ) -> None:
-        self._run = run
-        self._caller = caller
-        self._changes = changes
-        self._section_ids = section_ids
-        self._holds = holds
-        self._floor = floor
-        self._intended: set[int] = set()
-        self._saved_at = run.clock.monotonic()
-        self._clocks: tuple[ClockNote, ...] | None = None
+    run: Pass
+    changes: Mapping[int, Change]
+    section_ids: Mapping[int, int]
+    holds: Mapping[Key, Hold]
+    caller: int
+    floor: int
+    saved_at: float
+    _intended: set[int] = field(default_factory=set)
+    _clocks: tuple[ClockNote, ...] | None = None
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Write the jobs' changes down; when this returns, a power cut cannot lose them.
 
         A job that comes again was not executed, or may be repeated: only the time it was sent changes.
         """
-        now = self._run.clock.now()
+        now = self.run.clock.now()
         await self._note_clocks(now)
         fresh = [job.id for job in jobs if job.id not in self._intended]
         if len(fresh) < len(jobs):
-            await self._run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
-        await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in fresh])
+            await self.run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
+        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in fresh])
         self._intended.update(fresh)
 
     async def _note_clocks(self, now: float) -> None:
         """Write down how the clocks stand, once unless one is set: so a later process knows how long ago this was."""
         if self._clocks is None:
             # What earlier intents need that are still open is kept.
-            left = await self._run.ledger.open_intents()
-            self._clocks = (await self._run.ledger.notes()).clocks if left else ()
-        clocks = noted(self._clocks, self._run.portal.moment())
+            left = await self.run.ledger.open_intents()
+            self._clocks = (await self.run.ledger.notes()).clocks if left else ()
+        clocks = noted(self._clocks, self.run.portal.moment())
         if clocks != self._clocks:
-            await self._run.ledger.note_clocks(clocks, now)
+            await self.run.ledger.note_clocks(clocks, now)
             self._clocks = clocks
 
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
@@ -222,23 +219,23 @@ class PushJournal:
         Some jobs were never sent. If what such a job waits for has failed, there is no intent to take back. If it
         cannot be written as a call, its intent is written down now, late.
         """
-        now = self._run.clock.now()
+        now = self.run.clock.now()
         settled: list[Settlement] = []
         late: list[int] = []
-        creates = any(self._changes[job.id].op == "create" for job, _ in outcomes)
+        creates = any(self.changes[job.id].op == "create" for job, _ in outcomes)
         taken = await self._taken(outcomes) if creates else Counter()
         for job, answer in outcomes:
-            outcome = self._outcome(self._changes[job.id], answer, now, taken)
+            outcome = self._outcome(self.changes[job.id], answer, now, taken)
             if job.id not in self._intended:
                 if outcome == Dropped():
                     continue
                 late.append(job.id)
             settled.append(Settlement(intent_id=job.id, outcome=outcome, at=now))
         if late:
-            await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in late])
+            await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in late])
             self._intended.update(late)
-        await self._run.ledger.settle(self._run.run_id, settled)
-        if self._run.clock.monotonic() - self._saved_at >= _BUDGET_SAVED_EVERY_S:
+        await self.run.ledger.settle(self.run.run_id, settled)
+        if self.run.clock.monotonic() - self.saved_at >= _BUDGET_SAVED_EVERY_S:
             await self.save_budget()
 
     async def _taken(self, outcomes: Sequence[tuple[Job, Reply]]) -> Counter[int]:
@@ -248,9 +245,9 @@ class PushJournal:
         a backup, or is another one.
         """
         made = {
-            self._changes[job.id].key: remote_id
+            self.changes[job.id].key: remote_id
             for job, answer in outcomes
-            if self._changes[job.id].op == "create"
+            if self.changes[job.id].op == "create"
             and isinstance(answer, Done)
             and (remote_id := created_id(answer)) is not None
         }
@@ -258,12 +255,12 @@ class PushJournal:
         taken = Counter(ids)
         if not ids:
             return taken
-        run = self._run
+        run = self.run
         links = await run.ledger_of_all.links_to(run.sync.siblings, ids, on_cards=run.sync.target.on_cards)
         # The dead link that a create replaces may well have the same id.
         taken.update(one.remote_id for name, one in links if name != run.name or made.get(one.key) != one.remote_id)
-        if min(ids) <= self._floor:
-            self._floor = 0
+        if min(ids) <= self.floor:
+            self.floor = 0
             await run.ledger.forget_floor()
             await run.forget_verified()
             for name in run.sync.siblings:
@@ -272,25 +269,25 @@ class PushJournal:
 
     async def save_budget(self) -> None:
         """Write down how much of the portal's limits is used; raises StateError."""
-        await self._run.portal_ledger.note_budget(self._run.portal.budget_state(), self._run.clock.now())
-        self._saved_at = self._run.clock.monotonic()
+        await self.run.portal_ledger.note_budget(self.run.portal.budget_state(), self.run.clock.now())
+        self.saved_at = self.run.clock.monotonic()
 
     def _intent(self, job_id: int, now: float) -> Intent:
-        change = self._changes[job_id]
+        change = self.changes[job_id]
         link, item = change.link, change.item
         shown = item or link
         assert shown is not None
         fields = item.fields if item is not None else link.sent if link is not None else {}
         return Intent(
             id=job_id,
-            sync=self._run.name,
-            run_id=self._run.run_id,
+            sync=self.run.name,
+            run_id=self.run.run_id,
             op=change.op,
             key=change.key,
             # The dead link of a vanished event travels with its create, whose id is not known yet.
             remote_id=link.remote_id if link is not None and change.op != "create" else None,
             section=shown.section,
-            section_id=self._section_ids[job_id],
+            section_id=self.section_ids[job_id],
             fingerprint=shown.fingerprint,
             fields=fields,
             title=shown.title,
@@ -307,20 +304,20 @@ class PushJournal:
         match answer:
             case Unknown(reason=reason, ended=ended):
                 unknown = Fate(kind="unknown", reason=reason, ended=ended, where=where_of(change))
-                self._run.fates.add(change.key, unknown)
+                self.run.fates.add(change.key, unknown)
                 return Unsettled(reason=reason, ended=ended)
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
-                self._run.fates.add(change.key, Fate(kind="not_sent", where=where_of(change)))
+                self.run.fates.add(change.key, Fate(kind="not_sent", where=where_of(change)))
                 return Dropped()
             case Refused(code=code) if code == UNEXPECTED:
                 said: str = say("refused without a reason")
                 if answer.description:  # a sentence in place of a result is a refusal like others (PORTAL.md 4.3)
-                    said = self._run.sync.target.explain(change, answer)
+                    said = self.run.sync.target.explain(change, answer)
                 if change.op == "create":
                     said = say("unexpected answer to a create: {answer}", answer=said)
                 return self._refused(change, said, now, certain=False)
             case Refused():
-                return self._refused(change, self._run.sync.target.explain(change, answer), now)
+                return self._refused(change, self.run.sync.target.explain(change, answer), now)
             case Done():
                 return self._done(change, answer, taken)
 
@@ -337,16 +334,16 @@ class PushJournal:
                     "the portal answered the create with {remote_id}, the id of an event that is linked already",
                     remote_id=remote_id,
                 )
-                self._run.fates.add(change.key, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
+                self.run.fates.add(change.key, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
                 return Unsettled(reason=reason, ended=True)
-            self._run.fates.add(change.key, Fate(kind="created", remote_id=remote_id))
+            self.run.fates.add(change.key, Fate(kind="created", remote_id=remote_id))
             return Written(remote_id=remote_id, version=1, stamp=self._stamp(change, answer))
         if change.op == "delete":
-            self._run.fates.add(change.key, Fate(kind="deleted"))
+            self.run.fates.add(change.key, Fate(kind="deleted"))
             return Deleted()
         link = change.link
         assert link is not None
-        self._run.fates.add(change.key, Fate(kind="updated", remote_id=link.remote_id))
+        self.run.fates.add(change.key, Fate(kind="updated", remote_id=link.remote_id))
         seen = change.observed.version if change.observed is not None else link.version
         return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)
 
@@ -355,8 +352,8 @@ class PushJournal:
         item, time = change.item, answer.time
         if item is None or time is None:
             return ""
-        offset_s = 0 if self._run.sync.target.on_cards else self._run.portal.server_offset_s or 0
-        return answered(time.start, time.finish, self._run.sync.target.creator(item, self._caller), offset_s)
+        offset_s = 0 if self.run.sync.target.on_cards else self.run.portal.server_offset_s or 0
+        return answered(time.start, time.finish, self.run.sync.target.creator(item, self.caller), offset_s)
 
     def _refused(self, change: Change, reason: str, now: float, *, certain: bool = True) -> Outcome:
         """Return the outcome of a refusal: a create is held, an update or delete has to be looked into.
@@ -366,12 +363,12 @@ class PushJournal:
         """
         where = where_of(change)
         if change.op != "create" or not certain:
-            self._run.fates.add(change.key, Fate(kind="doubtful", reason=reason, where=where))
+            self.run.fates.add(change.key, Fate(kind="doubtful", reason=reason, where=where))
             return Unsettled(reason=refusal(reason), ended=True)
-        self._run.fates.add(change.key, Fate(kind="refused", reason=reason, where=where))
+        self.run.fates.add(change.key, Fate(kind="refused", reason=reason, where=where))
         item = change.item
         assert item is not None
-        before = self._holds.get(change.key)
+        before = self.holds.get(change.key)
         return SetAside(
             hold=next_hold(change.key, reason, item.fingerprint, before, now, title=item.title, where=where)
         )

@@ -15,13 +15,15 @@ from syncd.cycle.kept import Kept, Lacking, Sieve
 from syncd.cycle.sync import Sync
 from syncd.lang.saying import say, say_count
 from syncd.model.again import Again, telling
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.as_sent import MANY, ItemsOfLinks
+from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
-from syncd.model.moved_rows import file_of, is_apart, is_nameless, moved_rows
+from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.model.sent_links import SentLinks, Unseen
+from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
@@ -69,7 +71,8 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     sieve = Sieve(sync.filter, sync.name)
     if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
-    return sieve.kept(tuple(sieve.passing(snapshot.entries)), len(snapshot.entries))
+    passing = kept_like(snapshot.entries, sieve.passing(snapshot.entries))
+    return sieve.kept(passing, len(snapshot.entries))
 
 
 def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
@@ -117,7 +120,7 @@ class _Shapes:
         self._sent = sent
         self._unseen = Unseen(sent) if sent is not None else None
         self._watched = watched
-        self._items: list[Item] = []
+        self._items: list[Item] | ItemsOfLinks = ItemsOfLinks(linked) if linked and len(linked) >= MANY else []
         self._problems: list[Problem] = []
         self._troubled: dict[str, set[str]] = defaultdict(set)
         self._uids: set[str] = set()
@@ -145,8 +148,9 @@ class _Shapes:
                     return
         elif self._linked and own:
             own = tuple(slim(item, self._linked) for item in own)
-        self._uids.add(entry.uid)
-        self._items += own
+        # That of its link, or else the entry's would be kept as well.
+        self._uids.add(own[0].key.uid if own else entry.uid)
+        self._items.extend(own)
 
     def finished(self, sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
         """Return all of it, once the entries of `kept` have been added."""
@@ -160,7 +164,7 @@ class _Shapes:
             places[owner].add(place)
         return Shaping(
             wanted=Wanted(
-                items=tuple(self._items),
+                items=tuple(self._items) if isinstance(self._items, list) else self._items.complete(),
                 uids=unread.union(self._uids),
                 unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
                 complete=snapshot.complete,

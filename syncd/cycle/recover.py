@@ -86,7 +86,7 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
         run.overlooked = True
     await _note_suspects(run, found)
     await run.ledger.doubt(doubted)
-    await run.ledger.learn_stamps(observation.stamps(links.values()))
+    await run.ledger.learn_stamps(await run.worked_out(observation.stamps, links.values()))
     now = run.clock.now()
     if more := [given_up(one.intent.item, observation.comparison) for one in found if may_come_late(one)]:
         # However long was waited, a request may come later still: then it is known as ours.

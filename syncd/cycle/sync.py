@@ -30,6 +30,7 @@ from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
+from syncd.source.shelf import Board, Shelf
 from syncd.state.ledger import Ledger
 from syncd.state.notes import SyncNotes
 from syncd.state.portal_ledger import PortalLedger
@@ -53,7 +54,8 @@ class Sync:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
-    of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what series became.
+    of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what it was parsed to
+    and what series became.
     `window_given` is True if the config names the window,
     `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
     returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
@@ -78,7 +80,7 @@ class Sync:
     window_given: bool = True
     uids: Literal["source", "content"] = "source"
     everything: bool = False
-    index: FeedCache | None = None
+    index: Board | None = None
     settings: Callable[[], str] | None = None
 
     def today(self, now: float) -> date:
@@ -137,6 +139,9 @@ class Sync:
             cache=self.feeds,
             filter=self.filter,
             whole=whole,
+            shelf=Shelf(sync=self.name, board=self.index, mark=self.settings)
+            if self.index is not None and self.settings is not None
+            else None,
         )
 
 

@@ -31,8 +31,8 @@ async def writers_of(
     """
     found = NOBODY
     # Of single events only their names tell something, and those that an ordinary pass reads nearly all bear ours.
-    ledgers = {seen.ledger for seen in observation.events.values()} if observation is not None else set()
-    if observation is not None and (verify or ledgers - {"", run.ledger_name}):
+    usual = ("", run.ledger_name)
+    if observation is not None and (verify or any(one.ledger not in usual for one in observation.events.values())):
         own = await _own(run, directory.caller.id, observation.comparison)
         found = await run.worked_out(strangers, items, links, observation, own)
         if found.made:

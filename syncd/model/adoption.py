@@ -40,7 +40,7 @@ long."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """An event to be linked to an item; `ours` if it has the item's mark, `elsewhere` if it is in another section."""
+    """An event to be linked to an item. `ours`: it has the item's mark. `elsewhere`: it is in another section."""
 
     seen: Observed
     ours: bool
@@ -49,7 +49,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookalike:
-    """An event that looks like an item and is somebody else's; `differs` names what syncd would have overwritten.
+    """An event that looks like an item and is somebody else's. `differs` names what syncd would overwrite.
 
     A `suspect` may be ours.
     """
@@ -60,7 +60,7 @@ class Lookalike:
 
     @property
     def reason(self) -> str:
-        """Why the item waits, and what a person can do."""
+        """Why the item waits, and what a person can do about it."""
         seen = self.seen
         if self.suspect:
             return suspected(seen)
@@ -94,10 +94,10 @@ class Lookalike:
 
 
 class Adoptable:
-    """Events that no link claims, by recovery mark and by signature. Each is given away once."""
+    """The events that no link claims, by recovery mark and by signature. Each is given away only once."""
 
     def __init__(self, links: Iterable[Link], observation: Observation, adopt: Adopt) -> None:
-        claimed = {link.remote_id for link in links if not observation.foreign(link)}
+        claimed = {link.remote_id for link in links if observation.verdict(link).standing != "foreign"}
         self.comparison = observation.comparison
         self._adopt = adopt
         self._suspects = observation.suspects
@@ -117,9 +117,9 @@ class Adoptable:
                     self._by_name[name].append(seen)
 
     def find(self, item: Item) -> Taken | Lookalike | None:
-        """Return an event that is `item`, or that only looks like it, and never give it away again.
+        """Return an event that is `item`, or that only looks like it, and do not give it away again.
 
-        A mark takes precedence over looks. Of several events that may be taken, the oldest is.
+        A mark takes precedence over looks. If several events can be taken, it is the oldest.
         """
         if item.section_id is None:  # its section has yet to be created, so nothing can be in it
             return None
@@ -131,7 +131,7 @@ class Adoptable:
         return found
 
     def worded(self, item: Item) -> Item:
-        """Return `item`, or the item in its other words if an event with those may be taken over."""
+        """Return `item`, in its other words if an event with those may be taken over."""
         if item.also is None or item.section_id is None:
             return item
         other = in_other_words(item)
@@ -143,9 +143,9 @@ class Adoptable:
         return item
 
     def find_again(self, item: Item, link: Link) -> Taken | Lookalike | None:
-        """Return, like `find`, what is in the place of the event of `link`, which is gone.
+        """Return, like `find`, what stands in the place of the event of `link`, which is gone.
 
-        The person who deleted it may have made it again as it was, while the source has changed since.
+        The person who deleted the event may have made it again as it was, while the source has changed since.
         """
         found = self.find(item)
         if found is None and link.fingerprint != item.fingerprint:
@@ -182,9 +182,10 @@ class Adoptable:
         return lookalikes[0] if lookalikes else None
 
     def find_elsewhere(self, item: Item) -> Taken | Lookalike | None:
-        """Return, like `find`, what another section of the calendar has: somebody moved it, or renamed the section.
+        """Return, like `find`, an event in another section of the calendar.
 
-        Only a mark proves that there: several syncs may show the same schedule in sections of one calendar.
+        Somebody has moved it there, or renamed the section. Only a mark proves that, because several syncs may show the
+        same schedule in sections of one calendar.
         """
         found = self._elsewhere(item)
         if found is not None:
@@ -201,7 +202,7 @@ class Adoptable:
         return None
 
     def _candidates(self, name: str, item: Item, among: dict[str, list[Observed]] | None = None) -> list[Observed]:
-        """Return the oldest events of this name that have not been given away, in the place of `item`."""
+        """Return the oldest events of this name in the place of `item` that have not been given away."""
         events = (self._by_name if among is None else among).get(name, [])
         while events and events[-1].remote_id in self._given:
             events.pop()
@@ -209,7 +210,7 @@ class Adoptable:
         return [one for one in oldest if one.remote_id not in self._given and one.place == item.key.place]
 
     def _lost(self, item: Item, seen: Observed) -> tuple[str, ...]:
-        """Return the fields of `seen` that taking it over would overwrite.
+        """Return the fields of `seen` that would be overwritten if it were taken over.
 
         A field that is empty there may be filled.
         """

@@ -14,22 +14,22 @@ _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|«[^»]*»|\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Generic[T]):
-    """Items with similar messages: `examples` are reported one by one, `others` only counted."""
+    """Items with similar messages. `examples` are reported one by one, the `others` are only counted."""
 
     examples: tuple[T, ...]
     others: tuple[T, ...] = ()
 
     @property
     def size(self) -> int:
-        """The number of its items."""
+        """The number of items in the group."""
         return len(self.examples) + len(self.others)
 
 
 def alike(items: Iterable[T], said: Callable[[T], str]) -> tuple[Group[T], ...]:
-    """Return the items in groups whose messages differ only in numbers and in what they quote.
+    """Return the items in groups whose messages differ only in numbers and in quoted texts.
 
-    The groups are in the order of their first items. Of more than three items, the examples are the first that say
-    something different each, at most three.
+    The groups are in the order of their first items. The examples of a group of more than three items are the first
+    ones with different messages, at most three.
     """
     groups: dict[str, list[T]] = {}
     for item in items:

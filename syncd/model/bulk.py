@@ -1,11 +1,11 @@
 """Dataclasses of which a pass makes one for every entry or link, a hundred thousand at a time.
 
-Making a frozen dataclass of fifteen fields takes several microseconds, mostly for keyword arguments and the guard
-against assignment; a msgspec struct needs a tenth of that. So these classes are frozen dataclasses to the type checker
+Making a frozen dataclass of fifteen fields takes several microseconds, mostly for keyword arguments and for the guard
+against assignment. A msgspec struct needs a tenth of that. So these classes are frozen dataclasses to the type checker
 and to `dataclasses.replace`, and structs at run time. They compare, hash, print and refuse assignment in the same way.
 
-The garbage collector does not look at them: they are made of values that stand before them, so no circle leads through
-one, and each of its full rounds would keep the event loop waiting for as long as a million of them take.
+The garbage collector does not look at them. They are made of values that existed before them, so they cannot be part of
+a reference cycle. With a million of them, each full collection would block the event loop for a long time.
 """
 
 from __future__ import annotations

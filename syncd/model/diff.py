@@ -4,10 +4,18 @@
   ----------  -------------------------  ------------------------  ------------------------------------------
   ordinary    same fingerprint: nothing  create                    entry still there: delete the stale piece
               else: update                                         entry gone: `on_removed`, `removed_after`
-  verified    + edited or deleted by a   adopt an identical event  as above
-              person: `on_conflict`      that stands unlinked; one
+  verified    by the verdict, see below  adopt an identical event  as above
+                                         that stands unlinked; one
                                          that only looks like it
                                          is told, and waited for
+
+  the event of the link is, by what was read (`observation.Verdict`)    so
+  --------------------------------------------------------------------  ------------------------------------------
+  ours, and nobody edited it; or it was not asked for                   as in an ordinary pass (`_keep`)
+  ours, edited by a person                                              corrected, or `on_conflict` (`_edited`)
+  ours, a series that no update can repair                              deleted and made again (`_damaged`)
+  gone, or lost to another item or another event                        made again, or `on_conflict` (`_gone`)
+  unreadable                                                            waits
 
 It takes values and returns a plan; it never asks the portal, the clock or the ledger. The last column is decided in
 model.removal.
@@ -16,19 +24,33 @@ model.removal.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
 from syncd.lang.saying import Saying, Value, say, say_count
 from syncd.model.adoption import Adoptable, Lookalike, Taken, link_of
+from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed, Op
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
-from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal, has_kept, is_kept, keeping
-from syncd.model.order import in_order, waiting_for
-from syncd.model.plan import Draft, Plan, Policy, Wanted
+from syncd.model.observation import (
+    FOREIGN,
+    LOST,
+    UNASKED,
+    UNREADABLE,
+    Comparison,
+    Observation,
+    Verdict,
+    equal,
+    has_kept,
+    is_kept,
+    keeping,
+)
+from syncd.model.order import in_order
+from syncd.model.plan import Plan, Policy, Wanted
 from syncd.model.removal import drop_unwanted
 
 SAME_UPDATES_LIMIT = 3
@@ -37,6 +59,8 @@ SAME_UPDATES_LIMIT = 3
 # One of each for a hundred thousand changes.
 _NEW, _SOURCE_CHANGED, _SECTION_CHANGED = say("new in the source"), say("source changed"), say("section changed")
 CAME_LATE = say("a change of ours that nobody answered came after the later one")
+_READ: Final = LOST | {"ours"}
+"""The standings of links of which a reading tells what became of their events."""
 
 
 def make_plan(
@@ -57,20 +81,19 @@ def make_plan(
     does not depend on the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
-    doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
-    draft = Draft(counted=counted, doubled=doubled, unchanged=wanted.as_sent)
+    observation = observation.parted(linked.values()) if observation is not None else None
+    draft = Draft(counted=counted, unchanged=wanted.as_sent)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
     for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
-        hold = holds.get(item.key)
-        link = linked.get(item.key)
-        if hold is not None and _waits(
-            item, link, hold, now, policy, looked=_looked_at(link, observation), draft=draft
-        ):
+        link, hold = linked.get(item.key), holds.get(item.key)
+        verdict = observation.verdict(link) if observation is not None and link is not None else UNASKED
+        looked = verdict.standing in _READ if link is not None else whole
+        if hold is not None and _waits(item, link, hold, now, policy, looked=looked, draft=draft):
             continue
         if link is not None:
-            _keep(draft, item, link, policy, observation, hold, adoptable)
+            _keep(draft, item, link, verdict, hold, policy, observation, adoptable)
         else:
             worded = adoptable.worded(item) if adoptable is not None else item
             found = (adoptable.find(worded) or adoptable.find_elsewhere(worded)) if adoptable is not None else None
@@ -79,9 +102,9 @@ def make_plan(
     if unwanted := set(linked) - asked:
         drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
     if waiting:
-        _withhold_refused_deletes(draft, holds, waiting)
+        draft.withhold_refused_deletes(holds, waiting)
     if draft.blocked:
-        _withhold_followers(draft, wanted.items)
+        draft.withhold_followers(wanted.items)
     if not wanted.complete:
         draft.withhold_half_known()
     else:
@@ -110,24 +133,19 @@ def _unsettled(
     for item in wanted.items:
         key = item.key
         link = linked.get(key)
-        same = link is not None and link.fingerprint == item.fingerprint and key not in holds
-        if same and (observation is None or not _looked_at(link, observation) or _stands(link, observation, draft)):
+        settled = link is not None and link.fingerprint == item.fingerprint and key not in holds
+        if settled and link is not None and observation is not None:
+            verdict = observation.verdict(link)
+            # The count of equal updates is over once the event stands as it was sent: `_keep` notes that.
+            counted = link.same_updates and verdict.seen is not None and verdict.seen.version is not None
+            settled = not (verdict.standing in LOST or verdict.saved or counted)
+        if settled:
             unchanged.append(key)  # as _keep would decide
         else:
             left.append(item)
     draft.present.update(unchanged)
     draft.unchanged += sum(key not in draft.counted for key in unchanged) if draft.counted else len(unchanged)
     return left
-
-
-def _stands(link: Link | None, observation: Observation, draft: Draft) -> bool:
-    """Return True if the event of `link` was read and, by its VERSION, is as syncd wrote it last."""
-    if link is None or link.key in draft.doubled:
-        return False
-    if link.remote_id in observation.gone or link.remote_id in observation.unread:
-        return False
-    seen = observation.of(link)
-    return seen is not None and (seen.version is None or (seen.version == link.version and not link.same_updates))
 
 
 def _waits(
@@ -144,227 +162,199 @@ def _waits(
             draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
             _block(draft, item, link, hold.reason)
         return True
+    # What was refused waits for its time, unless the source asks for something else by now.
     if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
     _held(draft, item, hold.reason, link)
     return True
 
 
-def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> None:
-    draft.held += 1
-    _block(draft, item, link, reason)
-    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
-
-
-def _looked_at(link: Link | None, observation: Observation | None) -> bool:
-    """Return True if the event of `link` was read. An item without a link counts as read in any reading."""
-    if observation is None or link is None:
-        return observation is not None and observation.whole
-    return link.remote_id in observation.events or observation.lost(link)
-
-
-def _moved_on(item: Item, link: Link | None) -> bool:
-    """Return True if the source asks for something other than what was sent last."""
-    return link is not None and link.fingerprint != item.fingerprint
-
-
-def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
-    """Note that the change of `item` is not made now, so that changes that depend on it are not made either."""
-    if link is None or link.fingerprint != item.fingerprint:
-        op: Op = "create" if link is None else "update"
-        draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
-
-
-def _still_waits(hold: Hold, now: float) -> bool:
-    """Return True if a hold counts at `now`.
-
-    A hold from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
-    """
-    return hold.since <= now < hold.retry_at
-
-
 def _keep(
     draft: Draft,
     item: Item,
     link: Link,
+    verdict: Verdict,
+    hold: Hold | None,
     policy: Policy,
     observation: Observation | None,
-    hold: Hold | None,
     adoptable: Adoptable | None,
 ) -> None:
-    """Decide on an item that has a link."""
+    """Decide on an item that has a link: by what stands in the portal, if that was read, then by what was sent last."""
     draft.present.add(item.key)
-    policy = _deciding(policy, item.key, observation)
-    if observation is not None and link.remote_id in observation.unread:
+    seen = verdict.seen
+    if verdict.standing == "unreadable":
         _held(draft, item, UNREADABLE, link)
         return
-    seen: Observed | None = None
-    if observation is not None:
-        if observation.lost(link) or item.key in draft.doubled:
-            _gone(draft, item, link, policy, observation, adoptable, by=_whom(link, observation, hold))
-            return
-        seen = observation.of(link)
-        if seen is not None and seen.version is not None:
-            # Only a VERSION that is not ours shows an edit: the portal rewrites texts without one (PORTAL.md 4.3).
-            if seen.version != link.version and seen.damage:
-                _damaged(draft, item, link, seen, policy, by=_whom(link, observation, hold))
-                return
-            if edited := observation.edited_since(link):
-                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late,
-                        by=_whom(link, observation, hold))  # fmt: skip
-                return
-            # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
-            if not seen.masked and (seen.version != link.version or link.same_updates):
-                draft.versions[item.key] = seen.version
-        if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
-            draft.settled_holds.append(item.key)
+
+    # Something happened to the event in the portal: then it matters who decides.
+    waited = hold is not None and hold.fingerprint == ANY_FINGERPRINT  # for a person, or for this reading
+    damaged = verdict.saved and seen is not None and seen.damage
+    if observation is not None and (verdict.standing in LOST or verdict.edited or damaged):
+        known, late = observation.by.get(link.remote_id, ""), item.key in observation.late
+        happened = _Happened(
+            item=item,
+            link=link,
+            verdict=verdict,
+            by=known or (_who_in(hold.reason) if hold is not None and waited else ""),
+            late=late,
+            source_wins=late or policy.on_conflict == "source",
+        )
+        if verdict.standing in LOST:
+            _gone(draft, happened, adoptable)
+        elif damaged and seen is not None:
+            _damaged(draft, item, link, seen, source_wins=happened.source_wins, by=happened.by)
+        else:
+            _edited(draft, happened, policy)
+        return
+
+    # Nothing that counts: its VERSION is noted as ours, which also ends the count of equal updates. But not that of an
+    # event that is masked: its hidden fields may be edited.
+    if seen is not None and seen.version is not None and not seen.masked and (verdict.saved or link.same_updates):
+        draft.versions[item.key] = seen.version
+    if observation is not None and waited:
+        draft.settled_holds.append(item.key)
+
+    # What the source asks for decides, in the section and with the organiser that the event can have.
     placed = _placed(draft, keeping(item, link), link, policy)
     if placed is None:
         return
-    item = placed
-    if link.fingerprint == item.fingerprint:
+    if link.fingerprint == placed.fingerprint:
         draft.unchanged += item.key not in draft.counted
-        refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
-        if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
+        if hold is not None and not waited and (hold.fingerprint != link.fingerprint or verdict.standing in _READ):
             draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
-    reason = _SECTION_CHANGED if link.section != item.section else _SOURCE_CHANGED
+    reason = _SECTION_CHANGED if link.section != placed.section else _SOURCE_CHANGED
     if not link.fingerprint:
         reason = say("the outcome of its last update is not known")
-    draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
+    draft.changes.append(_update(placed, link, link.sent, reason, seen))
 
 
-def _deciding(policy: Policy, key: Key, observation: Observation | None) -> Policy:
-    """Return the policy for `key`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Happened:
+    """What happened in the portal to the event of a linked item, and what decides what becomes of it.
 
-    What came late is nobody's edit, so it is corrected whatever the policy for edits is.
+    `by` is who did it, "" if nobody tells. A `late` change of our own that came after a later one is nobody's edit, so
+    the source wins whatever the policy for edits is.
     """
-    late = observation is not None and key in observation.late
-    return replace(policy, on_conflict="source") if late else policy
+
+    item: Item
+    link: Link
+    verdict: Verdict
+    by: str
+    late: bool
+    source_wins: bool
 
 
-def _gone(
-    draft: Draft,
-    item: Item,
-    link: Link,
-    policy: Policy,
-    observation: Observation,
-    adoptable: Adoptable | None,
-    *,
-    by: str,
-) -> None:
+def _gone(draft: Draft, happened: _Happened, adoptable: Adoptable | None) -> None:
     """Decide on a linked item that a person deleted in the portal, or whose id another event has now."""
+    item, link = happened.item, happened.link
     found = adoptable.find_again(item, link) if adoptable is not None else None
-    if isinstance(found, Taken):
+    if isinstance(found, Taken):  # who deleted it made it again
         assert adoptable is not None
-        _adopt(draft, item, found, policy, adoptable.comparison)  # who deleted it made it again
+        _adopt(draft, item, found, adoptable.comparison, source_wins=happened.source_wins)
         return
-    if found is not None and policy.on_conflict == "source":
+    if found is not None and happened.source_wins:  # or made another one in its place
         draft.forgotten.append(link)
-        _told_apart(draft, item, found)  # or made another in its place
+        _told_apart(draft, item, found)
         return
-    reason = CAME_LATE if item.key in observation.late else _deleted(by)
-    if observation.foreign(link) or item.key in draft.doubled:
+    reason = CAME_LATE if happened.late else _deleted(happened.by)
+    if happened.verdict.standing != "gone":
         reason = FOREIGN
-    if policy.on_conflict == "source":
-        # The dead link travels along, so that the journal can replace it in the same transaction.
-        draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
-        return
-    draft.conflict(Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
+    # The dead link travels along, so that the journal can replace it in the same transaction.
+    change = Change(op="create", key=item.key, item=item, link=link, reason=reason)
+    if happened.source_wins:
+        draft.changes.append(change)
+    else:
+        draft.conflict(change, item.where)
 
 
-def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
-    """Return who changed the event of `link`, "" if nobody tells; for a waiting conflict, who its hold names."""
-    known = observation.whom(link)
-    if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
-        return known
-    return _who_in(hold.reason)
-
-
-def _who_in(reason: str) -> str:
-    """Return who is named in the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
-    match reason:
-        case Saying(values={"who": str() as who}):
-            return who
-        case Saying(values={"reason": str() as inner}):
-            return _who_in(inner)
-        case Saying():
-            return ""
-    for what in ("edited in the portal by ", "deleted in the portal by "):  # as older versions kept it
-        if reason.startswith(what):
-            return reason.removeprefix(what).partition(":")[0]
-    return ""
-
-
-def _deleted(who: str) -> Saying:
-    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
-
-
-def _edited_by(who: str, what: Value) -> Saying:
-    """Return the reason of a change that follows from people's edits. `what` names the fields, or what is wrong."""
-    if who:
-        return say("edited in the portal by {who}: {what}", who=who, what=what)
-    return say("edited in the portal: {what}", what=what)
-
-
-def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy, *, by: str = "") -> None:
+def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, *, source_wins: bool, by: str = "") -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
     change = Change(op="delete", key=item.key, link=link, observed=seen, reason=_edited_by(by, seen.damage))
-    if policy.on_conflict == "source" and not has_kept(link.sent):
+    if source_wins and not has_kept(link.sent):
         draft.changes.append(change)
     else:
         draft.conflict(change, item.where)
         _block(draft, item, link, change.reason)
 
 
-def _edited(
-    draft: Draft,
-    item: Item,
-    link: Link,
-    seen: Observed,
-    edited: tuple[str, ...],
-    policy: Policy,
-    *,
-    late: bool,
-    by: str,
-) -> None:
-    """Decide on a linked item that a person edited in the portal, or on a `late` change of our own."""
+def _edited(draft: Draft, happened: _Happened, policy: Policy) -> None:
+    """Decide on a linked item that a person edited in the portal, or on a late change of our own."""
+    link, edited, seen = happened.link, happened.verdict.edited, happened.verdict.seen
+    assert seen is not None
     names = labels(edited)
-    reason = say("{reason}: {names}", reason=CAME_LATE, names=names) if late else _edited_by(by, names)
-    placed = _placed(draft, keeping(item, link), link, policy) if policy.on_conflict == "source" else item
-    if placed is None:
-        return
-    item = placed
+    reason = _edited_by(happened.by, names)
+    if happened.late:
+        reason = say("{reason}: {names}", reason=CAME_LATE, names=names)
+    item = happened.item
+    if happened.source_wins:
+        placed = _placed(draft, keeping(item, link), link, policy)
+        if placed is None:
+            return
+        item = placed
     # Of what stands there only what counts as an edit: people may add links of their own to those that were sent.
     stands = {name: seen.fields[name] for name in edited if name in seen.fields}
-    change = replace(_update(item, link, {**link.sent, **stands}, reason), observed=seen)
-    if policy.on_conflict == "source" and edited == ("section",) and item.fixed and not _moved_on(item, link):
-        reason = MOVED_BY_HAND
-        change = replace(change, reason=reason)
-    elif policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
-        draft.changes.append(change)
-        return
-    elif policy.on_conflict == "source":
-        reason = say_count(
-            "{reason}; corrected {count} time in a row and edited again each time, so it is left",
-            "{reason}; corrected {count} times in a row and edited again each time, so it is left",
-            link.same_updates,
-            reason=reason,
-        )
-        change = replace(change, reason=reason)
+    change = _update(item, link, {**link.sent, **stands}, reason, seen)
+    if happened.source_wins:
+        if edited == ("section",) and item.fixed and not _moved_on(item, link):
+            change = replace(change, reason=MOVED_BY_HAND)  # no update can move it back (PORTAL.md 4.3)
+        elif link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link):
+            draft.changes.append(change)
+            return
+        else:
+            left = say_count(
+                "{reason}; corrected {count} time in a row and edited again each time, so it is left",
+                "{reason}; corrected {count} times in a row and edited again each time, so it is left",
+                link.same_updates,
+                reason=reason,
+            )
+            change = replace(change, reason=left)
     draft.conflict(change, item.where)
-    _block(draft, item, link, reason)
+    _block(draft, item, link, change.reason)
 
 
-def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
-    differences: dict[str, tuple[Json, Json]] = {
-        name: (before.get(name), item.fields.get(name))
-        for name in sorted(set(before) | set(item.fields))
-        if not (equal(before.get(name), item.fields.get(name)) or is_kept(item.fields.get(name)))
-    }
-    if link.section != item.section:
-        differences["section"] = (link.section, item.section)
-    return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
+def _new(
+    draft: Draft,
+    item: Item,
+    found: Taken | Lookalike | None,
+    observation: Observation | None,
+    hold: Hold | None,
+    policy: Policy,
+) -> None:
+    """Decide on an item without a link, for which the portal already has `found`, if anything."""
+    if isinstance(found, Lookalike):
+        _told_apart(draft, item, found)
+        return
+    if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
+        draft.settled_holds.append(item.key)
+    if found is None:
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason=_NEW))
+    else:
+        assert observation is not None
+        _adopt(draft, item, found, observation.comparison, source_wins=policy.on_conflict == "source")
+
+
+def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
+    """Leave an event that only looks like `item`, and make nothing beside it: a person decides which is right."""
+    reason = found.reason
+    draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
+    _held(draft, item, reason)
+
+
+def _adopt(draft: Draft, item: Item, found: Taken, comparison: Comparison, *, source_wins: bool) -> None:
+    """Link an event that exists already, and update what differs. If it has our own mark, it was ours before."""
+    link, names = link_of(item, found, comparison)
+    reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
+    if found.elsewhere:
+        reason = say("{reason}, in another section", reason=reason)
+    if names and not found.ours:
+        reason = say("an event at this time already exists, which differs in {names}", names=labels(names))
+    draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
+    if found.seen.damage:
+        _damaged(draft, item, link, found.seen, source_wins=source_wins)
+    elif names:
+        differs = say("adopted, but differs in {names}", names=labels(names))
+        draft.changes.append(_update(keeping(item, link), link, link.sent, differs))
 
 
 def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
@@ -389,69 +379,66 @@ def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None
     return item
 
 
-def _new(
-    draft: Draft,
-    item: Item,
-    found: Taken | Lookalike | None,
-    observation: Observation | None,
-    hold: Hold | None,
-    policy: Policy,
-) -> None:
-    """Decide on an item without a link, for which the portal already has `found`, if anything."""
-    if isinstance(found, Lookalike):
-        _told_apart(draft, item, found)
-        return
-    if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
-        draft.settled_holds.append(item.key)
-    if found is None:
-        draft.changes.append(Change(op="create", key=item.key, item=item, reason=_NEW))
-    else:
-        assert observation is not None
-        _adopt(draft, item, found, policy, observation.comparison)
+def _update(item: Item, link: Link, before: Fields, reason: str, seen: Observed | None = None) -> Change:
+    """Return the change of an event from `before`, in which `seen` stands now."""
+    old, new = unpacked(before), unpacked(item.fields)
+    differences: dict[str, tuple[Json, Json]] = {
+        name: (old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if not (equal(old.get(name), new.get(name)) or is_kept(new.get(name)))
+    }
+    if link.section != item.section:
+        differences["section"] = (link.section, item.section)
+    return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences, observed=seen)
 
 
-def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
-    """Leave an event that only looks like `item`, and make nothing beside it: a person decides which is right."""
-    reason = found.reason
-    draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
-    _held(draft, item, reason)
+def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> None:
+    draft.held += 1
+    _block(draft, item, link, reason)
+    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
 
 
-def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
-    """Link an event that exists already, and update what differs. If it has our own mark, it was ours before."""
-    link, names = link_of(item, found, comparison)
-    reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
-    if found.elsewhere:
-        reason = say("{reason}, in another section", reason=reason)
-    if names and not found.ours:
-        reason = say("an event at this time already exists, which differs in {names}", names=labels(names))
-    draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
-    if found.seen.damage:
-        _damaged(draft, item, link, found.seen, policy)
-    elif names:
-        differs = say("adopted, but differs in {names}", names=labels(names))
-        draft.changes.append(_update(keeping(item, link), link, link.sent, differs))
+def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
+    """Note that the change of `item` is not made now, so that changes that depend on it are not made either."""
+    if link is None or link.fingerprint != item.fingerprint:
+        op: Op = "create" if link is None else "update"
+        draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
 
 
-def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
-    """Hold back deletes that were refused, until their retry time."""
-    for change in draft.changes:
-        if change.op == "delete" and change.key in waiting:
-            draft.held += 1
-            where = change.link.where if change.link else ""
-            draft.problems.append(
-                Problem(where=where, kind="held", key=str(change.key), reason=holds[change.key].reason)
-            )
-    draft.changes = [change for change in draft.changes if not (change.op == "delete" and change.key in waiting)]
+def _moved_on(item: Item, link: Link | None) -> bool:
+    """Return True if the source asks for something other than what was sent last."""
+    return link is not None and link.fingerprint != item.fingerprint
 
 
-def _withhold_followers(draft: Draft, wanted: Iterable[Item]) -> None:
-    """Hold back every change that depends on a held one."""
-    draft.waiting = waiting_for(draft.blocked, draft.changes, wanted)
-    for change in draft.changes:
-        if reason := draft.waiting.get(change.key):
-            holder = change.item or change.link
-            where = holder.where if holder is not None else ""
-            draft.problems.append(Problem(where=where, kind="held", key=str(change.key), reason=reason))
-    draft.held += len(draft.waiting)
-    draft.changes = [change for change in draft.changes if change.key not in draft.waiting]
+def _still_waits(hold: Hold, now: float) -> bool:
+    """Return True if a hold counts at `now`.
+
+    A hold from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
+    """
+    return hold.since <= now < hold.retry_at
+
+
+def _deleted(who: str) -> Saying:
+    return say("deleted in the portal by {who}", who=who) if who else say("deleted in the portal")
+
+
+def _edited_by(who: str, what: Value) -> Saying:
+    """Return the reason of a change that follows from people's edits. `what` names the fields, or what is wrong."""
+    if who:
+        return say("edited in the portal by {who}: {what}", who=who, what=what)
+    return say("edited in the portal: {what}", what=what)
+
+
+def _who_in(reason: str) -> str:
+    """Return who is named in the reason of a hold, as `_deleted` or `_edited_by` made it, "" if nobody is."""
+    match reason:
+        case Saying(values={"who": str() as who}):
+            return who
+        case Saying(values={"reason": str() as inner}):
+            return _who_in(inner)
+        case Saying():
+            return ""
+    for what in ("edited in the portal by ", "deleted in the portal by "):  # as older versions kept it
+        if reason.startswith(what):
+            return reason.removeprefix(what).partition(":")[0]
+    return ""

@@ -17,16 +17,16 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
-from syncd.model.item import Item, Link, Observed
+from syncd.model.evidence import Stamp
+from syncd.model.item import Change, Item, Link, Observed
 from syncd.model.observation import Comparison, Observation, mark_of
-from syncd.model.stamp import Stamp
 
 MOST_GIVEN_UP = 200
 _CLOSE_S = 3600
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
-    """A create that nobody answered and that was not found: what it sent, by the item's mark and its looks."""
+    """A create that nobody answered and that was not found: its fields, with the item's mark and signature."""
 
     mark: str
     signature: str
@@ -35,7 +35,7 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Double:
-    """An event beside the one of `link`; `ours` if it is proved that a request of ours made it."""
+    """An event beside the event of `link`. `ours` is True if a request of ours certainly made it."""
 
     link: Link
     seen: Observed
@@ -43,7 +43,7 @@ class Double:
 
     @property
     def problem(self) -> Problem:
-        """What people are told about it."""
+        """What people are told about the event."""
         where, first, second = self.link.where, self.link.remote_id, self.seen.remote_id
         if self.ours:
             reason = say(
@@ -61,7 +61,7 @@ class Double:
 
 
 def given_up(item: Item, comparison: Comparison) -> GivenUp:
-    """Return what has to be remembered of the create of `item`, which may still come."""
+    """Return what has to be remembered of the create of `item`, which the portal may still carry out."""
     return GivenUp(mark=comparison.mark(item), signature=comparison.signature(item), fields=dict(item.fields))
 
 
@@ -70,8 +70,8 @@ def doubles(
 ) -> tuple[Double, ...]:
     """Return the events that stand beside an event of `links`, in the order of their ids.
 
-    `creates` are the creates that were given up, `caller` is the webhook's user, and `ledger` the name of our ledger:
-    an event with the name of another one is not ours.
+    `creates` are the creates that were given up, and `caller` is the webhook's user. `ledger` is the name of our
+    ledger; an event with the name of another one is not ours.
     """
     by_mark = {one.mark: one for one in creates}
     known = {link.remote_id: link for link in links}
@@ -96,10 +96,25 @@ def doubles(
     return tuple(found)
 
 
-def _is_ours(link: Link, seen: Observed, create: GivenUp | None, observation: Observation, caller: int) -> bool:
-    """Return True only if nobody but a late request of ours can have made the event.
+def doubles_left(
+    links: Iterable[Link],
+    changes: Iterable[Change],
+    observation: Observation,
+    creates: Iterable[GivenUp],
+    caller: int,
+    ledger: str,
+) -> tuple[Double, ...]:
+    """Return the events that stand beside linked ones, except those that `changes` take over. See `doubles`."""
+    taken = {change.link.remote_id for change in changes if change.op == "adopt" and change.link is not None}
+    found = doubles(links, observation, creates, caller, ledger)
+    return tuple(one for one in found if one.seen.remote_id not in taken)
 
-    People copy events together with their marks, and the webhook's user is a person too. Hence all the conditions.
+
+def _is_ours(link: Link, seen: Observed, create: GivenUp | None, observation: Observation, caller: int) -> bool:
+    """Return True only if nothing but a late request of ours can have made the event.
+
+    There are so many conditions because people copy events together with their marks, and the webhook's user is a
+    person too.
     """
     comparison, first = observation.comparison, observation.events.get(link.remote_id)
     if create is None or first is None or not seen.mark or seen.damage or seen.masked or create.fields.get("meeting"):
@@ -119,7 +134,7 @@ def _made_together(first: Observed, second: Observed) -> bool:
 def remembered(
     creates: Iterable[GivenUp], *, more: Iterable[GivenUp] = (), come: Iterable[str] = ()
 ) -> tuple[GivenUp, ...]:
-    """Return what is to be remembered: `creates` and `more` without those whose marks are in `come`."""
+    """Return what is to be remembered: `creates` and `more`, except those whose marks are in `come`."""
     left: Mapping[str, GivenUp] = {one.mark: one for one in (*creates, *more)}
     gone = set(come)
     return tuple(one for mark, one in left.items() if mark not in gone)[-MOST_GIVEN_UP:]

@@ -5,6 +5,7 @@ A source turns bytes into these values and nothing else; a target decides what t
 
 from __future__ import annotations
 
+import re
 from abc import ABCMeta
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -195,6 +196,19 @@ class Entry:
     span: Span
     recurrence: Recurrence | None = None
     overrides: tuple[Override, ...] = ()
+
+
+_NAMELESS = re.compile(r"(?:row|content)-[0-9a-f]{20}(?:-\d+)?")
+
+
+def is_nameless(uid: str) -> bool:
+    """Return True for a uid that was made from the row's content, because the row has no id."""
+    return _NAMELESS.fullmatch(uid) is not None
+
+
+def file_of(where: str) -> str:
+    """Return the file in the place of an entry."""
+    return where.rpartition(":")[0]
 
 
 ProblemKind = Literal["rejected", "held", "skipped", "conflict", "incomplete", "warning"]

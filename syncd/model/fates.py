@@ -73,7 +73,7 @@ class Fates:
     @property
     def refused(self) -> Mapping[Key, Fate]:
         """The items that were refused, in order of their keys."""
-        return {key: fate for key, fate in sorted(self._last.items()) if fate.kind == "refused"}
+        return dict(sorted((key, fate) for key, fate in self._last.items() if fate.kind == "refused"))
 
     @property
     def unknown(self) -> frozenset[Key]:

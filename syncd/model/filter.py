@@ -27,9 +27,10 @@ _CONDITION = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One comparison; `pattern` is set for a search, `value` (casefolded) for an equality.
+    """One comparison. `pattern` is set for a search, `value` (casefolded) for an equality.
 
-    Of several values (categories, attendees) one is enough; a negated condition holds when none does.
+    If there are several values (categories, attendees), it is enough that one of them matches. A negated condition
+    holds if none does.
     """
 
     name: str
@@ -38,11 +39,11 @@ class Condition:
     pattern: re.Pattern[str] | None = None
 
     def holds(self, entry: Entry) -> bool:
-        """Return True if `entry` meets the condition; raises EntryError if it has no field or column of that name."""
+        """Return True if `entry` meets the condition. Raises EntryError if it has no field or column of that name."""
         return self.holds_for(lookup(self.name, entry, entry.details, entry.span))
 
     def holds_for(self, value: Value) -> bool:
-        """Return True if what the name stands for meets the condition."""
+        """Return True if the value of the name meets the condition."""
         texts = (value or ("",)) if isinstance(value, tuple) else (as_text(value),)
         return any(self._matches(text) for text in texts) != self.operator.startswith("!")
 
@@ -54,18 +55,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """An entry passes when every `include` holds and no `exclude` does."""
+    """Conditions for entries: one passes if every `include` holds and no `exclude` does."""
 
     include: tuple[Condition, ...] = ()
     exclude: tuple[Condition, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names used, each once, in the order of the config."""
+        """The names in the conditions, each once, in the order of the config."""
         return tuple(dict.fromkeys(condition.name for condition in (*self.include, *self.exclude)))
 
     def passes(self, entry: Entry) -> bool:
-        """Return True if `entry` belongs to the sync; raises EntryError if it has no field or column of some name."""
+        """Return True if `entry` belongs to the sync. Raises EntryError if it lacks a field or column."""
         return all(condition.holds(entry) for condition in self.include) and not any(
             condition.holds(entry) for condition in self.exclude
         )
@@ -73,7 +74,7 @@ class Filter:
     def leaves_out(self, known: Callable[[str], Value | None]) -> bool:
         """Return True if a row that is no entry is certainly left out: an exclude holds, or an include does not.
 
-        `known` returns what a name means in the row, None if that cannot be told; such a condition decides nothing.
+        `known` returns the value of a name in the row, None if it is not known. Such a condition decides nothing.
         """
         values = {name: known(name) for name in self.names}
         return any(
@@ -89,7 +90,7 @@ NO_FILTER = Filter()
 
 
 def compile_condition(text: str, *, where: str) -> Condition:
-    """Return the condition that `text` describes; raises ConfigError, beginning with `where`, if it is none."""
+    """Return the condition that `text` describes. Raises ConfigError, which begins with `where`, if it is none."""
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise ConfigError(

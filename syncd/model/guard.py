@@ -19,9 +19,9 @@ _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """At most `limit` things, or at most `limit` percent of all there are when `percent` is set.
+    """At most `limit` things, or with `percent` at most `limit` percent of all there are.
 
-    Raises ValueError when `limit` is negative, or a percentage beyond 100.
+    Raises ValueError if `limit` is negative, or a percentage above 100.
     """
 
     limit: Decimal
@@ -33,7 +33,7 @@ class Threshold:
 
     @classmethod
     def parse(cls, value: str | int) -> Threshold:
-        """Return the threshold that 5 or "20%" stands for in a config; raises ValueError for anything else."""
+        """Return the threshold for a value of the config, 5 or "20%". Raises ValueError for anything else."""
         if isinstance(value, int) and not isinstance(value, bool):
             return cls(limit=Decimal(value))
         found = _PERCENTAGE.fullmatch(str(value).strip())
@@ -42,7 +42,7 @@ class Threshold:
         return cls(limit=Decimal(found[1]), percent=True)
 
     def allows(self, number: int, of: int) -> bool:
-        """Return True if `number` things out of `of` are within the limit, or exactly at it."""
+        """Return True if `number` things out of `of` are not more than the limit."""
         return number * 100 <= self.limit * of if self.percent else number <= self.limit
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The limits of one sync: how much of what is known one pass may delete, and how much it may change."""
+    """The limits of one sync: how many of the known entries one pass may delete, and how many it may change."""
 
     max_removed: Threshold
     max_changed: Threshold
@@ -145,7 +145,8 @@ class Guard:
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
     """Return `snapshot`, marked incomplete if it is suddenly empty.
 
-    Suddenly means that items within `window` are known that were still there in one of the last `removed_after` passes.
+    It is suddenly empty if items within `window` are known that were still there in one of the last `removed_after`
+    passes.
     """
     # What could only be rejected is no empty source: somebody wrote those entries.
     if not snapshot.complete or snapshot.entries or snapshot.rejected_uids:

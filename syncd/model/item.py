@@ -130,7 +130,7 @@ class Link:
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
     lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
     to an event that syncd did not create. `stamp` tells when and by whom the event was made, "" where that is not known
-    yet (`model/stamp.py`).
+    yet (`model/evidence.py`).
     """
 
     key: Key
@@ -177,7 +177,16 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     text = sent.text if type(sent) is PackedFields and sent.text == text else trimmed(text)
     shared = SentFields(text, item.section, link.fingerprint)
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
-    slimmed: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
+    slimmed: Item = msgspec.structs.replace(
+        cast(Any, item),
+        key=link.key,
+        fields=shared,
+        title=link.title if item.title == link.title else item.title,
+        where=link.where if item.where == link.where else item.where,
+        starts_on=link.starts_on if item.starts_on == link.starts_on else item.starts_on,
+        ends_on=link.ends_on if item.ends_on == link.ends_on else item.ends_on,
+        start=link.start if item.start == link.start else item.start,
+    )
     return slimmed
 
 

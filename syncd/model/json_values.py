@@ -16,6 +16,8 @@ Fields = Mapping[str, Json]
 def plain(value: object) -> object:
     """Return a mapping or a sequence of any kind as the dict or list that JSON's encoders take; else TypeError."""
     match value:
+        case PackedFields():
+            return _unpacked(value.text)
         case Mapping():
             return dict(value)
         case Sequence():
@@ -79,10 +81,15 @@ class PackedFields(msgspec.Struct, Mapping[str, Json], metaclass=_MappingStruct,
         return repr(_unpacked(self.text))
 
 
+def unpacked(fields: Fields) -> Fields:
+    """Return `fields` as a dict, for whoever looks at many of them."""
+    return _unpacked(fields.text) if isinstance(fields, PackedFields) else fields
+
+
 def packed_fields(fields: Fields) -> Fields:
     """Return `fields` packed, in their order; unchanged if they are no JSON."""
     try:
-        return PackedFields(kept_json(fields))
+        return PackedFields(trimmed(orjson.dumps(fields, default=plain)))
     except TypeError:  # half of a surrogate pair
         return fields
 

@@ -1,11 +1,11 @@
-"""Who may write to a portal where several machines share one database: leases, and a fair sharing out. Pure.
+"""Who may write to a portal if several machines share one database: leases, and how portals are shared out. Pure.
 
-One lease per portal. Its epoch grows whenever the lease is taken, never when it is renewed.
+There is one lease for each portal. Its epoch grows whenever the lease is taken, never when it is renewed.
 
     free --take--> held (epoch + 1) --renew--> held          the end by the database's clock passes: free again
-                                   --give back--> free       and whoever held it has stopped `margin` earlier
+                                   --give back--> free       and its holder has stopped `margin` earlier
 
-The database's clock decides when a lease ends. A machine's own clock decides only that it stops earlier.
+The clock of the database decides when a lease ends. A machine's own clock decides only that it stops earlier.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from syncd.lang.saying import say
 class LeaseTerms:
     """`[lease]`, in seconds: how long a lease lasts, how often it is renewed, how much earlier its holder stops.
 
-    Raises ValueError for terms by which a lease could not be kept.
+    Raises ValueError for terms under which a lease could not be kept.
     """
 
     ttl_s: float = 15.0
@@ -48,10 +48,10 @@ _RUNS_FASTER_BY = 0.001
 
 
 class OtherClock:
-    """Watches the database's clock beside one that nobody can set, to notice when it is set forward.
+    """Compares the database's clock with one that nobody can set, to notice when it is set forward.
 
-    Leases then seem to have run out before their holders know of it. The holders find out when they renew them, or stop
-    by their own clocks. So for one `ttl` nobody takes a lease that was not given back.
+    Then leases seem to have run out before their holders know about it. The holders find out when they renew them, or
+    they stop by their own clocks. So for one `ttl` nobody takes a lease that was not given back.
     """
 
     __slots__ = ("_ahead", "_doubted_until", "_seen_at")
@@ -77,10 +77,10 @@ class OtherClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One row of the leases as the database shows it. `holder` is "" if the lease was given back.
+    """One row of the leases, as the database shows it. `holder` is "" if the lease was given back.
 
-    `left_s` is how long it still lasts by the database's clock, 0 if it is over; `since` is the unix time by that clock
-    at which it was taken. `avoids` is the holder that was recently asked to give it back, and is to get it again only
+    `left_s` is how long it still lasts by the database's clock, 0 if it is over. `since` is the unix time by that clock
+    at which it was taken. `avoids` is the holder that was recently asked to give it back. It gets the lease again only
     if nobody else can take it.
     """
 
@@ -101,10 +101,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A daemon that shares the portals; `portals` are those that it can serve, each with the number of its syncs.
+    """A daemon that shares the portals. `portals` are those that it can serve, each with its number of syncs.
 
-    `left_s` is how long it counts as alive unless it is heard of again. A member that is `leaving` takes no portal any
-    more.
+    `left_s` is how long it counts as alive if nothing more is heard of it. A member that is `leaving` takes no more
+    portals.
     """
 
     holder: str
@@ -140,9 +140,9 @@ def described(lease: Lease | None, own: str = "") -> str:
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:
     """Return who is to hold each portal. Portals that nobody can take now are left out.
 
-    Every machine works this out for itself from the same rows, so it depends on nothing else. A holder keeps its
-    portal, unless another member would have fewer syncs with it than the holder has now. A lease held by somebody who
-    is no member, such as a command, is waited for.
+    Every machine works this out by itself from the same rows, so the result depends on nothing else. A holder keeps its
+    portal, unless another member would have fewer syncs with it than the holder has now. If a lease is held by somebody
+    who is no member, such as a command, it is waited for.
     """
     alive = [one for one in members if one.left_s > 0 and not one.leaving]
     held = {one.portal: one for one in leases}
@@ -167,7 +167,7 @@ def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]
 
 
 def _kept(able: dict[str, list[str]], held: Mapping[str, Lease]) -> tuple[dict[str, str], list[str]]:
-    """Return who keeps what, and what is free. A member that was asked to give a portal back is removed from `able`."""
+    """Return who keeps what, and what is free. A member that was asked to give a portal back leaves `able`."""
     plan: dict[str, str] = {}
     free: list[str] = []
     for portal in sorted(able):
@@ -186,7 +186,7 @@ def _kept(able: dict[str, list[str]], held: Mapping[str, Lease]) -> tuple[dict[s
 def _moves(
     plan: Mapping[str, str], able: Mapping[str, Collection[str]], weights: Mapping[str, int], load: Mapping[str, int]
 ) -> Iterator[tuple[str, str]]:
-    """Yield moves one by one, each of which makes the loads more equal. The caller carries each out."""
+    """Yield moves one by one, each of which makes the loads more equal. The caller carries out each of them."""
     while True:
         best: tuple[int, str, str] | None = None
         for portal, holder in plan.items():
@@ -201,9 +201,9 @@ def _moves(
 
 
 def units(ties: Iterable[Collection[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the portals that belong together, by the first of their names: those that one sync reads and writes.
+    """Return the portals that belong together, those that one sync reads and writes, by the first of their names.
 
-    Each of `ties` names the portals of one sync. The holder of one portal of a unit needs the others as well; otherwise
+    Each of `ties` names the portals of one sync. Whoever holds one portal of a unit needs the others as well; otherwise
     two machines would use up their limits.
     """
     root: dict[str, str] = {}

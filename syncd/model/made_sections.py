@@ -32,9 +32,9 @@ class MadeSection(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionSeen:
-    """A section as it is now; `maker` is 0 if the portal does not say, `events` None if nobody could count them.
+    """A section as it is now. `maker` is 0 if the portal does not tell, `events` None if they cannot be counted.
 
-    `external` names the service that it is synced with, "" for the portal's own.
+    `external` names the service that it is synced with, "" for a section of the portal's own.
     """
 
     name: str
@@ -46,13 +46,13 @@ class SectionSeen:
 def concerning(made: Iterable[MadeSection], sync: str, name: str) -> tuple[MadeSection, ...]:
     """Return which of the `made` sections a purge of `sync`, which writes to sections called `name`, may remove.
 
-    They include those that another sync has made, because the sync that is purged last has to find them.
+    They include sections that another sync has made, because the sync that is purged last has to find them.
     """
     return tuple(sorted(one for one in made if one.sync == sync or one.name == name))
 
 
 def is_gone(one: MadeSection, seen: SectionSeen | None, caller: int) -> bool:
-    """Return True if the section that was made no longer exists: `seen` is what has its id now, None if nothing does.
+    """Return True if the section that was made no longer exists. `seen` has its id now, None if nothing has.
 
     A portal that was restored from its backup gives ids out again. `caller` is the webhook's user.
     """
@@ -60,7 +60,7 @@ def is_gone(one: MadeSection, seen: SectionSeen | None, caller: int) -> bool:
 
 
 def why_it_stays(one: MadeSection, seen: SectionSeen, caller: int, others: Collection[str]) -> str:
-    """Return why a section is not removed, "" if nothing speaks against it.
+    """Return why a section is not removed, "" if it may be.
 
     `others` are the sections, by name or id, that other syncs write to.
     """

@@ -16,15 +16,14 @@ stays two rows, and what is gone from the source is told.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
+from syncd.model.entry import file_of, is_nameless
 from syncd.model.item import Item, Link
 
-_NAMELESS = re.compile(r"(?:row|content)-[0-9a-f]{20}(?:-\d+)?")
 _FAR = timedelta(days=7)
 Holder = TypeVar("Holder", Item, Link)
 
@@ -39,9 +38,9 @@ def moved_rows(
 ) -> dict[str, tuple[Item, Link]]:
     """Return each row that moved, by its uid in the source, with the link by which it is known.
 
-    `present` are all uids of the snapshot, `files` all files with items, also with such as are not among `items`. If
-    rows without a uid could not be read, `items` must be those that none of them can be (`is_apart`). A row that became
-    several items is left out.
+    `present` are all uids of the snapshot. `files` are all files with items, including items that are not among
+    `items`. If rows without a uid could not be read, `items` must be those that none of these rows can be (`is_apart`).
+    A row that became several items is left out.
     """
     links = tuple(links)
     orphans = [link for link in links if link.key.uid not in present and is_nameless(link.key.uid)]
@@ -68,26 +67,19 @@ def moved_rows(
 def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
     """Return True if no row called one of `unread` can be the row of `item`, which its source calls `title`.
 
-    What the portal shows as the item's title may be made of other columns too, so it has to contain its own title and
-    none of the others.
+    The portal may show other columns in the item's title too. So it has to contain its own title and none of the
+    others.
     """
     return bool(title) and title in item.title and not any(one in item.title for one in unread)
-
-
-def is_nameless(uid: str) -> bool:
-    """Return True for a uid that was made from the row's content, because the row has no id."""
-    return _NAMELESS.fullmatch(uid) is not None
-
-
-def file_of(where: str) -> str:
-    """Return the file in the place of an entry."""
-    return where.rpartition(":")[0]
 
 
 def _grouped(
     holders: Iterable[Holder], file_of: Callable[[Holder], str] = lambda _one: ""
 ) -> Mapping[Hashable, Sequence[Holder]]:
-    """Return by place, piece, title and file those that are the only ones of their uid; by default over all files."""
+    """Return by place, piece, title and file those that are the only ones of their uid.
+
+    By default all files count as one.
+    """
     by_uid: dict[str, list[Holder]] = defaultdict(list)
     for one in holders:
         by_uid[one.key.uid].append(one)
@@ -104,7 +96,7 @@ def _file(one: Item | Link) -> str:
 
 
 def _renamed_files(items: Sequence[Item], links: Sequence[Link], there: Collection[str]) -> Mapping[str, str]:
-    """Return the new name of each file that was renamed: none of those that are `there`.
+    """Return the new name of each file that was renamed, which is none of those that are `there`.
 
     A link keeps the old name until its event is written again.
     """
@@ -117,7 +109,7 @@ def _renamed_files(items: Sequence[Item], links: Sequence[Link], there: Collecti
 
 
 def _plain(title: str) -> str:
-    """Return a title in the form that people compare: a corrected capital or blank makes no other row."""
+    """Return a title in the form in which people compare it: a corrected capital or blank makes no other row."""
     return " ".join(title.split()).casefold().replace("ё", "е")
 
 

@@ -1,4 +1,4 @@
-"""What a name in a template or a filter stands for: a field of the entry, its time, or a column of its source."""
+"""What a name in a template or a filter means: a field of the entry, its time, or a column of its source."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FIELDS = (*_GETTERS, *_DERIVED)
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Return "1 sync", "2,000 syncs": a number with its noun, whose plural is `many` unless it just adds an s."""
+    """Return a number with its noun, such as "1 sync" or "2,000 syncs". `many` is the plural if not formed with s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -69,14 +69,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def getter_of(name: str) -> Getter:
-    """Return a function that looks `name` up in an entry as `lookup` does, and finds a field at once."""
+    """Return a function that looks up `name` in an entry like `lookup`, but finds a field at once."""
     return _GETTERS.get(name) or partial(lookup, name)
 
 
 def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
-    """Return what `name` stands for: a field, else a column by its exact title, else by its title in any case.
+    """Return the value of `name`: a field, else a column by its exact title, else by its title in any case.
 
-    The end of whole days is the last of them, as people say it. A name that begins with "X-" stands for "" where the
+    The end of whole days is the last of them, as people say it. A name that begins with "X-" has the value "" if the
     source has no such property (RFC 5545, 3.8.8.2). Raises EntryError, with the nearest names, for any other unknown
     name.
     """
@@ -119,7 +119,7 @@ def _first_column(details: Details, titles: tuple[str, ...]) -> str:
 
 
 def as_text(value: Value) -> str:
-    """Return `value` as a template shows it without a filter."""
+    """Return `value` as a template shows it if there is no filter."""
     match value:
         case str():
             return value

@@ -20,6 +20,7 @@ from hashlib import blake2b
 from syncd.model.again import Again
 from syncd.model.entry import AllDay, Entry, Snapshot
 from syncd.model.item import Hold, Item, Link, fingerprint
+from syncd.model.stowed import kept_like
 
 _IDENTITY_FIELDS = frozenset({"mark", "origin"})
 """Fields that identify an item and show nothing to people."""
@@ -31,10 +32,10 @@ _NOBODY: deque[str] = deque()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """Entries that came under a new uid: `names` maps uids of the source to those by which their items are known.
+    """Entries that came under a new uid. `names` maps uids of the source to those by which their items are known.
 
-    `whole` is True if the source as a whole has new uids, `known` how many entries were known by their uid. `uncertain`
-    are linked uids that may still be in the source, among entries with new uids that cannot be used.
+    `whole` is True if the source as a whole has new uids. `known` is how many entries were known by their uid.
+    `uncertain` are linked uids that may still be in the source, among entries with new uids that cannot be used.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -57,9 +58,9 @@ def recognise(
     """Return which of the uids of `items` stand for uids that are linked or held already.
 
     `present` are all uids of the snapshot, `unusable` those without items although they should have some. `doubted` are
-    uids that were uncertain in the last pass, and remain so while something is unusable. `familiar` is how many entries
-    are known by their uid besides those of `items`: their links need not be passed. `dropped` returns what cancelled
-    entries would have become; it is called only if the whole source is renamed.
+    uids that were uncertain in the last pass. They remain so while something is unusable. `familiar` is how many
+    entries besides those of `items` are known by their uid; their links need not be passed. `dropped` returns what
+    cancelled entries would have become. It is called only if the whole source is renamed.
     """
     linked = {link.key.uid for link in links}
     known = linked | {hold.key.uid for hold in holds}
@@ -103,7 +104,7 @@ def recognise(
 
 
 class _Matching:
-    """The orphans, indexed by what identifies their items; each is given away once."""
+    """The orphans, indexed by what identifies their items. Each is given away once."""
 
     def __init__(self, links: Sequence[Link], holds: Sequence[Hold]) -> None:
         self._links = links
@@ -165,9 +166,9 @@ def _content(one: Item | Link) -> str:
 
 
 def content_names(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return a name made from owner, title, start and rules for each entry's uid; twins are counted.
+    """Return for each entry's uid a name made from owner, title, start and rules. Equal names are numbered.
 
-    Which twin gets which number depends on their other content, not on their order.
+    Which of the entries gets which number depends on their other content, not on their order.
     """
     alike: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -191,7 +192,7 @@ def _content_name(entry: Entry) -> str:
 
 
 def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
-    """Return the snapshot with its uids replaced by `names`, in problems and rejected uids too."""
+    """Return the snapshot with its uids replaced by `names`, also in problems and among rejected uids."""
     if not names:
         return snapshot
     return replace(
@@ -211,4 +212,4 @@ def renamed_entries(entries: Sequence[Entry], names: Mapping[str, str]) -> Seque
     def under_names() -> Iterator[Entry]:
         return (replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries)
 
-    return Again(len(entries), under_names) if isinstance(entries, Again) else tuple(under_names())
+    return Again(len(entries), under_names) if isinstance(entries, Again) else kept_like(entries, under_names())

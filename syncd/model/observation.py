@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from syncd.lang.saying import say
+from syncd.model.evidence import Beginning, Stamp, agreement, beginning
 from syncd.model.item import Item, Key, Link, Observed, canonical
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.labels import labels
-from syncd.model.stamp import Beginning, Stamp, agreement, beginning
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -29,20 +32,25 @@ _FILTERED = re.compile(r"[\s*]+")
 class Comparison:
     """How the items of one target are recognised and compared.
 
-    `defaults` names the fields that are compared, each with the value that stands for it where it is left out. Of these
-    `texts` are equal when they differ in white space and entities only, `extended` are texts to which the portal may
-    append something, `moments` are ISO dates with offsets, and those in `chosen` are the portal's own choice where
-    nothing was sent; `unnamed` are texts that it chooses. Two items with equal `identity` fields, the title first, look
-    like the same one; () where looks prove nothing. `clocks` are the fields of wall times, each with that of its zone:
-    what happens once is the same on the clock of any zone. Those in `maskable` cannot be seen on an event that is
-    masked. `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the
-    key.
-    `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
-    Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
-    that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
-    the portal did not take over is told as a difference. `unstored` are parts that the portal never gives back. Of such
-    fields only the parts that were sent are compared. With `dated` a VERSION is the moment of the last save instead of
-    the number of saves.
+    `defaults` names the fields that are compared, each with the value that stands for it where it is left out. Among
+    these:
+
+      texts      are equal if they differ in white space and entities only
+      extended   are texts to which the portal may append something
+      moments    are ISO dates with offsets
+      chosen     are chosen by the portal where nothing was sent
+      maskable   cannot be seen on an event that is masked
+      left       stay as they are on an event that was taken over; their value then says "kept", and is not compared
+      holding    are lists that are equal if all that was sent is among what stands there
+      steady     have a part that no update changes, such as the organiser of a meeting, so it is nobody's edit
+      unstored   have parts that the portal never returns
+
+    `unnamed` are texts that the portal chooses for a title. Two items with equal `identity` fields, the title first,
+    look like the same one; () if looks prove nothing. `clocks` are the fields of wall times, each with the field of its
+    zone: what happens once is the same on the clock of any zone. `mark_field` is the field that holds the recovery mark
+    of every item; without one the mark is made of `sync` and the key. Of `steady` and `unstored` fields only the parts
+    that were sent are compared. With `asks_steady`, a steady part that the portal did not take over is told as a
+    difference. With `dated`, a VERSION is the moment of the last save instead of the number of saves.
     """
 
     sync: str
@@ -64,14 +72,14 @@ class Comparison:
     dated: bool = False
 
     def is_edited(self, seen: Observed) -> bool:
-        """Return True if somebody has saved an event since it was made, or if that cannot be told."""
+        """Return True if somebody has saved an event since it was made, or if that is not known."""
         if seen.version is None or not self.dated:
             return seen.version is None or seen.version > 1
         made = Stamp.parse(seen.stamp)
         return made is None or seen.version > made.at
 
     def mark(self, item: Item) -> str:
-        """Return the recovery mark that `item` has in the portal, if the config asks for marks."""
+        """Return the recovery mark that `item` has in the portal if the config asks for marks."""
         return str(item.fields[self.mark_field]) if self.mark_field else recovery_mark(self.sync, item.key)
 
     def owns(self, link: Link, seen: Observed) -> bool:
@@ -85,16 +93,12 @@ class Comparison:
         if self.mark_field and (mark := link.sent.get(self.mark_field)):
             return seen.mark == mark
         agreed = agreement(link.stamp, seen.stamp)
-        if agreed == "same":
+        if agreed == "same" or (seen.mark and seen.mark == recovery_mark(self.sync, link.key)):
             return True
-        if seen.mark and seen.mark == recovery_mark(self.sync, link.key):
-            return True
-        return agreed != "other" and seen.place == link.key.place and self._resembles(link, seen, near=agreed == "near")
-
-    def _resembles(self, link: Link, seen: Observed, *, near: bool) -> bool:
-        """Return True if the event `seen` shows enough of what was sent; `near`: it was made at that time at least."""
+        if agreed == "other" or seen.place != link.key.place:
+            return False
         names = self.identity or tuple(self.defaults)
-        title = names[0]
+        title, near = names[0], agreed == "near"
         changed = set(self.edits(link.sent, seen)).intersection(names)
         hidden = seen.masked and title in self.maskable
         if title not in changed and not hidden:
@@ -115,18 +119,18 @@ class Comparison:
         return beginning(start, zone, seen.born)
 
     def slot(self, one: Item | Observed) -> str:
-        """Return what identifies an event by what a mask leaves visible: its place and time; "" as for `signature`."""
+        """Return what identifies an event by place and time, which a mask leaves visible, "" as in `signature`."""
         return self._looks(one, tuple(name for name in self.identity if name not in self.maskable))
 
     def signature(self, one: Item | Observed) -> str:
-        """Return what identifies an event by its looks, the same for an item and for the event it becomes.
+        """Return what identifies an event by its looks. An item has the same one as the event that it becomes.
 
         Return "" if looks prove nothing.
         """
         return self._looks(one, self.identity)
 
     def moment(self, one: Item | Observed) -> str:
-        """Return what identifies an event that happens once by its title and moments, in whatever zone they are given.
+        """Return what identifies an event that happens once by its title and moments, in whatever zone these are given.
 
         Return "" for a series, which follows its zone through the year, for whole days, and if looks prove nothing.
         """
@@ -183,7 +187,7 @@ class Comparison:
         return equal(ours, theirs)
 
     def not_taken(self, sent: Fields, seen: Observed) -> tuple[str, ...]:
-        """Return the names of steady parts that were asked for but that the portal did not take over."""
+        """Return the names of the steady parts that were asked for and that the portal did not take over."""
         if not self.asks_steady or seen.masked:
             return ()
         pairs = ((part, sent.get(name), seen.fields.get(name)) for name, part in sorted(self.steady.items()))
@@ -194,7 +198,7 @@ class Comparison:
         )
 
     def _shown(self, name: str, value: Json) -> Json:
-        """Return a value without everything that the portal rewrites by itself."""
+        """Return `value` without anything that the portal rewrites by itself."""
         if isinstance(value, str):
             if name in self.texts:
                 return "" if name in self.chosen and value in self.unnamed else bare(value)
@@ -250,23 +254,21 @@ def is_kept(value: Json) -> bool:
 
 
 def has_kept(fields: Fields) -> bool:
-    """Return True if people have something of their own on the event: guests whom it would tell of its end."""
+    """Return True if people have something of their own on the event: guests, who would be told of its end."""
     return any(map(is_kept, fields.values()))
 
 
 def keeping(item: Item, link: Link) -> Item:
-    """Return `item` as its event is to be: what people have of their own on an event that was taken over stays.
+    """Return `item` with what people have of their own on its event, if that was taken over.
 
-    Unless the item says something of its own there.
+    A field stays the item's if the item says something there.
     """
-    if link.fingerprint == item.fingerprint:
-        return item
-    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
+    kept = {name: value for name, value in unpacked(link.sent).items() if is_kept(value) and not item.fields.get(name)}
     return replace(item, fields={**item.fields, **kept}) if kept else item
 
 
 def recovery_mark(sync: str, key: Key) -> str:
-    """Return the mark by which an item is found again, the same in every run and for every ledger."""
+    """Return the mark by which an item is found again. It is the same in every run and for every ledger."""
     return blake2b(f"{sync}\0{key}".encode(), digest_size=8).hexdigest()
 
 
@@ -282,20 +284,55 @@ FOREIGN = say("another event has its id in the portal now")
 UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 """Why an item waits if the portal shows its event in a way that is not understood."""
 
+Standing = Literal["ours", "gone", "foreign", "doubled", "unreadable", "unasked"]
+LOST: Final = frozenset({"gone", "foreign", "doubled"})
+"""The standings of a link that has no event any more."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What an observation says of a link: whether its event stands there, and what happened to it since our last save.
+
+    standing    what stands at the id of the link
+    ----------  --------------------------------------------------------------------------------
+    ours        its own event
+    gone        nothing: the event was deleted
+    foreign     another event, see `Comparison.owns`
+    doubled     an event that belongs rather to another link of the sync, see `Observation.parted`
+    unreadable  something that is not understood
+    unasked     not known: the id was not read
+
+    `seen` is the event, None unless the link is "ours" or "doubled". `saved` is True if somebody else has saved it: its
+    VERSION is not that of our last save. Then `edited` names the fields in which it differs from what was sent, with
+    "section" if it was moved to another section. The portal rewrites texts without a new VERSION (PORTAL.md 4.3), so an
+    event that nobody saved counts as not edited, whatever it shows. `stamp` is the stamp of the event if the link does
+    not have it yet.
+    """
+
+    standing: Standing
+    seen: Observed | None = None
+    saved: bool = False
+    edited: tuple[str, ...] = ()
+    stamp: str = ""
+
+
+UNASKED: Final = Verdict("unasked")
+_WITHOUT_EVENT: Final = {one: Verdict(one) for one in ("gone", "foreign", "unreadable")}  # of many links
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What reading the portal found: events by remote id, and linked ids that are certainly gone.
 
-    At linked ids that are `alien` something stands that syncd never makes; of those in `unread` the portal's answer
-    cannot be understood, so nothing is done to them.
+    Ask it by link (`verdict`), because another event may have the id of a link now. At linked ids in `alien` something
+    stands that syncd never makes. The portal's answers about ids in `unread` cannot be understood, so nothing is done
+    to them. The events of the keys in `doubled` belong rather to other links (`parted`). `whole` is False if only
+    events of links were read, so that nothing is known of what else stands there.
 
-    Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
-    links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
-    change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
-    other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
-    those who changed events, by remote id, as far as the portal has told. `suspects` are events that may be creates
-    whose outcome could not be told, by the items' recovery marks.
+    The events of the keys in `late` are as a change of our own left them that came after a later one, which is nobody's
+    edit (`model.unanswered`). `elsewhere` are events in other sections that may be ours; they are read only if the
+    ledger may have forgotten them. `by` holds the names of those who changed events, by remote id, as far as the portal
+    has told them. `suspects` are events that may be creates whose outcome is not known, by the recovery marks of the
+    items.
     """
 
     events: Mapping[int, Observed]
@@ -304,87 +341,77 @@ class Observation:
     whole: bool = True
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    doubled: frozenset[Key] = frozenset()
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
     by: Mapping[int, str] = field(default_factory=dict)
     suspects: Mapping[str, Observed] = field(default_factory=dict)
 
-    def whom(self, link: Link) -> str:
-        """Return the name of the person who changed the event of `link`, "" if nobody tells."""
-        return self.by.get(link.remote_id, "")
-
-    def of(self, link: Link) -> Observed | None:
-        """Return the event of `link`, None if it was not found or another event has its id."""
+    def verdict(self, link: Link) -> Verdict:
+        """Return what is known of `link`. That it is "doubled" is known only to an observation from `parted`."""
         seen = self.events.get(link.remote_id)
-        return seen if seen is not None and self.comparison.owns(link, seen) else None
+        if seen is None:
+            if link.remote_id in self.alien:
+                return _WITHOUT_EVENT["foreign"]
+            if link.remote_id in self.gone:
+                return _WITHOUT_EVENT["gone"]
+            return _WITHOUT_EVENT["unreadable"] if link.remote_id in self.unread else UNASKED
+        if not self.comparison.owns(link, seen):
+            return _WITHOUT_EVENT["foreign"]
+        if link.remote_id in self.gone:  # deleted while it was being read
+            return _WITHOUT_EVENT["gone"]
+        saved = seen.version is not None and seen.version != link.version
+        edited = self.comparison.edits(link.sent, seen) if saved else ()
+        if saved and seen.section_id != link.section_id:
+            edited = (*edited, "section")
+        standing: Standing = "doubled" if link.key in self.doubled else "ours"
+        return Verdict(standing, seen, saved, edited, seen.stamp if seen.stamp != link.stamp else "")
 
-    def foreign(self, link: Link) -> bool:
-        """Return True if another event has the id of `link`."""
-        seen = self.events.get(link.remote_id)
-        return link.remote_id in self.alien if seen is None else not self.comparison.owns(link, seen)
+    def parted(self, links: Collection[Link]) -> Observation:
+        """Return the observation with each event belonging to no more than one of `links`, whose keys all differ.
 
-    def lost(self, link: Link) -> bool:
-        """Return True if the event of `link` certainly no longer exists."""
-        return link.remote_id in self.gone or self.foreign(link)
-
-    def about(self, links: Iterable[Link]) -> tuple[Link, ...]:
-        """Return those of `links` whose events were read or found gone: an ordinary pass reads a few of 100,000."""
-        known = self.events.keys() | self.gone | self.alien | self.unread
-        return tuple(link for link in links if link.remote_id in known)
+        One event cannot show two items. It goes to the link whose fields it shows, or to the first of several.
+        """
+        if len({link.remote_id for link in links}) == len(links):
+            return self
+        claims: dict[int, list[Link]] = defaultdict(list)
+        for link in sorted(links, key=lambda one: one.key):
+            if link.remote_id in self.events:
+                claims[link.remote_id].append(link)
+        doubled: set[Key] = set()
+        for every in (own for own in claims.values() if len(own) > 1):
+            ours = [link for link in every if self.verdict(link).standing == "ours"]
+            best = next((link for link in ours if not self.differs(link, self.verdict(link))), next(iter(ours), None))
+            doubled.update(link.key for link in ours if link is not best)
+        return replace(self, doubled=frozenset(doubled))
 
     def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
         """Return the stamps of the events of `links` that are news."""
-        return {
-            link.key: seen.stamp
-            for link in links
-            if (seen := self.of(link)) is not None and seen.stamp and seen.stamp != link.stamp
-        }
+        return {link.key: verdict.stamp for link in links if (verdict := self.verdict(link)).stamp}
 
-    def claimed_twice(self, links: Collection[Link]) -> frozenset[Key]:
-        """Return the keys of links whose event belongs rather to another one of `links`.
+    def differs(self, link: Link, verdict: Verdict) -> tuple[str, ...]:
+        """Return the names of the fields in which the event of `link` is not what was sent, whoever did that.
 
-        One event cannot show two items. It goes to the link that it looks like; if there are several, to the first.
+        With "occurrences" if people took some out of a series, and "section" if it stands in another one. Return () if
+        the link has no event.
         """
-        times = Counter(link.remote_id for link in links)
-        if len(times) == len(links):
-            return frozenset()
-        best: dict[int, Link] = {}
-        doubled = sorted((one for one in links if times[one.remote_id] > 1), key=lambda one: one.key)
-        for link in (one for one in doubled if self.of(one) is not None):
-            if link.remote_id not in best or (self.edited(best[link.remote_id]) and not self.edited(link)):
-                best[link.remote_id] = link
-        return frozenset(one.key for one in doubled if one.remote_id in best and best[one.remote_id] is not one)
-
-    def edited(self, link: Link) -> tuple[str, ...]:
-        """Return the names of the fields in which the event of `link` is not what was sent; () if it is gone."""
-        event = self.of(link)
-        return () if event is None else self._edited(link, event)
-
-    def edited_since(self, link: Link) -> tuple[str, ...]:
-        """Return the fields of the event of `link` that a person changed since it was written, () for none.
-
-        If there is no VERSION, or if it is that of our last save, nothing shows an edit.
-        """
-        seen = self.of(link)
-        if seen is None or seen.version is None or seen.version == link.version:
+        seen = verdict.seen
+        if seen is None:
             return ()
         names = self.comparison.edits(link.sent, seen)
+        if seen.damage:
+            names = (*names, "occurrences")
         return (*names, "section") if seen.section_id != link.section_id else names
 
-    def _edited(self, link: Link, event: Observed) -> tuple[str, ...]:
-        names = self.comparison.edits(link.sent, event)
-        if event.damage:
-            names = (*names, "occurrences")
-        return (*names, "section") if event.section_id != link.section_id else names
-
-    def difference(self, link: Link) -> str | None:
+    def difference(self, link: Link, verdict: Verdict) -> str | None:
         """Return in words how the event of `link` differs from what was sent, None if it does not."""
-        event = self.of(link)
-        if event is None:
-            if self.foreign(link):
-                return FOREIGN
-            return (
-                say("it is gone from the portal") if link.remote_id in self.gone else say("it could not be read back")
-            )
-        names = (*self._edited(link, event), *self.comparison.not_taken(link.sent, event))
+        if verdict.seen is None:
+            match verdict.standing:
+                case "foreign":
+                    return FOREIGN
+                case "gone":
+                    return say("it is gone from the portal")
+                case _:
+                    return say("it could not be read back")
+        names = (*self.differs(link, verdict), *self.comparison.not_taken(link.sent, verdict.seen))
         return say("reads back differently: {names}", names=labels(names)) if names else None

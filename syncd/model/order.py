@@ -50,10 +50,11 @@ def waits_for(reason: str) -> str:
 
 
 def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
-    """Return which changes (by index) some of the changes must follow; `changes` are in the order of a plan.
+    """Return by index which changes a change must follow. `changes` are in the order of a plan.
 
-    An update or create that adds occurrences follows the shortenings of its entry that share days with it, in the same
-    place. A delete follows the additions that share days with it, in any place. A change comes after those it follows.
+    An update or create that adds occurrences follows the changes of its entry that shorten a piece in the same place
+    and share days with it. A delete follows the additions that share days with it, in any place. The changes that a
+    change follows come before it.
     """
     shortened: dict[tuple[str, Place], list[_Days]] = defaultdict(list)
     added: dict[str, list[_Days]] = defaultdict(list)
@@ -77,10 +78,10 @@ def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
 
 
 def waiting_for(blocked: Sequence[Change], changes: Iterable[Change], wanted: Iterable[Item]) -> Mapping[Key, str]:
-    """Return which of `changes` must wait, and why, because those in `blocked` are not made now.
+    """Return which of `changes` must wait because those in `blocked` are not made now, and why.
 
-    A successor waits until its predecessor is cut, or an occurrence would be shown twice. A delete waits as long as
-    none of the `wanted` items covers its days, or the entry would not be shown at all.
+    A successor waits until its predecessor is shortened, or an occurrence would be shown twice. A delete waits as long
+    as none of the `wanted` items covers its days, or the entry would not be shown at all.
     """
     uids = {change.key.uid for change in blocked}
     if not uids:

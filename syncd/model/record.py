@@ -28,14 +28,14 @@ LONGEST_RETRY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldTrouble:
-    """A trouble that people were told of: those of `portal`, "" for everybody, None if that was not written down."""
+    """A trouble that people were told of. `portal` is "" for all portals, None if it was not written down."""
 
     text: str
     portal: str | None = None
 
     @classmethod
     def parse(cls, value: Json) -> ToldTrouble:
-        """Return what was kept as JSON; version 0.1 kept the text alone."""
+        """Return what was kept as JSON. Version 0.1 kept only the text."""
         if not isinstance(value, Mapping):
             return cls(text=restored(str(value)))
         portal = value.get("portal")
@@ -44,12 +44,12 @@ class ToldTrouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A change written down before it is sent.
+    """A change that is written down before it is sent.
 
     `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
-    will be sent (for a delete, what is there), `before` what was sent last, None for a create. `state` is "unknown"
-    once a `Settlement` said that its outcome is not known, "ended" if it also said that the portal is no longer at work
-    on it; `note` is that settlement's reason.
+    will be sent, or for a delete what stands there. `before` is what was sent last, None for a create. `state` is
+    "unknown" once a `Settlement` has said that the outcome is not known, and "ended" if it also said that the portal no
+    longer works on it. `note` is the reason in that settlement.
     """
 
     id: int
@@ -90,9 +90,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The portal has the intent's fields as event `remote_id`.
+    """The portal has the fields of the intent, as the event `remote_id`.
 
-    `version` is its VERSION if it is known (PORTAL.md 4.3); `stamp` tells when and by whom it was made, "" for no news.
+    `version` is the VERSION of the event if it is known (PORTAL.md 4.3). `stamp` tells when and by whom it was made, ""
+    if that is no news.
     """
 
     remote_id: int
@@ -107,16 +108,16 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
-    """The portal did not do it and said why, so the item is set aside."""
+    """The portal refused and said why, so the item is set aside."""
 
     hold: Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
-    """It is not known whether it was done: no answer, a cut answer, a server fault.
+    """It is not known whether it was done: there was no answer, a cut one, or a fault of the server.
 
-    `ended`: the portal has answered, so whatever it did is done by now.
+    `ended` is True if the portal has answered, so that whatever it did is done by now.
     """
 
     reason: str
@@ -125,7 +126,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """It was not done and will not be: the next plan treats the item as if nothing had been intended."""
+    """It was not done and will not be. The next plan treats the item as if nothing had been intended."""
 
 
 Outcome = Written | Deleted | SetAside | Unsettled | Dropped
@@ -133,7 +134,7 @@ Outcome = Written | Deleted | SetAside | Unsettled | Dropped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What happened to one intent; `at` is unix time."""
+    """What happened to one intent. `at` is unix time."""
 
     intent_id: int
     outcome: Outcome
@@ -144,9 +145,9 @@ class Settlement:
 class ChangeRecord:
     """One thing that a run did, with the link before and after it, so that it can be taken back.
 
-    `before` is None if nothing was linked (create, adopt), `after` is None for a delete. Of what was sent, `after`
+    `before` is None if nothing was linked (create, adopt), and `after` is None for a delete. Of what was sent, `after`
     keeps the fingerprint and, for an update, the fields that it changed. `run_id` is the run that sent it, even if a
-    later one found out what had happened to it.
+    later run found out what had happened to it.
     """
 
     id: int
@@ -161,7 +162,7 @@ class ChangeRecord:
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
-        """The names of the fields that an update changed; none of another change."""
+        """The names of the fields that an update changed; none for other changes."""
         if self.before is None or self.after is None:
             return ()
         before, after = self.before.sent, self.after.sent
@@ -170,10 +171,10 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What one pass did. `state` is "running" and `finished` None until `Ledger.end_run`.
+    """What one pass did. `state` is "running" and `finished` is None until `Ledger.end_run`.
 
-    `problems` has at most `MAX_PROBLEMS` when read back; `problem_count` is how many there were (taken from `problems`
-    if it is smaller than their number). `seconds` and `waited_s` are durations, `started` and `finished` unix time.
+    `problems` has at most `MAX_PROBLEMS` when it is read back. `problem_count` is how many there were; the number of
+    `problems` counts if that is larger. `seconds` and `waited_s` are durations, `started` and `finished` unix time.
     """
 
     id: int
@@ -193,7 +194,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How much the ledger holds for one sync; `entries` counts source entries, `items` what they became."""
+    """How much the ledger holds for one sync: `entries` of the source, and the `items` that they became."""
 
     entries: int
     items: int
@@ -202,7 +203,7 @@ class Tally:
 
 
 def refusal(reason: str) -> Saying:
-    """Return the note of an intent that was refused for `reason`: the event may be gone, which looking tells."""
+    """Return the note of an intent that was refused for `reason`. The event may be gone, so it has to be looked at."""
     return say("refused: {reason}", reason=reason)
 
 
@@ -222,8 +223,8 @@ def next_hold(
 ) -> Hold:
     """Return the hold for one more refusal at unix time `now`: 15 minutes, doubled each time, at most a day.
 
-    Attempts are counted for the fingerprint that was refused. Another fingerprint is another request, which starts from
-    15 minutes.
+    Attempts are counted for the fingerprint that was refused. Another fingerprint is another request, which starts
+    again with 15 minutes.
     """
     attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
     # The exponent is bounded too: after a month of daily attempts the power would no longer fit a float.

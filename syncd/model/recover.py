@@ -27,11 +27,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncd.model.evidence import made_since
 from syncd.model.fates import Fate
 from syncd.model.item import ANY_FINGERPRINT, Hold, Key, Link, Observed
-from syncd.model.observation import Observation, equal
+from syncd.model.observation import LOST, Observation, equal
 from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold, refused_for
-from syncd.model.stamp import made_since
 from syncd.model.traces import Traces, suspected
 
 _DROPPED = Fate(kind="dropped")
@@ -159,9 +159,9 @@ def _created(
 
 def _changed(intent: Intent, observation: Observation, link: Link | None, hold: Hold | None, now: float) -> Finding:
     """Return what happened to an update or delete of the event of `link`."""
-    gone = link is not None and link.remote_id == intent.remote_id and observation.lost(link)
+    gone = link is not None and link.remote_id == intent.remote_id and observation.verdict(link).standing in LOST
     if gone and link is not None and intent.op == "update":  # it may show the update already
-        gone = observation.lost(replace(link, sent=intent.fields))
+        gone = observation.verdict(replace(link, sent=intent.fields)).standing in LOST
     if link is None or link.remote_id != intent.remote_id or gone:
         if intent.op == "delete":
             return Finding(intent=intent, outcome=Deleted(), fates=(Fate(kind="deleted"),))

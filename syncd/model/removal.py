@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from syncd.lang.saying import say
+from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Key, Link
-from syncd.model.observation import FOREIGN, UNREADABLE, Observation, has_kept
-from syncd.model.plan import Draft, Policy, Wanted
+from syncd.model.observation import FOREIGN, UNASKED, UNREADABLE, Observation, has_kept
+from syncd.model.plan import Policy, Wanted
 
 
 def drop_unwanted(
@@ -59,25 +60,26 @@ def _gone_from_source(
 
 
 def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
+    """Delete the event of `link` and return True, unless a person edited it and edits are to be kept.
 
-    If another event has its id there is nothing to delete: the link is forgotten. An event that was taken over with
-    guests of its own is not deleted either: they would all be told.
+    If another event has its id, there is nothing to delete, and the link is forgotten. An event that was taken over
+    with people's guests is not deleted either, because all of them would be told.
     """
-    if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
+    verdict = observation.verdict(link) if observation is not None else UNASKED
+    if verdict.standing in ("foreign", "doubled"):
         draft.forgotten.append(link)
         text = say("{reason}, but {foreign}: that one is left alone", reason=reason, foreign=FOREIGN)
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
         return False
-    if observation is not None and link.remote_id in observation.unread:
+    if verdict.standing == "unreadable":
         draft.held += 1
         draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=UNREADABLE))
         return False
     if has_kept(link.sent):
         draft.kept.append(link)
         return False
-    edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
-    if observation is not None and edits_win and observation.edited_since(link):
+    late = observation is not None and link.key in observation.late
+    if policy.on_conflict != "source" and verdict.edited and not late:
         reason = say("{reason}, but edited in the portal since", reason=reason)
         draft.conflict(Change(op="delete", key=link.key, link=link, reason=reason), link.where)
         return False

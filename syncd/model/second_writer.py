@@ -32,16 +32,16 @@ from msgspec.structs import replace
 from syncd.errors import GuardError
 from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
+from syncd.model.evidence import Stamp, made_since
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Observation, mark_of
-from syncd.model.stamp import Stamp, made_since
 
 CLOCKS_APART_S: Final = 60.0
 """How far the portal's clock may be from what is known of it."""
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where the portal is known: unix time by its clock and highest id at the first look, and at the last one.
+    """How far the portal is known: unix time by its clock and highest id, at the first look and at the last one.
 
     `others` are the ledgers whose events were taken over.
     """
@@ -57,11 +57,11 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
 class Own:
     """What is known of this ledger: its name, "" for none yet, what it has looked at, and what it cannot know.
 
-    `looked` is None where nothing can be told: before the first look, and after the ledger was put back. `exact` is
-    True if it knows whatever it has done since the last look. `wall_s` is how far the portal's wall clock is ahead of
-    its unix time, `caller` the webhook's user, and `late` are marks and signatures of creates that nobody answered.
-    `lost` are more ledgers whose events were taken over, as before this one was put back. `past` tells by mark what was
-    made of items, oldest first, None where the ledger was not asked for it.
+    `looked` is None if nothing can be told: before the first look, and after the ledger was put back. `exact` is True
+    if the ledger knows everything that it has done since the last look. `wall_s` is how far the portal's wall clock is
+    ahead of its unix time, and `caller` is the webhook's user. `late` holds the marks and signatures of creates that
+    nobody answered. `lost` holds more ledgers whose events were taken over, for example before this one was put back.
+    `past` tells by mark what was made of items, oldest first; it is None if the ledger was not asked for it.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Own:
         return seen.ledger not in ("", self.name)
 
     def is_lost(self, seen: Observed) -> bool:
-        """Return True if it was a ledger whose events were taken over."""
+        """Return True if the ledger that wrote the mark of an event is one whose events were taken over."""
         return seen.ledger in self.lost or (self.looked is not None and seen.ledger in self.looked.others)
 
     def had(self, mark: str) -> bool:
@@ -86,7 +86,7 @@ class Own:
         return self.past is not None and bool(self.past.get(mark))
 
     def made_first(self, mark: str) -> bool:
-        """Return True if no event of the item of `mark` can be older than the one that we made."""
+        """Return True if no event of the item of `mark` can be older than the one that this ledger made."""
         return self.past is None or tuple(self.past.get(mark, ())) == ("create",)
 
     def made_since_first(self, seen: Observed) -> bool:
@@ -95,7 +95,7 @@ class Own:
         return looked is not None and seen.remote_id > looked.first and self._made_since(seen, looked.since)
 
     def made_since_last(self, seen: Observed) -> bool:
-        """Return True if an event was certainly made after the last look, and not by anything that this ledger did."""
+        """Return True if an event was certainly made after the last look, and by nothing that this ledger did."""
         looked = self.looked
         return (
             self.exact
@@ -116,11 +116,11 @@ class Own:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
-    """What other ledgers did, as far as it shows.
+    """What other ledgers did, as far as it can be seen.
 
-    `made` are the events that prove a second writer at work, in the order of their ids. `taken` counts, by ledger, the
-    events whose marks of lost ledgers were found for the first time; `alike` are events that may be another writer's.
-    `own` is the name of this ledger.
+    `made` holds the events that prove a second writer at work, in the order of their ids. `taken` counts, by ledger,
+    the events with marks of lost ledgers that were found for the first time. `alike` holds events that may be another
+    writer's. `own` is the name of this ledger.
     """
 
     made: tuple[Observed, ...] = ()
@@ -128,22 +128,21 @@ class Strangers:
     alike: tuple[Observed, ...] = ()
     own: str = ""
 
-    def check(self, sync: str) -> None:
-        """Raise GuardError if a second writer is at work."""
-        if self.made:
-            raise GuardError(
-                say(
-                    "{sync}: {who}, such as {event}; nothing was sent",
-                    sync=sync,
-                    who=self._who,
-                    event=_named(self.made[0]),
-                ),
-                say(
-                    "stop the other one, as an old server, a copy of the config or a run with another state; then run"
-                    " `syncd sync {sync} --force` once, which takes over what it made",
-                    sync=sync,
-                ),
-            )
+    def refusal(self, sync: str) -> GuardError:
+        """Return the error of a pass of `sync` that meets a second writer at work (`made`)."""
+        return GuardError(
+            say(
+                "{sync}: {who}, such as {event}; nothing was sent",
+                sync=sync,
+                who=self._who,
+                event=_named(self.made[0]),
+            ),
+            say(
+                "stop the other one, as an old server, a copy of the config or a run with another state; then run"
+                " `syncd sync {sync} --force` once, which takes over what it made",
+                sync=sync,
+            ),
+        )
 
     @property
     def _who(self) -> Saying:
@@ -160,7 +159,7 @@ class Strangers:
         return tuple(sorted({seen.ledger for seen in self.made} - {"", self.own}))
 
     def problems(self, where: str) -> tuple[Problem, ...]:
-        """Return what people are told if no pass is refused; `where` is the source."""
+        """Return what people are told if the pass is not refused. `where` is the source."""
         told = [
             say_count(
                 "takes over {count:,} event made by another ledger ({ledger}), as after a state was lost; if a syncd"
@@ -210,9 +209,9 @@ NO_WRITERS: Final = Writers()
 
 
 def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observation, own: Own) -> Strangers:
-    """Return what an observation shows of other ledgers; `items` are wanted, `links` what this ledger has linked.
+    """Return what an observation shows of other ledgers. `items` are wanted, `links` are those of this ledger.
 
-    About items without a link, only a reading of everything tells.
+    Only a reading of everything tells something about items without a link.
     """
     by_id = {link.remote_id: link for link in links}
     foreign = [seen for seen in observation.events.values() if own.is_foreign(seen)]
@@ -236,7 +235,7 @@ def _in_order(events: Iterable[Observed]) -> tuple[Observed, ...]:
 
 
 def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
-    """Yield the events with our marks and others' names that a ledger at work must have written."""
+    """Yield the events with our marks and another ledger's name that only a ledger at work can have written."""
     if own.looked is None:
         return
     older = {
@@ -257,9 +256,9 @@ def _written(foreign: Iterable[Observed], holders: _Holders, own: Own) -> Iterat
 
 
 def _may_be_copied(seen: Observed, holders: _Holders, own: Own) -> bool:
-    """Return True if the item of `seen` may have had an event with its name.
+    """Return True if the item of `seen` may have had an event with the name of that ledger before.
 
-    One whose event we made ourselves never had.
+    An item whose event this ledger made itself never had one.
     """
     if seen.mark not in holders.linked:
         return own.had(seen.mark)
@@ -273,7 +272,7 @@ def _was_before(link: Link, seen: Observed) -> bool:
 
 
 def _copied(fresh: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[Observed]:
-    """Yield the events with the mark of an item without a link, which a copy of this ledger must have made."""
+    """Yield the events with the mark of an item without a link that only a copy of this ledger can have made."""
     for seen in fresh:
         if own.is_foreign(seen) or seen.mark not in holders.unlinked or own.had(seen.mark):
             continue
@@ -282,7 +281,7 @@ def _copied(fresh: Iterable[Observed], holders: _Holders, own: Own) -> Iterator[
 
 
 class _Holders:
-    """The items of a sync by their marks, with a link and without, and by their looks."""
+    """The items of a sync by their marks, with and without a link, and by their looks."""
 
     def __init__(self, items: Iterable[Item], links: Mapping[int, Link], observation: Observation) -> None:
         self._observation, self._links = observation, links
@@ -298,26 +297,27 @@ class _Holders:
     def link(self, seen: Observed) -> Link | None:
         """Return the link of an event, None if it has none."""
         link = self._links.get(seen.remote_id)
-        return link if link is not None and self._observation.of(link) is seen else None
+        return link if link is not None and self._observation.verdict(link).seen is seen else None
 
     def beside(self, seen: Observed) -> Observed | None:
-        """Return the event of the link to which the mark of `seen` belongs, None if there is no such link or event."""
+        """Return the event of the link that has the mark of `seen`, None if there is no such link or event."""
         link = self.linked.get(seen.mark)
-        return self._observation.of(link) if link is not None else None
+        return self._observation.verdict(link).seen if link is not None else None
 
     def has(self, seen: Observed) -> bool:
-        """Return True if an event has the mark of an item: of its own item, if it has a link."""
+        """Return True if an event has the mark of an item. If it has a link, it must be the mark of that link."""
         link = self.link(seen)
         if link is not None:
             return seen.mark == mark_of(link, self._observation.comparison)
         return seen.mark in self.unlinked or seen.mark in self.linked
 
     def show(self, seen: Observed, late: Collection[str]) -> bool:
-        """Return True if an event looks like an item that bears no mark, or like its event."""
+        """Return True if an event looks like an item without a mark, or like the event of one."""
         signature = self._observation.comparison.signature
         if self._shown is None:
             new = {signature(item) for item in self._new if not item.fields.get("mark")}
-            events = (self._observation.of(link) for link in self._links.values() if not link.sent.get("mark"))
+            links = (link for link in self._links.values() if not link.sent.get("mark"))
+            events = (self._observation.verdict(link).seen for link in links)
             self._shown = frozenset(new | {signature(one) for one in events if one is not None}) - {"", *late}
         return signature(seen) in self._shown
 
@@ -333,8 +333,8 @@ def looked_at(
 ) -> Looked:
     """Return what is known after a look at everything, at unix time `now` by the portal's clock.
 
-    With None for `before` all there is counts as older. `lost` are ledgers known to be lost already. What a second
-    writer made is taken over, or the pass would have been refused.
+    If `before` is None, everything that stands there counts as older. `lost` are ledgers that are known to be lost
+    already. What a second writer made is taken over now, because otherwise the pass would have been refused.
     """
     highest = max((*observation.events, *(link.remote_id for link in links)), default=0)
     others = {*(before.others if before is not None else ()), *lost, *found.taken, *found.writers}

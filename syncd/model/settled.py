@@ -1,11 +1,11 @@
-"""A pass that left nothing to do, and what must be the same for the next one to leave nothing to do either.
+"""A pass that left nothing to do, and what must stay the same so that the next one has nothing to do either.
 
     all circumstances equal, and the hour within [since, until)    what it found is what a whole pass would find
     anything else                                                  a whole pass
 
-A whole pass that asks the portal nothing follows from its circumstances and from the hour alone, and the hour counts
-only where something waits for it. So what is kept here is no guess: it is what was found, with all that it followed
-from.
+What a whole pass without questions to the portal finds depends on its circumstances and on the hour alone, and on the
+hour only if something waits for it. So what is kept here is no guess: it is what was found, with all that it depended
+on.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ MOST_LINES = 10_000
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a plan follows from besides the hour, as marks that differ whenever the thing differs.
+    """Everything besides the hour that a plan depends on, as marks that differ whenever the thing differs.
 
-    `source` are the bytes read, `settings` the config and the program with its zone data, `days` today and the window,
-    `directory` the portal's people as they are kept, `ledger` the links, holds, intents and names of the sync.
+    `source` stands for the bytes read, `settings` for the config and the program with its zone data, `days` for today
+    and the window, `directory` for the portal's people as they are kept, and `ledger` for the links, holds, intents and
+    names of the sync.
     """
 
     source: str
@@ -47,7 +48,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What a pass found that left nothing to do: its counts, and everything that it has to report.
 
-    `kept` and `absent` are the keys of links, as in Plan; the counts are those of Prepared.
+    `kept` and `absent` are keys of links, as in Plan. The counts are those of Prepared.
     """
 
     unchanged: int
@@ -64,9 +65,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, what it followed from, and how long it holds: from unix time `since` until before `until`.
+    """What was found, what that depended on, and how long it holds: from unix time `since` until before `until`.
 
-    `until` is None if it holds for ever. If the clock is set back behind `since`, nothing is known of what waits for an
+    `until` is None if it holds for ever. If the clock is set back behind `since`, it is not known what waits for an
     hour.
     """
 
@@ -87,10 +88,10 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 def leaves_nothing(plan: Plan, snapshot: Snapshot, policy: Policy) -> bool:
     """Return True if `plan` sends and notes nothing, and the next pass would make the same plan again.
 
-    Absences that are counted lead to a delete one day, unless what is gone is kept. An empty source is believed only
-    after some passes, so the next one may come to another result, and reading it again costs nothing. A source that
-    could not be read whole may be whole the next time with the same bytes, unless only entries without a uid are to
-    blame.
+    Absences that are counted lead to a delete some day, unless what is gone is kept. An empty source is believed only
+    after some passes, so the next one may have another result, and reading the source again costs nothing. A source
+    that could not be read whole may be whole the next time with the same bytes, unless entries without a uid are the
+    only reason.
     """
     readable = snapshot.complete or snapshot.unnamed is not None
     noted = plan.changes or plan.lookalikes or plan.settled_holds or plan.versions or plan.forgotten or plan.waiting
@@ -102,7 +103,7 @@ def leaves_nothing(plan: Plan, snapshot: Snapshot, policy: Policy) -> bool:
 
 
 def lasts_until(holds: Iterable[Hold], now: float, *others: float) -> float | None:
-    """Return when one of `holds` begins or stops to count, or the first of `others` comes; None for never."""
+    """Return when one of `holds` begins or ends, or the first of `others` comes, None for never."""
     # A hold from the future was made before the clock was set back: it does not count yet.
     turns = [hold.since if now < hold.since else hold.retry_at for hold in holds]
     return min((turn for turn in (*turns, *others) if now < turn < float("inf")), default=None)
@@ -114,5 +115,5 @@ def conflicts_of(plan: Plan) -> tuple[Conflict, ...]:
 
 
 def change_of(conflict: Conflict) -> Change:
-    """Return a remembered conflict as a plan holds it, without item and link."""
+    """Return a remembered conflict in the form of a plan, without item and link."""
     return Change(op=conflict.op, key=conflict.key, reason=conflict.reason)

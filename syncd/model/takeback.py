@@ -23,14 +23,14 @@ from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.labels import labels
-from syncd.model.observation import FOREIGN, Observation
+from syncd.model.observation import FOREIGN, LOST, Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Something that is not touched, and why; `ours` is False for an event that has nothing to do with the sync."""
+    """Something that is not touched, and why. `ours` is False for an event that does not belong to the sync."""
 
     link: Link
     reason: str
@@ -39,10 +39,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack:
-    """The decisions: changes to send, and links to forget (those in `after` only once their change was made).
+    """The decisions: changes to send, and links to forget, those in `after` only once their change was made.
 
-    `already` counts what needs nothing any more, `noted` are deletes worth a remark. Of `sought` events, `missing` no
-    longer exist.
+    `already` counts what needs no action any more, and `noted` are deletes worth a remark. Of `sought` events,
+    `missing` no longer exist.
     """
 
     changes: tuple[Change, ...] = ()
@@ -94,7 +94,7 @@ def check_visible(plan: TakeBack, sync: str) -> None:
 
 
 def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Observation) -> TakeBack:
-    """Return how to take back what `records` of one run say, given the links and the portal as they are now."""
+    """Return how to take back what `records` of one run did, given the links and the portal as they are now."""
     by_key: dict[Key, list[ChangeRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
@@ -115,14 +115,15 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 
 
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
-    """Return how to delete everything that was created, and forget the rest."""
+    """Return how to delete everything that was created, and to forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
-    doubled = seen.claimed_twice(links)
+    parted = seen.parted(links)
     for link in sorted(links, key=lambda one: one.key):
+        standing = parted.verdict(link).standing
         if link.adopted:
             left.append(Left(link=link, reason=say("adopted, not created: it stays, and is forgotten")))
             forgotten.append(link)
-        elif seen.lost(link) or link.key in doubled:
+        elif standing in LOST:
             forgotten.append(link)
             if link.remote_id not in seen.gone:
                 left.append(
@@ -132,7 +133,7 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
                         ours=False,
                     )
                 )
-        elif seen.of(link) is None:
+        elif standing != "ours":
             left.append(Left(link=link, reason=_UNREAD))
         else:
             changes.append(Change(op="delete", key=link.key, link=link, reason=say("created by this sync")))
@@ -149,11 +150,11 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
 
 
 def _missing(links: Sequence[Link], seen: Observation) -> int:
-    return sum(seen.lost(link) for link in links)
+    return sum(seen.verdict(link).standing in LOST for link in links)
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation, adoptable: Adoptable) -> _Verdict:
-    """Decide on one item, by the table above; `records` are what the run did with it, `now` is its present link."""
+    """Decide on one item by the table above. `records` are what the run did with it, `now` is its present link."""
     before, after = records[0].before, records[-1].after
     adoption = next((record.after for record in records if record.op == "adopt"), None)
     if after is None:
@@ -165,7 +166,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
     restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
         return now if adoption is not None else None  # an earlier attempt has written it back
-    if restored is None and seen.lost(now):
+    if restored is None and seen.verdict(now).standing in LOST:
         return now
     if reason := _changed_since(now, after, restored, seen):
         return Left(link=now, reason=reason)
@@ -173,31 +174,35 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
 
 
 def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
-    """Return why the event is no longer as the run left it (`after`): who changed it since; "" if nobody has.
+    """Return why the event is no longer as the run left it (`after`), "" if it still is.
 
     An event that a person edited is left alone: its reason becomes a `Left`.
     """
     if now.fingerprint not in (after.fingerprint, ""):  # "": it is not known what our last change left there
         return say("changed by a later run; undo that one first")
-    if seen.lost(now):
-        return FOREIGN if seen.foreign(now) else say("deleted in the portal since")
-    if seen.of(now) is None:
-        return _UNREAD
+    match seen.verdict(now).standing:
+        case "foreign":
+            return FOREIGN
+        case "gone":
+            return say("deleted in the portal since")
+        case "unreadable" | "unasked":
+            return _UNREAD
     names = _edited_by_people(seen, now, restored)
     return _edited_since(names) if names else ""
 
 
 def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
-    """Return the names of the fields that people changed; () for none.
+    """Return the names of the fields that people changed, () for none.
 
-    An event that already shows `restored` was not edited: an earlier attempt to take the run back may have done that.
+    An event that already shows `restored` was not edited. An earlier attempt to take the run back may have done that.
     """
-    event = seen.of(link)
+    verdict = seen.verdict(link)
+    event = verdict.seen
     if event is None or (event.version == link.version and link.fingerprint):
         return ()
     if restored is not None and not seen.comparison.edits(restored.sent, event):
         return ()
-    return seen.edited(link)
+    return seen.differs(link, verdict)
 
 
 def _edited_since(names: Iterable[str]) -> str:

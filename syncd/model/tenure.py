@@ -1,4 +1,4 @@
-"""How long this machine may write to a portal, if several machines share one database. Pure."""
+"""How long this machine may write to a portal if several machines share one database. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tenure:
         self._ended = ""
 
     def renewed(self, deadline: float) -> None:
-        """Let the tenure last until `deadline`, unless it is over: a lost tenure never comes back."""
+        """Let the tenure last until `deadline`, unless it is over. A lost tenure never comes back."""
         if self.valid():
             self._deadline = deadline
 
@@ -46,11 +46,11 @@ class Tenure:
         self._deadline = min(self._deadline, deadline)
 
     def end(self, why: str) -> None:
-        """End the tenure at once; the first reason stays, also that it was not renewed."""
+        """End the tenure at once. If it is over already, the first reason stays, also that it was not renewed."""
         self._ended = self.why() or why
 
     def left_s(self) -> float:
-        """Return for how many seconds it lasts unless it is renewed; 0 if it is over."""
+        """Return for how many seconds it lasts unless it is renewed, 0 if it is over."""
         return 0.0 if self._ended else max(0.0, self._deadline - self._clock())
 
     def valid(self) -> bool:
@@ -58,7 +58,7 @@ class Tenure:
         return self.left_s() > 0
 
     def why(self) -> str:
-        """Return why it is over, "" if it is not."""
+        """Return why the tenure is over, "" if it is not."""
         return "" if self.valid() else self._ended or say("it was not renewed in time")
 
     def check(self) -> None:

@@ -22,9 +22,9 @@ from typing import Literal
 import msgspec
 
 from syncd.lang.saying import say
+from syncd.model.evidence import Stamp, made_during
 from syncd.model.item import Item, Observed
 from syncd.model.observation import Comparison, Observation, bare
-from syncd.model.stamp import Stamp, made_during
 
 MOST_SUSPECTS = 200
 
@@ -33,7 +33,7 @@ MOST_SUSPECTS = 200
 class Sending:
     """Between which moments of the portal's wall clock a create was carried out, if it was, and as which user.
 
-    `by` is 0 if that is not known.
+    `by` is 0 if the user is not known.
     """
 
     item: Item
@@ -44,14 +44,14 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Ids that the portal has reported: events that somebody else has saved, and events that somebody else has made."""
+    """Ids that the portal has reported: of events that others have saved, and of events that others have made."""
 
     saved: frozenset[int] = frozenset()
     made: frozenset[int] = frozenset()
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that may be the create of an item, by its recovery mark. Nothing is made while one exists."""
+    """Events that may be the create of an item, by its recovery mark. While one exists, no event is made."""
 
     mark: str
     kind: str
@@ -71,7 +71,7 @@ class Traces:
 def traces(
     sendings: Mapping[int, Sending], observation: Observation, claimed: Collection[int], *, floor: int, heard: Heard
 ) -> Traces:
-    """Return what was found of `sendings`; `claimed` are ids that belong to somebody, by a link or a certain look.
+    """Return what was found of `sendings`. `claimed` are ids that belong to somebody, by a link or a certain look.
 
     `floor` is the highest id that was known before the sending.
     """
@@ -133,7 +133,7 @@ def _same_title(item: Item, seen: Observed, comparison: Comparison) -> bool:
 
 
 def suspected(seen: Observed) -> str:
-    """Return why an item waits of which `seen` may be the event, and what a person can do."""
+    """Return why an item waits whose event `seen` may be, and what a person can do about it."""
     return say(
         "«{title}» ({start}, id {remote_id}) may be this one: syncd's user made it while nobody answered syncd, and"
         " somebody has changed it since. Nothing is made beside it. Delete that one to have this made again; if it is"
@@ -149,7 +149,7 @@ def still_suspected(
 ) -> dict[str, Observed]:
     """Return, by mark, the newest event that may still be the create of an item.
 
-    It no longer is once it is gone, linked, or in another section: whoever moved it may know better.
+    An event is no longer suspected once it is gone, linked, or in another section: whoever moved it may know better.
     """
     found: dict[str, Observed] = {}
     for suspect in suspects:

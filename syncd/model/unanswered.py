@@ -1,8 +1,8 @@
-"""Updates and deletes that nobody answered: the portal may carry them out long after what followed them. Pure.
+"""Updates and deletes that nobody answered, which the portal may carry out long after those that followed. Pure.
 
-Then an event shows what was sent before the last change, or is gone, and nobody did that: it is put right whatever is
-to become of people's edits. Only what was sent and not answered counts, not all that was ever sent: people may set an
-event back to what it was.
+Then an event shows what was sent before the last change, or is gone, without anybody having done that. So it is put
+right whatever the policy for people's edits is. Only requests without an answer count, not everything that was ever
+sent, because people may set an event back to what it was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
-    """Return what has to be remembered of requests that may still come, except creates (see `model.doubles`)."""
+    """Return what has to be remembered of requests that may still arrive, except creates (see `model.doubles`)."""
     return [
         Unanswered(
             deletes=one.op == "delete",
@@ -63,7 +63,7 @@ def came_late(
 ) -> frozenset[Key]:
     """Return the keys of those of `links` whose events are as one of `requests` left them, after our last change.
 
-    `looked_at` is the unix time at which the portal was last read before, 0 for never.
+    `looked_at` is the unix time of the last reading of the portal before this one, 0 for none.
     """
     by_id: dict[int, list[Unanswered]] = defaultdict(list)
     for one in requests:
@@ -76,7 +76,7 @@ def came_late(
 def _is_late(link: Link, observation: Observation, requests: Sequence[Unanswered]) -> bool:
     if link.remote_id in observation.gone:
         return any(one.deletes for one in requests)
-    seen = observation.of(link)
+    seen = observation.verdict(link).seen
     if seen is None or seen.masked or seen.damage or seen.version == link.version:
         return False
     edits = observation.comparison.edits

@@ -44,7 +44,7 @@ from syncd.portal.paging import read_pages
 from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
-"""Gets the place of a command in what was asked for, and the reply to it."""
+"""Called with the position of a command among those asked for, and the reply to it."""
 _READING_PATIENCE = 4
 _MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
@@ -56,9 +56,10 @@ log = structlog.get_logger()
 class Portal:
     """One configured portal. `random` returns numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
-    Without a `transport` it opens real connections. With a `permit` nothing leaves after that has ended. A state that
-    cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe. If it is
-    that of another machine that ended without a word, `after_another`, what that may have sent since counts too.
+    Without a `transport` it opens real connections. With a `permit`, nothing is sent once the permit has ended. A state
+    that cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe. With
+    `after_another` the state is that of another machine that ended unexpectedly, and what it may have sent since then
+    counts.
     """
 
     def __init__(
@@ -115,14 +116,14 @@ class Portal:
         """Scheme and host of the portal, fit for messages."""
         self.limits = shared.limits
         self.claiming = shared.claiming
-        """Held while events to adopt or recover, or sections to create, are claimed: no two syncs claim the same."""
+        """Held while events to adopt or recover, or sections to create, are claimed: two syncs never claim the same."""
         self._shared = shared
         self._channel = shared.channel
         self._pace = shared.channel.pace
         self._clock = shared.channel.clock
         self._traffic = traffics[0]
         self._traffics = traffics
-        """Its own traffic, and those that count what it does as well."""
+        """Its own traffic, and the others in which its requests count too."""
         self._stop = stop
 
     async def __aenter__(self) -> Self:
@@ -138,7 +139,7 @@ class Portal:
         await self._shared.transport.close()
 
     def part(self, stop: asyncio.Event, *, hasty: bool = False) -> Portal:
-        """Return this portal as one pass sees it: limits and turns are shared, usage and progress are the pass's own.
+        """Return this portal for one pass: limits and turns are shared, usage and progress are the pass's own.
 
         Once `stop` is set, reading raises StoppedError after the requests in flight. With `hasty`, reading raises
         PortalUnreachableError instead of waiting for a method that is blocked.
@@ -164,15 +165,15 @@ class Portal:
         return self._pace.clock.offset_s - (self._clock.now() - self._clock.monotonic())
 
     def moment(self) -> Moment:
-        """Return this moment by every clock there is; the portal's counts once an answer has told it."""
+        """Return this moment by every clock. The portal's is included once an answer has told its time."""
         uptime, server = self._clock.uptime(), self._pace.clock
         portal = server.at(self._clock.monotonic()) if server.known else None
         return Moment(wall=self._clock.now(), boot=uptime.boot, uptime=uptime.seconds, portal=portal)
 
     async def asked_moment(self) -> Moment:
-        """Return this moment after asking the portal for its time, where no answer has told it yet; raises like `read`.
+        """Return this moment after asking the portal for its time if no answer has told it yet. Raises like `read`.
 
-        A portal that tells no time is no error.
+        It is not an error if the portal tells no time.
         """
         if not self._pace.clock.known:
             await self.read_many([Command(method="server.time")])
@@ -198,14 +199,14 @@ class Portal:
         return tuple(replies[number] for number in range(len(commands)))
 
     async def read_each(self, commands: Sequence[Command], take: Take, *, single: bool = False) -> None:
-        """Call methods like `read_many`, and hand each reply to `take` as soon as it is final; none is kept.
+        """Call methods like `read_many`, but hand each reply to `take` as soon as it is final, and keep none.
 
-        For answers that together are large. Raises like `read_many`, and what `take` raises.
+        For answers that are large together. Raises like `read_many`, and what `take` raises.
         """
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True, hasty=self._hasty)
         reader = _Reader(take, self._clock)
         session = Session(
-            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, above=self._traffics
+            exchange=exchange, channel=self._channel, journal=reader, stop=self._stop, traffics=self._traffics
         )
         for first in range(0, len(commands), _OFFERED_AT_ONCE):
             some = enumerate(commands[first : first + _OFFERED_AT_ONCE], first)
@@ -236,16 +237,17 @@ class Portal:
     ) -> PushSummary:
         """Execute each job once and settle it in the journal.
 
-        With `alone` every job is a request of its own, so that a job at which the portal fails harms no other. Jobs
-        settled as Refused with the code `not_sent` are known not to have been executed; the code `unexpected` marks
+        With `alone` every job is a request of its own, so that a job that makes the portal fail does not harm others.
+        Jobs settled as Refused with the code `not_sent` were certainly not executed. The code `unexpected` marks
         answers that are not believed (see `Command.success`).
 
         Raises PortalRefusedError if the portal refuses the caller and PortalUnreachableError if it does not answer,
         after settling what was in flight; LostLeaseError without settling it; and whatever the journal raises.
         """
         began = self._clock.monotonic()
-        exchange = Exchange(self._pace)
-        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, above=self._traffics)
+        exchange, own = Exchange(self._pace), Traffic()
+        traffics = (own, *self._traffics)
+        session = Session(exchange=exchange, channel=self._channel, journal=journal, stop=stop, traffics=traffics)
         entry = (exchange, len(jobs))
         for traffic in self._traffics:
             traffic.pushes.append(entry)
@@ -266,21 +268,21 @@ class Portal:
             refused=kinds[Refused],
             unknown=kinds[Unknown],
             remaining=exchange.remaining,
-            requests=session.traffic.requests,
-            commands=session.traffic.commands,
+            requests=own.requests,
+            commands=own.commands,
             seconds=self._clock.monotonic() - began,
-            waited_s=session.traffic.waited_s,
+            waited_s=own.waited_s,
         )
 
     async def ask(self, question: Question) -> Answer:
-        """Send one request as it is and return how it was answered: nothing is sent again, nothing raised.
+        """Send one request as it is and return the answer. Nothing is sent again, and no error is raised.
 
-        For finding out how the portal behaves; whatever is to be kept goes through `push`.
+        For finding out how the portal behaves. Whatever is to be kept goes through `push`.
         """
         return await ask_once(self._channel, self._traffics, question)
 
     def learn(self, facts: Facts) -> None:
-        """Reckon with what a probe has found out about this portal."""
+        """Take into account what a probe has found out about this portal."""
         self._pace.one_counter = facts.text("batch_counter") == "batch"
 
     def cost_s(self, method: str) -> float | None:
@@ -288,7 +290,7 @@ class Portal:
         return self._pace.costs.mean(method) if self._pace.costs.known(method) else None
 
     def forecast(self, counts: Mapping[str, int]) -> Forecast:
-        """Return what sending this number of commands by method would take from now on."""
+        """Return what sending this number of commands by method would take, starting now."""
         return forecast(self._pace, counts, self._clock.monotonic())
 
     @property
@@ -328,9 +330,9 @@ class Portal:
         return operating_of(self._pace, self._clock)
 
     def usage(self, since: Usage | None = None) -> Usage:
-        """Return what was sent and waited, since an earlier reading or since this client was made.
+        """Return what was sent and waited since an earlier reading, or since this client was made.
 
-        Requests under way count when they end.
+        Requests in flight count as soon as they have left.
         """
         sent, before = self._traffic, since or Usage(requests=0, commands=0, waited_s=0.0)
         return Usage(
@@ -360,9 +362,9 @@ class _Shared:
 
 @dataclass(slots=True)
 class _Reader:
-    """The journal of a reading: there is nothing to write down, and each result goes to `take` at once.
+    """The journal of a reading: nothing is written down, and each result goes to `take` at once.
 
-    `failures` are for the end: where all calls fail for one reason, that is told in place of the first of them.
+    `failures` are handed on at the end: if all calls fail for one reason, that reason is raised instead.
     """
 
     take: Take
@@ -372,10 +374,10 @@ class _Reader:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def intend(self, jobs: Sequence[Job]) -> None:
-        """Do nothing: what is read twice harms nobody."""
+        """Do nothing: reading twice does no harm."""
 
     async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
-        """Hand the replies on, one after the other: one alone may be a listing of thousands of rows."""
+        """Hand the replies on, one after the other: a single one may be a listing of thousands of rows."""
         for job, reply in replies:
             self.taken += 1
             if not isinstance(reply, Done):

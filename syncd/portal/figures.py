@@ -1,4 +1,4 @@
-"""What a portal's client tells of its work: of a push, of how far it is, and of what was sent."""
+"""What a portal's client reports about its work: a push, its progress, and what was sent."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class _Rows:
 
     def __init__(self) -> None:
         self.seen = 0
-        """Rows that came, those that came again included."""
+        """Number of rows received, including repeated ones."""
         self._rows: list[Json] = []
         self._seen: set[str] = set()
 
@@ -103,7 +103,7 @@ class _Rows:
         return len(self._rows) - before
 
     def all(self) -> tuple[Json, ...]:
-        """Return the rows in the order they came."""
+        """Return the rows in the order in which they were received."""
         return tuple(self._rows)
 
 
@@ -114,7 +114,8 @@ def _int(value: Json) -> int:
 def _following(page: Done, start: int) -> int | None:
     """Return where the page after this one begins, None for the last.
 
-    A full page whose answer names neither a next one nor the total is not taken for the last: only looking tells.
+    A full page whose answer names neither the next page nor the total is not taken for the last one: only reading on
+    tells.
     """
     if page.next is not None or len(rows_of(page.result)) < _PAGE:
         return page.next

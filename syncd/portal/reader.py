@@ -1,4 +1,4 @@
-"""What whoever reads a portal may ask of its client (`portal.client.Portal`): calls that change nothing."""
+"""What a reader of a portal may ask of its client (`portal.client.Portal`): calls that change nothing."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Execution:
     elapsed_s: float = 0.0
 
     def execute(self, by: Credentials, method: str, params: dict[str, PhpValue]) -> PhpValue:
-        """Execution a request and return its success envelope.
+        """Execute a request and return its success envelope.
 
         Raises Refusal for an error envelope, PortalCrash for a PHP Error, RequestCut when the connection breaks.
         """
@@ -138,7 +138,7 @@ class Execution:
         return maps.result()
 
     def _batched(self, key: str, command: str, maps: _Maps, webhook: _Access, caller: User) -> None:
-        """Execution one command of a batch and file its outcome under its key."""
+        """Execute one command of a batch and file its outcome under its key."""
         written, params = parse_command(command)
         method = written.lower()
         # The filter has seen the command as one text already; now it sees each parameter (PORTAL.md 2.4).

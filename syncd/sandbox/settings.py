@@ -150,7 +150,7 @@ class Settings:
 
     @property
     def cloud(self) -> bool:
-        """True if the vendor hosts the portal, with its request limit and its operating limiter."""
+        """Return True if the vendor hosts the portal, with its request limit and its operating limiter."""
         return self.tariff != "self-hosted"
 
     @property

@@ -10,25 +10,17 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
+from syncd.control_groups import said_of
+
 _ROOT = Path("/")
 
 
 def allowed_bytes(root: Path = _ROOT) -> int | None:
     """Return how many bytes the process's control group and those above it allow (cgroup v2), None for no limit."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    own = next((line[len("0::/") :] for line in lines if line.startswith("0::/")), None)
-    if own is None:
-        return None
-    top = root / "sys/fs/cgroup"
-    group, limits = top / own, list[int]()
-    for one in (group, *group.parents):
-        if not one.is_relative_to(top):
-            break
-        with suppress(OSError, ValueError):  # "max", and the group at the top has no such file
-            limits.append(int((one / "memory.max").read_text()))
+    limits: list[int] = []
+    for said in said_of("memory.max", root):
+        with suppress(ValueError):  # "max"
+            limits.append(int(said))
     return min(limits, default=None)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from syncd.model.entry import Entry, Snapshot, Window
 from syncd.model.filter import NO_FILTER, Filter
+from syncd.source.shelf import Shelf
 
 if TYPE_CHECKING:
     from syncd.portal.reader import PageReader
@@ -42,6 +43,7 @@ class ReadContext:
     for sources that ask a server for a span of days; a file is always read whole. `filter` is the sync's. The
     pass applies it to entries; a source needs it only to leave out what is no entry, such as the totals below a table.
     With `whole` a source that asks its server for changes only asks for everything, as if it had read nothing before.
+    On the `shelf`, if there is one, it may keep what it has parsed; with `whole` nothing is taken from there.
     """
 
     zone: str | None
@@ -50,6 +52,7 @@ class ReadContext:
     cache: FeedCache | None = None
     filter: Filter = NO_FILTER
     whole: bool = False
+    shelf: Shelf | None = None
 
 
 class Source(Protocol):

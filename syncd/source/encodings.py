@@ -274,8 +274,10 @@ def _said_of(readings: Sequence[_Reading], advised: str) -> tuple[str, ...]:
     return tuple(said)
 
 
-def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
-    """Return the text of a file that should hold `kind` ("CSV"), and its encoding; line ends stay as they are.
+def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str, str]:
+    """Return the text of a file that should hold `kind` ("CSV"), its encoding, and what was assumed of it.
+
+    Nothing is assumed ("") if the config or the bytes say it themselves. Line ends stay as they are.
 
     "auto" finds the encoding (see `find_encoding`). Then text that has a few bytes of no character keeps those as
     surrogates (PEP 383), so that only the entries around them are rejected (see `field_values.damaged`). Raises
@@ -305,7 +307,9 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str,
             say("{name} is an HTML page, not {kind}", name=name, kind=kind),
             say("a login or error page may have been saved instead"),
         )
-    return text, codec
+    if encoding != "auto" or content.isascii() or says_itself(content):
+        return text, codec, ""
+    return text, codec, say("{name} is taken to be {codec}", name=name, codec=codec)
 
 
 def _refuse_binary(text: str, name: str, kind: str) -> None:
@@ -315,13 +319,6 @@ def _refuse_binary(text: str, name: str, kind: str) -> None:
             say("{name} is a binary file, not {kind}, or was only half written", name=name, kind=kind),
             say("export it as {kind}", kind=kind),
         )
-
-
-def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
-    """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
-    if encoding != "auto" or content.isascii() or says_itself(content):
-        return ""
-    return say("{name} is taken to be {codec}", name=name, codec=codec)
 
 
 def looks_like_markup(content: bytes) -> bool:

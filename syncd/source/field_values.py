@@ -82,6 +82,11 @@ def clean(text: str) -> str:
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
+def fold(title: str) -> str:
+    """Return a title without case and blanks."""
+    return "".join(title.split()).casefold()
+
+
 def dropped(text: str) -> str:
     """Return the names of the control characters that `clean` drops from the text, "" if it drops none."""
     if text.isprintable():
@@ -102,12 +107,14 @@ def timed_span(start: datetime, end: datetime, zone: str, end_zone: str, *, firs
     """
     # Two names of one zone (Europe/Kiev, Europe/Kyiv) become one: a span within a zone keeps its length on the clock
     # when it is moved over a change of clocks, a span between zones keeps its exact length.
-    end_zone = zone if zones.same(zone, end_zone) else end_zone
+    end_zone = zone if zone == end_zone or zones.same(zone, end_zone) else end_zone
     if end < start if zone == end_zone else instant(end, end_zone) < instant(start, zone):
         raise ValueError(say("end is before start ({end} is before {start})", end=end, start=start))
     if not first_year <= start.year <= LAST_YEAR:
         raise _outside(start.year, first_year)
-    if end.date() > date(LAST_YEAR + 1, 1, 1):  # midnight after the last day is an end like any other
+    if end.year > LAST_YEAR and end.date() > date(
+        LAST_YEAR + 1, 1, 1
+    ):  # midnight after the last day is an end like any other
         raise _outside(end.year, first_year)
     return Timed(start=start, end=end, zone=zone, end_zone=end_zone)
 

@@ -14,6 +14,7 @@ from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
 from syncd.model.again import Again, telling
 from syncd.model.entry import Entry, Override, Problem, Snapshot
+from syncd.model.stowed import MANY, Stowed
 from syncd.source.base import EntryStream, ReadContext
 from syncd.source.field_values import damaged, shown
 from syncd.source.versions import Versions, repeated
@@ -192,6 +193,8 @@ class Assembly:
                 errors = dict(files.unread)
                 parts = self._parse(files.found, files.digests, errors, context)
                 self.last = join(parts, errors, files.marker)
+                if len(self.last.entries) >= MANY:
+                    self.last = replace(self.last, entries=Stowed(self.last.entries))
                 self._try_again = any(isinstance(error, TransientSourceError) for error in errors.values())
         return self.last
 

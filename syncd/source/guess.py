@@ -15,37 +15,28 @@ from pathlib import PurePath
 
 from syncd.errors import SourceError
 from syncd.lang.saying import say
-from syncd.model import zones
-from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
+from syncd.source.encodings import decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
-from syncd.source.ical.lines import read_component
-from syncd.source.ical.split import Feed, plain_lines, split
+from syncd.source.ical.ical_guess import guess_calendar
+from syncd.source.ical.split import plain_lines
 from syncd.source.json.json_guess import guess_records, looks_like_json
-from syncd.source.table.csv import Records, delimiter_of
-from syncd.source.table.field_names import LABELS
+from syncd.source.table.columns import LABELS
+from syncd.source.table.csv import Records, find_delimiter
 from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
-from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
+from syncd.source.table.heading_words import field_of, names_group
 from syncd.source.table.headings import BY_TITLE, BY_TITLE_AND_CONTENT, FoundFields, find_fields, is_day, is_time_alone
-from syncd.source.table.other_tables import TitlesAgain
-from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
-from syncd.source.table.spans import is_nothing
+from syncd.source.table.key_guess import Found, date_order, no_end, unit_of_numbers
+from syncd.source.table.no_entries import TitlesAgain, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header
 from syncd.source.table.spoken import weekday_of
-from syncd.source.table.when import DateOrder, DateOrders, find_orders, numbered_day, read_cell
+from syncd.source.table.when import numbered_day
 from syncd.source.table.xlsx import rows_of_sheets
 from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
-_OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
 _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)")
-_TZID = re.compile(rb';TZID=(?:"([^"\r\n]*)"|([^":;\r\n]*))[;:]', re.IGNORECASE)
-_DEFINED = re.compile(rb"^TZID(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-Found = tuple[str, str | int, str]
-"""A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
-_NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
-_SHIFTS = re.compile(r"смен|дежурств|shift", re.IGNORECASE)
-_MOST_HOURS, _DAY_H = 12, 24
 _BY_WORDS = say("the file does not say it, but its words read right so")
 _FOUND = say("found")
 _NO_TITLES: Found = ("header", 0, say("the table has no titles, so columns are numbers"))
@@ -117,65 +108,32 @@ def _guess_json(name: str, content: bytes) -> Guess:
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
-    text, codec = decode(content, "auto", name=name, kind="iCalendar")
+    text, codec, assumed = decode(content, "auto", name=name, kind="iCalendar")
     mended, twice = once(text)
-    plain = mended.encode() if twice else plain
-    assumed = assumption(content, "auto", codec, name=name)
-    zone = ""
-    feed = split(plain)
-    for calendar in feed.calendars:
-        head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
-        zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
-    said = (("encoding", codec, _BY_WORDS),) if assumed else ()
-    unknown = _unknown_zones(feed)
+    found = guess_calendar(mended.encode() if twice else plain)
     doubts: tuple[str, ...] = ()
-    if unknown:
+    if found.unknown_zones:
         doubts = (
             say(
                 "the zones {zones!r} of the feed are not known: say what they mean in [sync.source.zones]",
-                zones=unknown,
+                zones=found.unknown_zones,
             ),
         )
-    owned = [
-        (found[1].decode().upper(), found[2].decode("utf-8", "replace").strip())
-        for calendar in feed.calendars
-        for event in calendar.events[:_SAMPLE_ROWS]
-        if (found := event.search(_OWNER)) is not None
-    ]
-    if not owned:
-        return Guess(type="ics", zone=zone, keys=said, unknown_zones=unknown, doubts=doubts)
-    # The feed says whose an event is in a property of its own; a template takes it like a column.
-    first = owned[0][0]
-    owners = tuple(dict.fromkeys(owner for title, owner in owned if title == first and owner))
     return Guess(
         type="ics",
-        zone=zone,
-        owner=first,
-        samples={"owner": owners},
-        keys=said,
-        unknown_zones=unknown,
+        zone=found.zone,
+        owner=found.owner,
+        samples={"owner": found.owners} if found.owner else {},
+        keys=(("encoding", codec, _BY_WORDS),) if assumed else (),
+        unknown_zones=found.unknown_zones,
         doubts=doubts,
     )
 
 
-def _unknown_zones(feed: Feed) -> tuple[str, ...]:
-    """Return the zones that events name, and that neither their calendar defines nor anybody knows."""
-    found: dict[str, None] = {}
-    for calendar in feed.calendars:
-        defined = {_text(one[1]) for zone in calendar.zones if (one := _DEFINED.search(zone.content)) is not None}
-        names = {_text(one[1] or one[2]) for event in calendar.events for one in _TZID.finditer(event.content)}
-        found |= dict.fromkeys(name for name in sorted(names - defined) if zones.resolve(name) is None)
-    return tuple(found)
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "replace").strip()
-
-
 def _guess_text(name: str, content: bytes, today: date) -> Guess:
-    text, encoding = decode(content, "auto", name=name, kind="CSV")
+    text, encoding, assumed = decode(content, "auto", name=name, kind="CSV")
     text, _ = once(text)
-    delimiter, skip = delimiter_of(text, "auto", {})
+    delimiter, skip = find_delimiter(text, "auto", {})
     numbered = list(islice(Records(text, delimiter, skip_first=skip), _SAMPLE_ROWS + HEADER_WITHIN))
     rows = [[clean(cell) for cell in cells] for _, cells in numbered]
     if not rows:
@@ -183,7 +141,7 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
             say("{name} has no rows", name=name), say("give a file with a row of titles and at least one event")
         )
     lines = [(line, row) for (line, _), row in zip(numbered, rows, strict=False)]
-    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else _FOUND
+    said = _BY_WORDS if assumed else _FOUND
     keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, _FOUND))
     plan = _guess_plan(name, "csv", keys, lines, (), today)
     if plan is not None:
@@ -329,10 +287,10 @@ def _guess_table(
         for row in table
         if columns[name] < len(row)
     ]
-    order, said, unsure = _date_order(
+    order, said, unsure = date_order(
         dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
     )
-    unit = _unit(found, header, table)
+    unit = unit_of_numbers(found, header, table)
     owner = header[columns["owner"]] if "owner" in columns else ""
     doubts = [
         *found.doubts,
@@ -350,7 +308,7 @@ def _guess_table(
     return Guess(
         type=kind,
         by_groups=names_group(owner),
-        keys=(*keys, ("dates", order, said), *_no_end(found, table), *unit),
+        keys=(*keys, ("dates", order, said), *no_end(found, table), *unit),
         columns=tuple((field, column, found.reasons[field]) for field, column in shown.items()),
         doubts=tuple(doubts),
         samples={
@@ -358,20 +316,6 @@ def _guess_table(
             for field, at in columns.items()
         },
     )
-
-
-def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
-    """Return a length for entries that have a start time and no end, if there are such."""
-    columns = found.columns
-    start = columns.get("start_time", columns.get("start", -1))
-    ends = [columns[name] for name in ("end", "end_time", "duration") if name in columns]
-    for row in table:
-        text = row[start] if 0 <= start < len(row) else ""
-        has_end = any(at < len(row) and not is_nothing(row[at]) for at in ends)
-        if not has_end and is_time_alone(text):
-            said = say("a guess: how long what has a start time and no end lasts")
-            return (("default_duration", "1h", said),)
-    return ()
 
 
 def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
@@ -439,61 +383,3 @@ def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Seq
                 "the entries are whole days; the times in {title!r} cannot be read (write them like 9:00)",
                 title=title or at + 1,
             )
-
-
-def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
-    """Return what bare numbers in a column of durations count, if its title does not say it and they are no minutes."""
-    at = found.columns.get("duration", -1)
-    numbers = [float(row[at].replace(",", ".")) for row in table if at < len(row) and _NUMBER.fullmatch(row[at])]
-    if at < 0 or not numbers:
-        return ()
-    if unit_of(header[at]) is None:
-        academic = re.search(r"\bак|academic", header[at], re.IGNORECASE) is not None
-        return (("duration_unit", "45m", say("a guess: an academic hour")),) if academic else ()
-    of_shifts = _SHIFTS.search(header[at]) is not None and max(numbers) <= _DAY_H
-    # Appointments last 5 or 10 minutes, but nothing lasts 3 or 8 of them.
-    of_hours = max(numbers) <= _MOST_HOURS and any(number % 5 for number in numbers)
-    if says_unit(header[at]) or not (of_shifts or of_hours):
-        return ()
-    return (("duration_unit", "1h", say("a guess: what a number in the column of durations counts")),)
-
-
-def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:
-    """Return the order of day and month to write, where it comes from, and what is to be checked."""
-    orders = find_orders(dates, "auto")
-    unknown = [text for text in dates if _could_be_two_days(text, orders)]
-    proved = {_reads(text, "dmy") for text in dates if _reads(text, "dmy") != _reads(text, "mdy")}
-    if unknown and len(proved) > 1:
-        doubt = say(
-            "the dates have both orders of day and month, so {unknown!r} cannot be read (write 2026-12-31)",
-            unknown=unknown[0],
-        )
-        return "auto", say("both orders occur, so each date has to say its own"), (doubt,)
-    if unknown:
-        # am and pm are written almost only where the month comes first.
-        order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"
-        return (
-            order,
-            say("a guess: the dates can be read both ways"),
-            (say('dates like {text!r} are taken as dates = "{order}"', text=unknown[0], order=order),),
-        )
-    shown = set(orders.shown.values())
-    dotted = any(text.count(".") == 2 for text in dates)
-    if len(shown) == 1 and not orders.odd and not (dotted and shown == {"mdy"}):
-        return shown.pop(), say("read from the dates"), ()
-    return "auto", say("all dates say it themselves"), ()
-
-
-def _could_be_two_days(text: str, orders: DateOrders) -> bool:
-    try:
-        read_cell(text, orders)
-    except ValueError:
-        return _reads(text, "dmy") and _reads(text, "mdy")
-    return False
-
-
-def _reads(text: str, setting: DateOrder) -> bool:
-    try:
-        return read_cell(text, DateOrders(setting=setting)).day is not None
-    except ValueError:
-        return False

@@ -1,8 +1,8 @@
-"""What a store of the ledger gives to those who read and write in it: a connection, and the one thread that uses it.
+"""The protocols of a store of the ledger: its connection, and the one thread that uses the connection.
 
-The statements of this room are written once, in the SQL that SQLite and PostgreSQL share; where the two differ, the
-connection says how (`one_of`, `change`, `inserted`). `sqlite/` and `postgres/` implement both protocols, and the tests
-in `tests/state` are run over both.
+The statements of this package are written once, in the SQL that SQLite and PostgreSQL share. Where the two differ, a
+method of the connection hides the difference (`one_of`, `change`, `inserted`). `sqlite/` and `postgres/` implement both
+protocols, and `tests/state` runs over both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Doubt(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the ledger may be older than the portal; `replaced` if the store itself is another than syncd left."""
+    """Why the ledger may be older than the portal; `replaced` is True if the store is not the one that syncd left."""
 
     reason: str
     replaced: bool
@@ -34,7 +34,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """A copy that was made: where, how large, and how many items are linked in it."""
+    """A copy of the ledger: its path, its size, and the number of items that are linked in it."""
 
     path: Path
     size_bytes: int
@@ -42,7 +42,7 @@ class Backup:
 
 
 class Cursor(Protocol):
-    """What a statement gave; iterating yields rows as tuples."""
+    """The result of a statement; iterating yields its rows as tuples."""
 
     @property
     def rowcount(self) -> int:
@@ -63,14 +63,14 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection as the statements of this room use it, within a transaction of the store's thread.
+    """A connection as the statements of this package use it, within a transaction in the store's thread.
 
-    Placeholders are `?` or `?1`, as SQLite counts them. A name with a `+` before it is not to be looked up in an index.
+    Placeholders are `?` or `?1`, as in SQLite. A column with a `+` before its name is not looked up in an index.
     """
 
     @property
     def IntegrityError(self) -> type[Exception]:  # noqa: N802 - as DB-API names it on a connection (PEP 249)
-        """What is raised for a row that a constraint refuses."""
+        """The exception that is raised for a row that violates a constraint."""
         ...
 
     @property
@@ -87,15 +87,15 @@ class Connection(Protocol):
         ...
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
-        """Carry out one statement for each of the rows; `rowcount` counts what all of them changed."""
+        """Carry out one statement for each of the rows; `rowcount` is the number of rows that all of them changed."""
         ...
 
     def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
-        """Carry out one query for each of the rows, and return what all of them gave."""
+        """Carry out one query for each of the rows, and return the results of all of them."""
         ...
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
-        """Carry out an update for each of the rows, keep the sums right, and return how many rows it changed."""
+        """Carry out an update for each of the rows, update their sums, and return the number of changed rows."""
         ...
 
     def inserted(self, sql: str, parameters: Sequence[Any], /) -> int:
@@ -103,19 +103,19 @@ class Connection(Protocol):
         ...
 
     def rows(self, sql: str, parameters: Sequence[Any], /) -> Iterable[Row]:
-        """Yield the rows of a query that may give very many, without holding all of them."""
+        """Yield the rows of a query that may return very many, without holding all of them in memory."""
         ...
 
     def trying(self) -> AbstractContextManager[object]:
-        """Let the statements in the block fail: then what was written before it can still be read and committed."""
+        """Return a context for statements that may fail without ending the transaction that they are part of."""
         ...
 
     def is_mostly(self, sync: str, /) -> bool:
-        """Return True if most links are of this sync, and it is quicker to read the table from end to end."""
+        """Return True if this sync has so many of the links that reading the whole table is quicker."""
         ...
 
     def give_back(self) -> None:
-        """Return room that nothing needs any more to the disk, a little at a time."""
+        """Return unused space to the disk, a little at a time."""
         ...
 
 
@@ -132,7 +132,7 @@ class Store(Protocol):
 
     @property
     def connection(self) -> Connection:
-        """The connection; to be asked for in the thread only, and again in each piece of work."""
+        """The connection. Use it in the thread only, and ask for it again in each piece of work."""
         ...
 
     @property
@@ -142,12 +142,12 @@ class Store(Protocol):
 
     @property
     def readonly(self) -> bool:
-        """True for a store that was opened for looking only."""
+        """True if the store was opened for reading only."""
         ...
 
     @property
     def doubt(self) -> Doubt | None:
-        """Why what it notes of the portal may be older than the portal, None if it need not be doubted."""
+        """Why the store may be older than the portal, None if there is no reason to doubt it."""
         ...
 
     def owns(self, sync: str) -> bool:
@@ -155,27 +155,27 @@ class Store(Protocol):
         ...
 
     def put_back(self, booted_at: float) -> bool:
-        """Return True, once, if the machine seems to have started at another time, and the store with it."""
+        """Return True, once, if the machine seems to have been put back to an earlier state, and the store with it."""
         ...
 
     def board(self) -> Board | None:
-        """Return which machine holds which portal, None for a store that one machine has for itself; in the thread."""
+        """Return which machine holds which portal, None for a store of a single machine. Call it in the thread."""
         ...
 
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
-        """Do `work` in the thread, in one transaction; one that `writes` says what of: "sync/NAME", "portal/NAME", "".
+        """Do `work` in the thread, in one transaction.
 
-        Raises StateError when the store cannot be read or written. What it raised of has not been done, or it cannot be
-        known whether it was: then the store tells, when it is read again.
+        If it `writes`, `scope` says about what: "sync/NAME", "portal/NAME" or "". Raises StateError if the store cannot
+        be read or written. Then the work was not done, or nobody knows whether it was; reading the store again tells.
         """
         ...
 
     def check(self) -> int:
-        """Read everything and return how many items are linked; in the thread. Raises for what is damaged."""
+        """Read everything and return the number of linked items. Call it in the thread. Raises an error for damage."""
         ...
 
     def back_up(self, target: Path) -> Backup:
-        """Copy everything to the file `target`, in place of an earlier backup there; in the thread."""
+        """Copy everything to the file `target`, replacing an earlier backup there. Call it in the thread."""
         ...
 
     async def close(self) -> None:
@@ -185,7 +185,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalClaim:
-    """A portal as a config knows it: by which name, at which host, and the portal's own number where that is known."""
+    """A portal as a config names it: its name, its address, and the portal's own id where that is known."""
 
     name: str
     origin: str
@@ -215,7 +215,7 @@ class KeepsFeeds(Protocol):
 
 
 class InStore(Protocol):
-    """An object whose methods work on a store's connection; `scope` says what of the ledger it is about."""
+    """An object whose methods work on a store's connection; `scope` says which part of the ledger they are about."""
 
     @property
     def thread(self) -> Store:

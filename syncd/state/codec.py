@@ -1,13 +1,15 @@
 """Converts domain values to rows and back; it knows nothing about transactions.
 
-JSON comes back as dicts and lists, whatever mappings and sequences went in.
+JSON comes back as dicts and lists, whatever mappings and sequences went in. What events were sent is kept for each of
+them, and most of its text is the same in all: phrases that nearly every event has are one byte each in the ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -15,14 +17,55 @@ import orjson
 from syncd.lang.saying import restored, stored
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
-from syncd.model.json_values import Fields, Json, PackedFields, kept_json, plain
+from syncd.model.json_values import Fields, PackedFields, kept_json, plain
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
-from syncd.state.rows import LINK, Row
+from syncd.state.rows import KEY, LINK, Row
+
+to_json: Final = partial(orjson.dumps, default=plain)
+"""Returns a JSON value as text."""
+_PHRASES: Final = (
+    b'","color":"","accessibility":"busy","importance":"normal","private":false,"remind":[',
+    b'],"meeting":null,"crm":[],"mark":"',
+    b'","all_day":true,"zone_from":"","zone_to":"","rule":null,"description":"',
+    b'","all_day":false,"zone_from":"',
+    b'","rule":null,"description":"',
+    b'","zone_to":"',
+    b'","location":"',
+    b'","start":"',
+    b'","end":"',
+    b'{"name":"',
+    b'],"meeting":{"attendees":[',
+    b'{"subject":"',
+    b'","bbcode":false,"location":"',
+    b',"notify":0,"completed":false,"communication":',
+    b'{"title":"',
+    b'","deadline":"',
+    b'","description":"',
+    b'"responsible":',
+)
+"""What has a byte of its own. Ledgers hold these bytes: a phrase is never changed, moved or removed, only added.
+
+Each is looked for after those before it. Whatever a phrase does not fit, as the fields of another kind of event or of a
+later version, is written out.
+"""
+_CODES: Final = (bytes((code,)) for code in range(1, 32) if code not in b"\t\n\r")
+_BYTES: Final = dict(zip(_CODES, _PHRASES, strict=False))
+"""The phrases by byte. JSON holds no control character as such: within a string it would be escaped."""
+_KEY_COLUMNS: Final = KEY.count(",") + 1
 
 
-def to_json(value: Json) -> bytes:
-    """Return `value` as JSON."""
-    return orjson.dumps(value, default=plain)
+def shortened(text: bytes) -> bytes:
+    """Return JSON `text` with each of the phrases as its byte."""
+    for byte, phrase in _BYTES.items():
+        text = text.replace(phrase, byte)
+    return text
+
+
+def in_full(text: bytes) -> bytes:
+    """Return the JSON that `shortened` was given; JSON itself, as earlier versions wrote it, is returned as it is."""
+    for byte, phrase in _BYTES.items():
+        text = text.replace(byte, phrase)
+    return text
 
 
 def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
@@ -44,7 +87,7 @@ def link_row(sync: str, link: Link) -> Row:
         link.section,
         link.section_id,
         link.fingerprint,
-        to_json(link.sent),
+        shortened(to_json(link.sent)),
         link.version,
         link.title,
         link.where,
@@ -78,7 +121,7 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
             section=section_as,
             section_id=section_id_as,
             fingerprint=fingerprint,
-            sent=PackedFields(sent),
+            sent=PackedFields(in_full(sent)),
             version=version,
             title=title,
             where=place,
@@ -149,15 +192,16 @@ def intent_row(intent: Intent) -> Row:
 
 def intent_of(row: Row) -> Intent:
     """Return the intent in a row of `INTENT`."""
-    number, sync, run_id, op = row[:4]
-    remote_id, section, section_id, fingerprint, fields, title, place, first, last, start = row[8:18]
-    created_at, before, state, note = row[18:]
+    (
+        number, sync, run_id, op, uid, calendar, owner, piece, remote_id, section, section_id, fingerprint, fields,
+        title, place, first, last, start, created_at, before, state, note,
+    ) = row  # fmt: skip
     return Intent(
         id=number,
         sync=sync,
         run_id=run_id,
         op=op,
-        key=key_of(row[4:8]),
+        key=Key(uid=uid, place=Place(kind=calendar, owner=owner), piece=piece),
         remote_id=remote_id,
         section=section,
         section_id=section_id,
@@ -196,22 +240,24 @@ def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fi
 
 
 def packed(link: Link | None) -> bytes | None:
-    """Return `link` as one JSON array for a change record."""
+    """Return `link` without its key, which the change record has in columns, as one shortened JSON array."""
     if link is None:
         return None
-    row = list(link_row("", link)[1:])
-    row[8] = orjson.Fragment(row[8])  # what was sent is JSON already
-    return orjson.dumps(row)
+    row = list(link_row("", link)[1 + _KEY_COLUMNS :])
+    row[4] = orjson.Fragment(row[4])  # what was sent is JSON already
+    return shortened(orjson.dumps(row))
 
 
-def unpacked(text: bytes | None) -> Link | None:
-    """Return the link that `packed` wrote."""
+def unpacked(text: bytes | None, key: Row) -> Link | None:
+    """Return the link that `packed` wrote; `key` are the columns of its key."""
     if text is None:
         return None
-    row = orjson.loads(text)
-    row[8] = kept_json(row[8])
-    row += [""] * (LINK.count(",") + 1 - len(row))  # records of earlier versions know no stamp
-    return next(links_of((row,)))
+    row = orjson.loads(in_full(text))
+    if isinstance(row[0], str):  # records of earlier versions repeat the key, and some know no stamp
+        del row[:_KEY_COLUMNS]
+    row[4] = kept_json(row[4])
+    row += [""] * (LINK.count(",") + 1 - _KEY_COLUMNS - len(row))
+    return next(links_of(((*key, *row),)))
 
 
 def change_of(row: Row) -> ChangeRecord:
@@ -225,14 +271,14 @@ def change_of(row: Row) -> ChangeRecord:
         op=op,
         key=key_of(row[4:8]),
         remote_id=remote_id,
-        before=unpacked(before),
-        after=unpacked(after),
+        before=unpacked(before, row[4:8]),
+        after=unpacked(after, row[4:8]),
         at=at,
     )
 
 
 def problems_with(problems: Iterable[Problem], change: Callable[[str], str]) -> tuple[Problem, ...]:
-    """Return `problems` with `change`, which is `stored` or `restored`, made in what they tell a person."""
+    """Return `problems` with their texts changed by `change`, which is `stored` or `restored`."""
     return tuple(replace(one, where=change(one.where), reason=change(one.reason)) for one in problems)
 
 

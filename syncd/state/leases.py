@@ -1,4 +1,4 @@
-"""What a store shared by several machines offers to whoever distributes the portals; `postgres/` implements it."""
+"""The protocol by which the machines that share a store distribute the portals; `postgres/` implements it."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Leases(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why the store could not be asked the last time, "" if it could."""
+        """Why the last attempt to ask the store failed, "" if it succeeded."""
         ...
 
     @property
     def failure(self) -> BaseException | None:
-        """The defect because of which nothing is renewed any more, None if there is none."""
+        """The defect that has ended the renewing of leases, None if there is none."""
         ...
 
     @property

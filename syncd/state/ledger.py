@@ -1,6 +1,6 @@
 """What syncd remembers between passes: the ledger of a config, in a file of its own or in a database.
 
-Everything about one sync is asked of `of(name)`, about one portal of `of_portal(name)`.
+`of(name)` gives access to everything about one sync, `of_portal(name)` to everything about one portal.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.lang.saying import say
+from syncd.model.evidence import LEDGER_DIGITS
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms, described
-from syncd.model.marks import LEDGER_DIGITS
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
@@ -45,15 +45,15 @@ _new_name = partial(token_hex, LEDGER_DIGITS // 2)
 class Ledger:
     """The links, holds, intents, runs and notes of every sync of one config; made by `open` or `open_readonly`.
 
-    What the rest of syncd relies on, and any other store would have to keep, here and in SyncLedger and PortalLedger:
+    The rest of syncd relies on these guarantees of Ledger, SyncLedger and PortalLedger, over every store:
 
-    * One process writes of a portal and its syncs; others can read meanwhile and see only what is committed.
-    * A coroutine that writes is one transaction: on disk when it returns, and nothing of it is kept when it raises.
-    * Calls take effect in the order in which they are made. A cancelled one is complete or has not begun.
+    * One process writes about a portal and its syncs. Others can read meanwhile, and see only what is committed.
+    * A coroutine that writes is one transaction: it is on disk when the coroutine returns, and undone if it raises.
+    * Calls take effect in the order in which they are made. A cancelled call is complete or has not begun.
     * Ids of intents and runs are never used twice, also after a restart.
     * While a create is open, no other create of the same sync and key can be intended.
     * Links and holds come ordered by key, intents by id, runs newest first, changes as they were settled.
-    * StateError is raised when the store cannot be read or written, ValueError for a call that cannot be right.
+    * StateError is raised if the store cannot be read or written, ValueError for a call that makes no sense.
 
     `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones. `doubt` says why
     the store may be older than the portal, where it was put back or its last user did not end in order: then nothing
@@ -78,11 +78,11 @@ class Ledger:
     async def open(
         cls, place: Path | Database, *, now: float, keep_runs: timedelta | None = None, booted_at: float = 0.0
     ) -> Ledger:
-        """Open the ledger at `place` for writing, making its file and directory, or its tables, where missing.
+        """Open the ledger at `place` for writing. Make its file and directory, or its tables, if they are missing.
 
-        A file is this process's alone, and runs that a crash left unfinished there are ended at unix time `now`; the
-        machine started at `booted_at`. Raises StateLockedError when another process has it, StateError when it is
-        damaged, foreign, made by a newer syncd, or not writable, StateUnavailableError when it cannot be reached.
+        A file is locked for this process, and runs that a crash left unfinished in it are ended at unix time `now`. The
+        machine started at `booted_at`. Raises StateLockedError if another process has the ledger, StateError if it is
+        damaged, foreign, made by a newer syncd or not writable, and StateUnavailableError if it cannot be reached.
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_locked, place, now, booted_at)), keep_runs)
@@ -97,11 +97,11 @@ class Ledger:
         thorough: bool = False,
         terms: LeaseTerms | None = None,
     ) -> Ledger:
-        """Open the ledger at `place` for looking only, also while another process works with it.
+        """Open the ledger at `place` for reading only. Another process may be working with it.
 
-        What is missing reads as an empty ledger. `thorough` has every row of a file checked also beside a process that
-        works with it, which takes half a second for 100,000 links. `terms` are for whoever has to write after all, on a
-        ledger of its own. Raises StateError like `open`; writing raises it too.
+        A missing file or schema reads as an empty ledger. With `thorough`, every row of a file is checked even if a
+        process may be working with it; that takes half a second for 100,000 links. A caller that has to write after all
+        does so by `terms`, on a ledger of its own. Raises StateError like `open`; writing raises it as well.
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_readonly, place, booted_at, thorough)))
@@ -109,13 +109,13 @@ class Ledger:
 
     @property
     def database(self) -> Database | None:
-        """The database that it is in, None for a file."""
+        """The database that holds the ledger, None for a file."""
         database = getattr(self.thread, "database", None)
         return database if isinstance(database, Database) else None
 
     @property
     def path(self) -> Path:
-        """The file that it is; raises StateError for a database."""
+        """The file that holds the ledger; raises StateError for a database."""
         path = getattr(self.thread, "path", None)
         if isinstance(path, Path):
             return path
@@ -156,7 +156,7 @@ class Ledger:
         return self.leases.tenures.get(portal) if self.leases is not None else None
 
     def held_by_another(self, portal: str) -> str | None:
-        """Return who may write of `portal` where this process may not, in the words that follow "is"; else None."""
+        """Return who holds `portal` in place of this process, as words that follow "is"; None if it may write."""
         if self.leases is None:
             return None
         tenure = self.tenure(portal)
@@ -165,18 +165,18 @@ class Ledger:
         return described(self.leases.board.lease(portal), self.leases.who.holder)
 
     def serve(self, portals: Mapping[str, str]) -> None:
-        """Note which portal each sync writes to: by the lease of that one its rows are written."""
+        """Note which portal each sync writes to: the lease of that portal is needed to write about the sync."""
         if self._fence is not None:
             self._fence.portals = dict(portals)
 
     def break_off(self) -> None:
-        """Have whatever waits for a database that does not answer raise; the next work tries again."""
+        """Make whatever waits for a silent database raise an error; the next work tries again."""
         if self._fence is not None:
             self._fence.store.break_off()
 
     @reading
     def board(self, _connection: Connection) -> Board | None:
-        """Return which machine holds which portal, None for a ledger that one machine has for itself."""
+        """Return which machine holds which portal, None for a ledger of a single machine."""
         return self.thread.board()
 
     async def close(self) -> None:
@@ -195,13 +195,14 @@ class Ledger:
         return PortalLedger(self.thread, name)
 
     def passed_on(self, name: str) -> PassedOn:
-        """Return what a portal has told machines that do not hold it."""
+        """Return the hints that a portal has given to machines that do not hold it."""
         return PassedOn(self.thread, name)
 
     async def notice(self, booted_at: float) -> bool:
-        """Have every sync read the portal if the machine seems to have started at another time than before.
+        """Make every sync read its portal if the machine seems to have started at another time than before.
 
-        Then it was put back to an earlier state while this process ran in it, or its clock was set. Returns True if so.
+        Then the machine was put back to an earlier state while this process ran, or its clock was set. Return True if
+        so.
         """
         if not self.thread.put_back(booted_at):
             return False
@@ -213,9 +214,10 @@ class Ledger:
         forget_all_verified(connection)
 
     async def name(self, now: float, made: Callable[[], str] = _new_name) -> str:
-        """Return the ledger's name, which its events bear beside their marks; "" for one that nobody has written yet.
+        """Return the name of the ledger, which its events bear beside their marks.
 
-        It is `made` once, and stays through moves, backups and upgrades, which share it.
+        "" if it has none yet and is open for reading only. The name is `made` once. It stays the same through moves,
+        backups and upgrades.
         """
         if not self._name:
             self._name = await self._read_name()
@@ -260,12 +262,12 @@ class Ledger:
 
     @reading
     def standings(self, connection: Connection, names: Collection[str]) -> Mapping[str, Standing]:
-        """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
+        """Return how the syncs `names` stand; what this process has counted before is not counted again."""
         return self._standings.of(connection, names)
 
     @reading
     def outlooks(self, connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
-        """Return what is to come for each of the syncs `names`, in one go."""
+        """Return the outlook of each of the syncs `names`, by a few queries for all of them."""
         return outlooks(connection, names)
 
     @reading
@@ -277,7 +279,7 @@ class Ledger:
     def claimed(self, connection: Connection, names: Collection[str], kinds: Collection[str]) -> frozenset[int]:
         """Return the remote ids that the syncs `names` have linked in places of these `kinds`.
 
-        One query over all of them: the links of a large sync need not be loaded for their ids.
+        One query for all of them, because loading the links of a large sync only for their ids would take long.
         """
         ids = connection.execute(
             f"SELECT remote_id FROM links WHERE sync {connection.one_of} AND calendar {connection.one_of}",  # noqa: S608
@@ -318,14 +320,15 @@ class Ledger:
 
     @reading
     def run(self, connection: Connection, run_id: int) -> RunRecord | None:
-        """Return the record of `run_id`, None if there is none (any more)."""
+        """Return the record of run `run_id`, None if there is none, or none any more."""
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
     async def told_alerts(self, portals: Collection[str] | None = None) -> dict[str, ToldTrouble]:
         """Return the troubles that people were told of and that are not over, by name.
 
-        Of a shared ledger those of `portals`, by default of all that this process holds: whoever holds one tells of it.
+        In a shared ledger these are the troubles of `portals`, by default of all portals that this process holds: the
+        holder of a portal tells people of its troubles.
         """
         if self.leases is None:
             return await ToldTroubles(self.thread).read()

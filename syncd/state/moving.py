@@ -1,12 +1,12 @@
-"""Moves a ledger from one store to the other: all of it or nothing, and never two that can be used.
+"""Moves a ledger from one store to another: all of it or nothing, and there are never two that can be used.
 
     1. everything is copied, read back and compared: counts, and a hash of all rows in their order. What was copied is
        marked as on its way, and cannot be used
-    2. the old one is marked as moved, and refuses from now on
-    3. the new one is let go
+    2. the old ledger is marked as moved, and refuses to be used from now on
+    3. the mark is taken from the new ledger
 
-A move that ends between two of them, by a crash or a lost server, is carried on by the same command: before 2 it begins
-again, after 2 it does what is left.
+If a move ends between two steps, because of a crash or a lost server, the same command carries it on: before step 2 it
+begins again, after step 2 it does the rest.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """From where on ids go on: the next of intents, and the last that was given to rows of numbered tables."""
+    """The counters of ids: the next one of intents, and the last one that was given to a row of each numbered table."""
 
     next_intent: int
     last: Mapping[str, int]
@@ -63,7 +63,7 @@ class Leaving(Protocol):
 
     @property
     def shown(self) -> str:
-        """What it is called in messages."""
+        """The name of the store in messages."""
         ...
 
     @property
@@ -80,7 +80,7 @@ class Leaving(Protocol):
         ...
 
     def mark_moved(self, target: str, move: str) -> None:
-        """Have it refuse from now on and tell where it went; on disk when this returns."""
+        """Make the ledger refuse from now on, and tell where it went; on disk when this returns."""
         ...
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Arriving(Protocol):
 
     @property
     def shown(self) -> str:
-        """What it is called in messages."""
+        """The name of the store in messages."""
         ...
 
     @property
@@ -121,7 +121,7 @@ class Arriving(Protocol):
         ...
 
     def let_go(self) -> None:
-        """Have it be used from now on."""
+        """Allow the ledger to be used from now on."""
         ...
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class Digest:
         return self._hash.digest()
 
     def seen(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield `rows` on, having counted and hashed them."""
+        """Count and hash `rows`, and yield them."""
         left = iter(rows)
         # Many at once: taken one by one, millions of rows cost more to be hashed than to be read and written.
         while some := [*islice(left, _HASHED_AT_ONCE)]:

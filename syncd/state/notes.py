@@ -1,8 +1,8 @@
 """Small values with a name and a type that the ledger keeps besides links, holds and runs.
 
 A note is a JSON value under a scope ("sync/NAME", "portal/NAME", "alerts") and a name, with the time at which it was
-written. One that cannot be read, because another version of syncd wrote it, counts as absent; but not what is known of
-a source's uids, without which entries would be created again.
+written. A note that cannot be read, because another version of syncd wrote it, counts as absent. The exception is what
+is known of a source's uids, without which entries would be created again.
 """
 
 from __future__ import annotations
@@ -142,12 +142,12 @@ def drop_note(connection: Connection, scope: str, name: str) -> None:
 
 
 def forget_all_verified(connection: Connection) -> None:
-    """Have the next pass of every sync read its portal; in the caller's transaction."""
+    """Make the next pass of every sync read its portal; in the caller's transaction."""
     connection.execute("DELETE FROM notes WHERE name = ?", (_VERIFIED,))
 
 
 def note_restored(connection: Connection, now: float) -> None:
-    """Note of every sync with links up to which id it knows its portal, because the ledger was put back.
+    """Note for every sync the highest id that it knows of its portal, because the ledger was put back.
 
     In the caller's transaction.
     """
@@ -156,7 +156,7 @@ def note_restored(connection: Connection, now: float) -> None:
 
 
 def ledger_mark(connection: Connection, sync: str) -> str:
-    """Return what differs whenever a link, hold, intent or name of `sync` does, from the sums of their rows."""
+    """Return a mark, made of the sums of rows, that changes whenever a link, hold, intent or name of `sync` does."""
     statements = (_MARK_MOST if connection.is_mostly(sync) else _MARKS_FEW, *_MARK_OTHERS)
     marks = [connection.execute(statement, (sync,)).fetchone() for statement in statements]
     uids = connection.execute(_MARK_UIDS, (f"sync/{sync}", _UIDS)).fetchone()
@@ -219,13 +219,13 @@ class NotesOfSync:
 
     @writing
     def note_verified(self, connection: Connection, portal: str, now: float) -> None:
-        """Note that what the portal at the origin `portal` holds has been read and put right."""
+        """Note that everything in the portal at the origin `portal` has been read and put right."""
         write_note(connection, self.scope, _VERIFIED, portal, now)
         drop_note(connection, self.scope, _RESTORED)
 
     @writing
     def forget_verified(self, connection: Connection) -> None:
-        """Have the next pass read the portal, however recently that was done."""
+        """Make the next pass read the portal, however recently that was done."""
         drop_note(connection, self.scope, _VERIFIED)
 
     @writing
@@ -235,24 +235,24 @@ class NotesOfSync:
 
     @writing
     def note_floor(self, connection: Connection, highest: int, now: float) -> None:
-        """Note up to which id the portal's events are older than the creates that are about to be sent."""
+        """Note the highest id of events that are older than the creates that are about to be sent."""
         write_note(connection, self.scope, _FLOOR, highest, now)
 
     @writing
     def forget_floor(self, connection: Connection) -> None:
-        """Forget up to which id events are old: another portal counts its own."""
+        """Forget the highest id of old events, because another portal has ids of its own."""
         drop_note(connection, self.scope, _FLOOR)
         drop_note(connection, self.scope, _LOOKED)
 
     @writing
     def forget_events(self, connection: Connection) -> None:
-        """Forget what is noted of single events: in another portal their ids are those of others."""
+        """Forget what is noted about single events, because in another portal their ids mean other events."""
         for name in _ABOUT_EVENTS:
             drop_note(connection, self.scope, name)
 
     @writing
     def note_looked(self, connection: Connection, looked: Looked, now: float) -> None:
-        """Note up to where the portal is known, and which other ledgers have written there."""
+        """Note how far the portal is known, and which other ledgers have written there."""
         write_note(connection, self.scope, _LOOKED, msgspec.to_builtins(looked), now)
 
     @writing
@@ -263,17 +263,17 @@ class NotesOfSync:
 
     @writing
     def note_clocks(self, connection: Connection, clocks: Sequence[ClockNote], now: float) -> None:
-        """Note by which clocks it can be told how long ago open intents were sent."""
+        """Note the clocks that tell how long ago open intents were sent."""
         write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
 
     @writing
     def note_given_up(self, connection: Connection, creates: Sequence[GivenUp], now: float) -> None:
-        """Note which creates were given up though the portal may carry them out yet."""
+        """Note the creates that were given up although the portal may still carry them out."""
         write_note(connection, self.scope, _GIVEN_UP, msgspec.to_builtins(creates), now)
 
     @writing
     def note_suspects(self, connection: Connection, suspects: Sequence[Suspect], now: float) -> None:
-        """Note which events may be creates whose outcome could not be told, in place of those noted before."""
+        """Note which events may be creates of unknown outcome, in place of those that were noted before."""
         write_note(connection, self.scope, _SUSPECTS, msgspec.to_builtins(suspects), now)
 
     @writing
@@ -294,14 +294,14 @@ class NotesOfSync:
 
     @reading
     def mark(self, connection: Connection) -> str:
-        """Return what differs whenever a link, hold, intent or known name of the sync does."""
+        """Return a mark that changes whenever a link, hold, intent or known name of the sync does."""
         return ledger_mark(connection, self.name)
 
     @reading
     def settled(self, connection: Connection) -> Settled | None:
-        """Return what the last pass found that left nothing to do, None if that is not known.
+        """Return what the last pass that left nothing to do found, None if that is not known.
 
-        It is kept beside the sync's other notes and not among them: each pass reads those, and this may hold much.
+        This note is not among the other notes of the sync, because each pass reads those and this one may be large.
         """
         note = read_note(connection, f"settled/{self.name}", _SETTLED)
         settled = typed(note[0], Settled, None) if note is not None else None
@@ -318,24 +318,24 @@ class NotesOfSync:
 
     @reading
     def paused(self, connection: Connection) -> float | None:
-        """Return since which unix time the sync is to be left alone, None if it is not."""
+        """Return the unix time since which the sync is paused, None if it is not."""
         note = read_note(connection, self.scope, PAUSED)
         return note[1] if note is not None else None
 
     @writing
     def note_paused(self, connection: Connection, now: float) -> None:
-        """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
+        """Note that the sync is paused from `now` on; a sync that is paused already keeps the time of its pause."""
         if read_note(connection, self.scope, PAUSED) is None:
             write_note(connection, self.scope, PAUSED, True, now)
 
     @writing
     def forget_paused(self, connection: Connection) -> None:
-        """Note that the sync is no longer to be left alone."""
+        """Note that the sync is no longer paused."""
         drop_note(connection, self.scope, PAUSED)
 
 
 def _told_with(settled: Settled, change: Callable[[str], str]) -> Settled:
-    """Return `settled` with `change` made in all that it tells a person."""
+    """Return `settled` with all its texts for people changed by `change`, which is `stored` or `restored`."""
     found = settled.findings
     findings = msgspec.structs.replace(
         found,

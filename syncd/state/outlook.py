@@ -1,4 +1,4 @@
-"""What `syncd status` asks of many syncs besides how they stand, in one go: there may be hundreds."""
+"""What `syncd status` asks about many syncs, besides how they stand: a few queries for all of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND
 class Outlook:
     """What is to come for a sync: its newest run, which may be running still, and what is noted of the next.
 
-    `paused` is since when it is to be left alone, `absent` how many of its links have lost their entry.
+    `paused` is the time since which it is paused, `absent` the number of its links whose entry is gone.
     """
 
     newest: RunRecord | None = None

@@ -1,4 +1,4 @@
-"""Whose ledger it is: the file of the config that each sync was last run from."""
+"""To whom a ledger belongs: the config file that each sync was last run from."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from syncd.errors import StateError
 from syncd.state.base import Connection
 from syncd.state.notes import read_note, write_note
+from syncd.state.sqlite.connection import translated
 from syncd.state.sqlite.file import open_for_reading
-from syncd.state.sqlite.trouble import translated
 
 _CONFIG = "config"
 

@@ -1,7 +1,7 @@
-"""What a portal told a machine that does not hold it: kept in the shared database for the one that does.
+"""Hints that a portal gave to a machine that does not hold it, kept in the shared database for the machine that does.
 
-Each hint is a row of its own, so that nobody writes over what another machine notes at the same moment, and the holder
-drops only what it has read. It needs no lease: it says nothing of what syncd has written.
+Each hint is a row of its own, so that no machine overwrites what another one notes at the same moment, and the holder
+drops only what it has read. Writing a hint needs no lease, because it says nothing about what syncd has written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedHint:
-    """A hint that waits, by its name; `at` is when it was noted, and tells whether it has come again since."""
+    """A hint that waits. `at` is when it was noted, which tells whether it has come again since."""
 
     name: str
     value: Json
@@ -50,13 +50,13 @@ class PassedOn:
 
     @reading
     def waiting(self, connection: Connection) -> tuple[PassedHint, ...]:
-        """Return what waits."""
+        """Return the hints that wait."""
         rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ? ORDER BY at, name", (self._rows,))
         return tuple(PassedHint(name=name, value=orjson.loads(value), at=at) for name, value, at in rows.fetchall())
 
     @writing
     def drop(self, connection: Connection, hints: Collection[PassedHint]) -> None:
-        """Drop `hints`, but what has come again since."""
+        """Drop `hints`, except those that have come again since."""
         for one in hints:
             connection.execute(
                 "DELETE FROM notes WHERE scope = ? AND name = ? AND at = ?", (self._rows, one.name, one.at)

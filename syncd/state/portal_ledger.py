@@ -1,4 +1,4 @@
-"""The ledger as one portal sees it: what is kept for all its syncs, and the troubles that people were told of."""
+"""The part of the ledger about one portal: what all its syncs share, and the troubles that people were told about."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HINTS = "hints"
 class KnownPortal:
     """What is kept of the portal at one address: its directory and the facts that a probe found, each None if unknown.
 
-    `mark` differs whenever the directory that is kept under the portal's name does, whatever its address.
+    `mark` changes whenever the directory that is kept under the portal's name does, whatever its address.
     """
 
     directory: Json
@@ -54,7 +54,7 @@ class PortalLedger:
 
     @reading
     def directory(self, connection: Connection, origin: str) -> Json:
-        """Return the directory that was kept of the portal at `origin`, None if there is none of that very one."""
+        """Return the stored directory of the portal at `origin`, None if there is none, or only of another portal."""
         return self._of(connection, origin, _DIRECTORY).get("directory")
 
     @reading
@@ -68,7 +68,7 @@ class PortalLedger:
 
     @reading
     def directory_mark(self, connection: Connection) -> str:
-        """Return what differs whenever the directory that is kept of the portal does, "" if there is none."""
+        """Return a mark that changes whenever the stored directory of the portal does, "" if there is none."""
         return self._mark(connection)
 
     def _mark(self, connection: Connection) -> str:
@@ -77,7 +77,7 @@ class PortalLedger:
         return blake2b(value[0], digest_size=16).hexdigest() if value is not None else ""
 
     def _of(self, connection: Connection, origin: str, name: str) -> Mapping[str, Any]:
-        """Return what is kept under `name`, empty if it is of another portal than the one at `origin`."""
+        """Return what is kept under `name`, an empty mapping if that is of another portal than `origin`."""
         value, _ = read_note(connection, self.scope, name) or (None, 0.0)
         # The config may have given this name to another portal before.
         return value if isinstance(value, Mapping) and value.get("portal") == origin else {}
@@ -89,7 +89,7 @@ class PortalLedger:
 
     @writing
     def forget_directory(self, connection: Connection) -> None:
-        """Have the next pass read the directory from the portal."""
+        """Make the next pass read the directory from the portal."""
         drop_note(connection, self.scope, _DIRECTORY)
 
     @reading
@@ -105,7 +105,7 @@ class PortalLedger:
 
     @reading
     def facts(self, connection: Connection, origin: str) -> Json:
-        """Return what a probe found out about the portal at `origin`, None if that very one was never probed."""
+        """Return what a probe found out about the portal at `origin`, None if it was never probed."""
         return self._of(connection, origin, _FACTS).get("facts")
 
     @writing
@@ -115,7 +115,7 @@ class PortalLedger:
 
     @reading
     def probe_under_way(self, connection: Connection) -> bool:
-        """Return True if a probe has begun and was not seen to leave nothing behind."""
+        """Return True if a probe has begun and is not known to have cleaned up after itself."""
         return read_note(connection, self.scope, _PROBE) is not None
 
     @writing
@@ -128,13 +128,13 @@ class PortalLedger:
 
     @reading
     def tokens(self, connection: Connection) -> Json:
-        """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
+        """Return the tokens of the application, as `note_tokens` kept them, None if it was not authorised."""
         note = read_note(connection, self.scope, TOKENS)
         return note[0] if note is not None else None
 
     @writing
     def note_tokens(self, connection: Connection, tokens: Json, now: float) -> None:
-        """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
+        """Keep the tokens of the application, in place of the earlier ones; on disk when this returns."""
         write_note(connection, self.scope, TOKENS, tokens, now)
 
     @reading
@@ -150,7 +150,7 @@ class PortalLedger:
 
     @reading
     def hints(self, connection: Connection) -> dict[str, dict[int, int]]:
-        """Return by sync the ids of events that people have changed and no pass has looked at yet, with the user."""
+        """Return by sync the ids of events that people have changed and no pass has looked at, with the user's id."""
         note = read_note(connection, self.scope, _HINTS)
         try:
             return msgspec.convert(note[0], dict[str, dict[int, int]], strict=False) if note is not None else {}
@@ -159,7 +159,7 @@ class PortalLedger:
 
     @writing
     def note_hints(self, connection: Connection, hints: Mapping[str, Mapping[int, int]], now: float) -> None:
-        """Keep what no pass has looked at yet, in place of what was kept before."""
+        """Keep the events that no pass has looked at yet, in place of those that were kept before."""
         if any(hints.values()):
             kept: Json = {sync: {str(one): user for one, user in each.items()} for sync, each in hints.items()}
             write_note(connection, self.scope, _HINTS, kept, now)
@@ -168,24 +168,24 @@ class PortalLedger:
 
     @reading
     def sections_under_way(self, connection: Connection) -> tuple[int, float] | None:
-        """Return how many creates of sections may be at work, and since which unix time; None if there are none."""
+        """Return how many creates of sections may be under way, and since which unix time; None if there are none."""
         note = read_note(connection, self.scope, _UNDER_WAY)
         return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
 
     @reading
     def sections_made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
-        """Return the sections that syncd has made in the portal at `origin`, as far as it knows them to exist."""
+        """Return the sections that syncd has made in the portal at `origin` and that are not known to be gone."""
         return self._made(connection, origin)
 
     @writing
     def note_sections(self, connection: Connection, origin: str, made: Sequence[MadeSection], now: float) -> None:
-        """Keep sections that were made in the portal at `origin`, beside those that are known."""
+        """Add to the sections that were made in the portal at `origin`."""
         known = {one.id: one for one in (*self._made(connection, origin), *made)}
         self._write_made(connection, origin, known.values(), now)
 
     @writing
     def forget_sections(self, connection: Connection, origin: str, ids: Collection[int], now: float) -> None:
-        """Keep no longer that the sections `ids` were made."""
+        """Forget that the sections `ids` were made."""
         left = [one for one in self._made(connection, origin) if one.id not in ids]
         self._write_made(connection, origin, left, now)
 
@@ -199,7 +199,7 @@ class PortalLedger:
 
     @reading
     def clocks(self, connection: Connection) -> tuple[ClockNote, ...]:
-        """Return by which clocks it can be told since when sections are under way."""
+        """Return the clocks that tell how long ago the creates of sections were sent."""
         note = read_note(connection, self.scope, CLOCKS)
         return typed(note[0], tuple[ClockNote, ...], NO_CLOCKS) if note is not None else ()
 
@@ -207,7 +207,7 @@ class PortalLedger:
     def note_sections_under_way(
         self, connection: Connection, number: int, now: float, clocks: Sequence[ClockNote] = ()
     ) -> None:
-        """Keep how many creates of sections are at work since `now`, and how the clocks stand."""
+        """Keep how many creates of sections are under way since `now`, and how the clocks stand."""
         if number:
             write_note(connection, self.scope, _UNDER_WAY, number, now)
             write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
@@ -216,7 +216,7 @@ class PortalLedger:
 
 
 class ToldTroubles:
-    """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
+    """The troubles that people were told about: those of one `portal`, or all in a ledger of a single machine."""
 
     def __init__(self, thread: Store, portal: str = "") -> None:
         self.thread = thread

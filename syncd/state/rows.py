@@ -1,8 +1,7 @@
-"""What both stores keep in their tables: the columns, in which order, and a checksum in every row.
+"""The columns that both stores keep in their tables, in their order, and the checksum of each row.
 
-A database finds a torn page or a broken tree, but not a digit that turned into another one within a row. So each row
-has a sum over all of its values, which goes along with every copy; a row whose bits were changed outside of syncd is
-told, never acted upon.
+A database finds a torn page or a broken tree, but not a digit that has changed within a row. So each row has a sum over
+all of its values, which is copied along with it. A row that was changed outside of syncd is reported and never used.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ NO_LIMIT: Final = 2**62
 
 
 class DamagedRowError(Exception):
-    """A row is not what was written; for the database it may still be sound."""
+    """A row differs from what was written, although the database may consider it sound."""
 
 
 class Update:
@@ -106,12 +105,12 @@ def row_sum_or_less(*values: object) -> int:
 
 
 def summed(row: Row) -> Row:
-    """Return `row` with its sum behind it."""
+    """Return `row` with its sum appended."""
     return (*row, row_sum(*row))
 
 
 def checked(row: Row) -> Row:
-    """Return the `row` that was read with its sum, without it; raises DamagedRowError if they do not agree."""
+    """Return a `row` that was read with its sum, without the sum; raises DamagedRowError if they do not agree."""
     *values, kept = row
     try:
         agrees = row_sum(*values) == kept
@@ -123,6 +122,6 @@ def checked(row: Row) -> Row:
 
 
 def checked_numbered(row: Row) -> Row:
-    """Return a row with its id in front like `checked`; a change record from before there were sums passes."""
+    """Return a row with its id in front, like `checked`; change records of versions without sums are not checked."""
     number, *values, kept = row
     return row[:-1] if kept is None else (number, *checked((*values, kept)))

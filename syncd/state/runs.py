@@ -1,4 +1,4 @@
-"""The records of runs that nobody will end any more."""
+"""Ends the records of runs whose process is gone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _END_RUNS: Final = Update("runs", RUN, "state = 'running'", **_ENDED)
 
 
 def end_runs(connection: Connection, now: float) -> None:
-    """End the runs that a crash left unfinished; for who knows that no pass can be running."""
+    """End the runs that a crash left unfinished. Call it only where no pass can be running."""
     connection.change(_END_RUNS, [(float(now),)])
 
 
 def end_runs_of(connection: Connection, syncs: Collection[str], now: float) -> None:
-    """End the unfinished runs of `syncs`; for who knows that none of them can have a pass running."""
+    """End the unfinished runs of `syncs`. Call it only where none of them can have a pass running."""
     theirs = Update("runs", RUN, f"state = 'running' AND sync {connection.one_of.replace('?', '?2')}", **_ENDED)
     connection.change(theirs, [(float(now), connection.listed(syncs))])

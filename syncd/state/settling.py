@@ -1,4 +1,4 @@
-"""What the ledger writes when an intent is settled: link, hold and change record, in the caller's transaction."""
+"""Settles intents: what is written of links, holds and change records, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from syncd.lang.saying import stored
 from syncd.model.item import Hold, Key, Link, Op
+from syncd.model.json_values import unpacked
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
@@ -38,7 +39,7 @@ _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 
 
 def links_for(connection: Connection, keys: Collection[tuple[str, Key]]) -> dict[tuple[str, Key], Link]:
-    """Return the links of `keys`, each with its sync, as far as there are any."""
+    """Return the links of `keys` by sync and key; keys without a link are left out."""
     rows = [checked(row) for row in connection.each(_GET_LINK, [key_row(sync, key) for sync, key in keys])]
     links = links_of(row[1:] for row in rows)
     return {(row[0], link.key): link for row, link in zip(rows, links, strict=True)}
@@ -61,10 +62,10 @@ def put_holds(connection: Connection, sync: str, wanted: Iterable[Hold]) -> None
 
 @dataclass(slots=True)
 class Settling:
-    """What one call writes of links, holds and change records: gathered, and written table by table at its end.
+    """The links, holds and change records that one call writes: gathered first, and written table by table at the end.
 
-    Row by row each would be a way to the database and back. `links` are those of all keys that it is about, each with
-    its sync, as they are after what was gathered so far. `clean` takes secrets out of reasons.
+    Writing row by row would take a round trip to the database for each. `links` are those of all keys concerned, by
+    sync and key, as they are after what was gathered so far. `clean` takes secrets out of reasons.
     """
 
     links: dict[tuple[str, Key], Link]
@@ -162,7 +163,7 @@ def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs:
     # before an update, has to be kept here for whoever takes the run back, and what an update changed, for whoever asks
     # what the run did. That is half the ledger.
     if after is not None and op != "adopt":
-        old, new = before.sent if before is not None else {}, after.sent
+        old, new = unpacked(before.sent) if before is not None else {}, unpacked(after.sent)
         names = sorted({*old, *new}) if old else ()
         after = replace(after, sent={name: new.get(name) for name in names if old.get(name) != new.get(name)})
     row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))

@@ -1,6 +1,6 @@
 """How much the ledger holds for each sync and how its last pass ended: counted once, then remembered until it changes.
 
-Where only one process writes to a sync, what it has counted holds until it writes of that sync itself.
+If only this process writes about a sync, its counts hold until it writes about that sync again.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _FIRST: Final = "SELECT sync, min(started) FROM runs WHERE sync {named} GROUP BY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded.
+    """How a sync stands: what the ledger holds of it, its newest finished pass, and when a pass last succeeded.
 
-    `tried_since` is when the first run began that is known of a sync of which none has succeeded.
+    If no pass has succeeded, `tried_since` is when the first known run began.
     """
 
     tally: Tally

@@ -1,6 +1,6 @@
-"""The ledger as one sync sees it: its links, holds, intents, runs and notes.
+"""The part of the ledger about one sync: its links, holds, intents, runs and notes.
 
-reserve_ids -> intend -> (sent) -> settle. An intent stays until it is settled for good; no outcome is guessed here.
+reserve_ids -> intend -> (sent) -> settle. An intent stays open until its outcome is certain; nothing is guessed here.
 """
 
 from __future__ import annotations
@@ -130,13 +130,13 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
-        """Return the links of `keys`, in their order; keys without a link are passed over."""
+        """Return the links of `keys`, in their order; keys without a link are left out."""
         found = links_for(connection, [(self.name, key) for key in keys])
         return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
 
     @writing
     def reserve_ids(self, connection: Connection, count: int) -> range:
-        """Return `count` ids for intents that are never used again; raises ValueError if it is negative."""
+        """Return `count` ids for intents, which are never given again; raises ValueError if `count` is negative."""
         if count < 0:
             raise ValueError("cannot reserve fewer than no ids")
         # A counter, not the table's own numbering: settled intents leave the table, and their ids must not come again.
@@ -147,7 +147,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def intend(self, connection: Connection, run_id: int, intents: Sequence[Intent]) -> None:
-        """Write `intents` down before they are sent; when this returns they outlive a power cut.
+        """Write `intents` down before they are sent; when this returns, they survive a power cut.
 
         Raises ValueError for an intent of another run or an id that was not reserved or is in use, and StateError
         when an earlier create of the same item has no known outcome yet.
@@ -168,7 +168,7 @@ class SyncLedger(NotesOfSync):
     def sent_again(self, connection: Connection, ids: Sequence[int], *, now: float) -> None:
         """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open.
 
-        The requests that they went with before may be carried out yet.
+        The portal may still carry out the earlier requests.
         """
         intents = self._open(connection, ids)
         if missing := [one for one in ids if one not in intents]:
@@ -178,7 +178,7 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def open_intents(self, connection: Connection) -> tuple[Intent, ...]:
-        """Return the intents that are not settled for good (left by a crash, or unknown), ordered by id."""
+        """Return the intents that are not settled (left by a crash, or of unknown outcome), ordered by id."""
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
@@ -220,28 +220,28 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def doubt(self, connection: Connection, keys: Collection[Key]) -> None:
-        """Note that what the events of `keys` show is not known, so that the next plan writes them again.
+        """Note that the state of the events of `keys` is unknown, so that the next plan writes them again.
 
-        Keys without a link are passed over, here and in the methods below.
+        Keys without a link are ignored, here and in the methods below.
         """
         connection.change(_DOUBT, (key_row(self.name, key) for key in keys))
 
     @writing
     def relearn(self, connection: Connection, versions: Mapping[Key, int]) -> None:
-        """Set the VERSION of links whose events stand there as they were sent.
+        """Set the VERSION of links whose events are in the portal as they were sent.
 
-        Whoever edited them has stopped, so the count of same updates starts again.
+        Nobody edits them any more, so the count of identical updates starts again.
         """
         connection.change(_RELEARN, ((version, *key_row(self.name, key)) for key, version in versions.items()))
 
     @writing
     def learn_stamps(self, connection: Connection, stamps: Mapping[Key, str]) -> None:
-        """Note when and by whom the events of links were made, as the portal tells it."""
+        """Note when and by whom the events of links were created, as the portal says."""
         connection.change(_LEARN_STAMP, ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()))
 
     @writing
     def mark_absent(self, connection: Connection, absent: Collection[Key], present: Collection[Key]) -> None:
-        """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
+        """Count one more complete snapshot without the `absent` keys, and reset the count of the `present` keys."""
         # Nearly always nothing has been absent, and then the present keys need not be looked up.
         counted = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
         back = counted.intersection(present) if counted else set()
@@ -255,7 +255,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def hold(self, connection: Connection, holds: Sequence[Hold]) -> None:
-        """Set items aside, in place of earlier holds of the same keys."""
+        """Put items on hold, in place of earlier holds of the same keys."""
         put_holds(connection, self.name, [cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
@@ -274,7 +274,7 @@ class SyncLedger(NotesOfSync):
     def begin_run(self, connection: Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
-        Runs older than the ledger keeps are forgotten first.
+        Runs that are older than the ledger keeps are removed first.
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
@@ -293,7 +293,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def end_left_runs(self, connection: Connection, now: float) -> None:
-        """End the runs that another process left unfinished; for who knows that nobody works on the sync."""
+        """End the runs that another process left unfinished. Call it only where nobody works on the sync."""
         end_runs_of(connection, (self.name,), now)
 
     @reading
@@ -317,7 +317,7 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def last_success(self, connection: Connection) -> float | None:
-        """Return when a pass last reached its end, even if single entries were rejected or held."""
+        """Return the unix time at which a pass last reached its end, even if single entries were rejected or held."""
         (finished,) = connection.execute(
             "SELECT max(finished) FROM runs WHERE sync = ? AND state IN ('done', 'partial')", (self.name,)
         ).fetchone()
@@ -325,16 +325,16 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def changes(self, connection: Connection, run_id: int, limit: int | None = None) -> tuple[ChangeRecord, ...]:
-        """Return what run `run_id` did, in the order in which it was settled, with the links before and after.
+        """Return the changes of run `run_id`, in the order in which they were settled, with the links before and after.
 
-        The first `limit` of it if that is given.
+        Only the first `limit` of them if that is given.
         """
         rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, NO_LIMIT if limit is None else limit))
         return tuple(change_of(checked_numbered(row)) for row in rows)
 
     @reading
     def past(self, connection: Connection, keys: Collection[Key]) -> Mapping[Key, Sequence[str]]:
-        """Return which runs that are kept created, adopted or deleted events of `keys`, oldest first, by key."""
+        """Return by key what the recorded runs did to the events of `keys`, but for updates, the oldest first."""
         found: dict[Key, list[str]] = defaultdict(list)
         for op, *key in connection.execute(_GET_PAST, (self.name,)):
             if (known := key_of(key)) in keys:

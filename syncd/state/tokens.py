@@ -29,7 +29,7 @@ OpenForWriting = Callable[[], AbstractAsyncContextManager[Ledger]]
 class LedgerTokens:
     """Keeps the tokens of the portal `name` in a ledger. `key` encrypts them, None leaves them as they are.
 
-    Where the ledger was opened for looking only, `open_for_writing` opens it for the moment of a renewal.
+    If the ledger was opened for reading only, `open_for_writing` opens it for the moment of a renewal.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class LedgerTokens:
         self._writable = None if ledger.readonly else ledger
 
     async def load(self) -> Authorisation | None:
-        """Return what was stored last, None if nothing was; raises TokensUnreadableError, and StateError."""
+        """Return the tokens that were stored last, None if none were; raises TokensUnreadableError and StateError."""
         kept = await (self._writable or self._ledger).of_portal(self._name).tokens()
         if kept is None:
             return None
@@ -108,7 +108,7 @@ class LedgerTokens:
 
 
 def _box(key: str) -> Fernet:
-    """Return what encrypts and authenticates with `key`, which has 32 characters or more and is no password."""
+    """Return the cipher for `key`, which has 32 characters or more and is not a password that people remember."""
     try:
         from cryptography.fernet import Fernet  # noqa: PLC0415 - an extra
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the cycle needs of a target, whatever its type."""
+"""The interface between the cycle and a target, of whatever type the target is."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from syncd.portal.reader import PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none.
+    """The items that one entry becomes. There are none if `problems` has one of kind rejected, held or skipped.
 
-    With `stands` what a skipped entry was before is left as it is.
+    `stands` is True for a skipped entry whose earlier items are to stay as they are.
     """
 
     items: tuple[Item, ...] = ()
@@ -32,9 +32,9 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeContext:
-    """What shaping may know of the world: the directory, the window, today and the portal's own zone.
+    """What shaping may depend on besides the entry: directory, window, today's date and the portal's own zone.
 
-    `zone` is the sync's own, "" where it names none.
+    `zone` is the zone of the sync, "" if the config names none.
     """
 
     directory: Directory
@@ -45,7 +45,7 @@ class ShapeContext:
 
 
 class Target(Protocol):
-    """Turns entries into items, items into commands, and the portal's answers back into what it holds."""
+    """Turns entries into items, items into commands, and the portal's answers into what it holds."""
 
     @property
     def wants_groups(self) -> bool:
@@ -68,93 +68,93 @@ class Target(Protocol):
         ...
 
     def writes_to(self, place: Place) -> bool:
-        """Return True if `place` is of a kind this target writes to; links to others were made by another type."""
+        """Return True if this type of target writes to places like `place`; other links were made by another type."""
         ...
 
     def limits(self) -> tuple[str, ...]:
-        """Return what this target cannot do, one sentence each, for `check`."""
+        """Return what this target cannot do, one sentence for each limit. `syncd check` shows them."""
         ...
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the places these entries go to; entries whose owner is not found are skipped."""
+        """Return the places that these entries go to. Entries whose owner is not found are skipped."""
         ...
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
-        """Return the names of owners that no one person has, each with why, in the order of the entries."""
+        """Return why no one person was found for the name of an owner, by name, in the order of the entries."""
         ...
 
     def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each.
+        """Return sentences about what looks meant in `entries` but is not used by the config.
 
-        Also which entries go to the fallback instead of the owner that they name.
+        Also about entries that go to the fallback instead of the owner that they name.
         """
         ...
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
-        """Return the clients of the CRM that must be looked up for these entries; `directory` tells their country."""
+        """Return the clients of the CRM that must be looked up for these entries. `directory` tells their country."""
         ...
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
-        """Return what `entry` becomes; never raises for anything an entry may hold."""
+        """Return what `entry` becomes. Never raises, whatever the entry holds."""
         ...
 
     async def fetched(
         self, changes: Sequence[Change], stopped: Callable[[], bool]
     ) -> tuple[Sequence[Change], Mapping[int, str]]:
-        """Fetch what `changes` need from elsewhere, until `stopped`; return them as they can be carried out now.
+        """Fetch what `changes` need from elsewhere, unless `stopped`, and return them as they can be carried out now.
 
-        The second value tells why some of them cannot be, by their place.
+        The second value tells why some of them cannot be carried out, by their index.
         """
         ...
 
     def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
         """Return the call that carries out `change` in the section `section_id`.
 
-        Where the item bears a recovery mark, `ledger` is the name of the ledger beside it, if there is room.
+        `ledger` is the name of the ledger. It is written beside the recovery mark of an item, if there is room for it.
         """
         ...
 
     def creator(self, item: Item, caller: int) -> int:
-        """Return the user whom the portal notes as the creator of `item` when `caller` makes it."""
+        """Return the user whom the portal notes as the creator of `item` if `caller` makes it."""
         ...
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return why `change` was refused, and what to do about it."""
+        """Return why the portal refused `change`, and what can be done about it."""
         ...
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
         """Return the users who get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10).
 
-        `seen` is what stands in the portal before; without it they are all who may get one.
+        `seen` is what stands in the portal before the change. Without it, return all who may get a notice.
         """
         ...
 
     def section_command(self, place: Place, name: str) -> Command:
-        """Return the call that creates a section."""
+        """Return the call that creates the section `name`."""
         ...
 
     async def observe(
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
-        """Read what the portal holds of `links` and in the sections `places` within `window`."""
+        """Read what the portal holds of `links`, and what stands in the sections `places` within `window`."""
         ...
 
     async def stands(self, portal: PageReader, items: Sequence[Item]) -> bool:
-        """Return True if something bears the mark of one of `items`, which have no link, as far as one request tells.
+        """Return True if one request finds something that bears the mark of one of `items`, which have no link.
 
-        Where items bear no marks nothing is asked. Raises the client's errors.
+        Nothing is asked if items bear no marks. Raises the client's errors.
         """
         ...
 
 
 def crashed(entry: Entry, error: Exception) -> Problem:
-    """Return the problem line of an entry for an `error` that nobody foresaw while it was worked on."""
+    """Return the problem of an entry during whose processing an unexpected `error` was raised."""
     reason = entry_crashed(entry.where, error)
     return Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason, title=entry.details.title)
 
 
 def shaped(target: Target, entries: Iterable[Entry], context: ShapeContext) -> Iterator[tuple[Entry, Shaped]]:
-    """Yield each of `entries` with what it becomes; what nobody foresaw costs the entry alone."""
+    """Yield each of `entries` with what it becomes. An unexpected error costs only the entry that caused it."""
     for entry in entries:
         try:
             yield entry, target.shape(entry, context)

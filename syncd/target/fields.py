@@ -1,6 +1,6 @@
-"""What all targets shape alike: who is meant, what a text may hold, importance, links to the CRM.
+"""What all targets shape in the same way: owners, texts, importance, and links to the CRM.
 
-Every change to a text leaves a warning that says what was done.
+Every change to a text is told in a warning.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Generic, Literal, TypeVar, get_args
 from syncd.errors import DoubtfulError, EntryError, message_of
 from syncd.lang.saying import Value, say, say_count
 from syncd.model.entry import Details, Entry, Problem, Span
+from syncd.model.evidence import unmarked
 from syncd.model.labels import LABELS
-from syncd.model.marks import unmarked
 from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought
@@ -26,13 +26,13 @@ from syncd.target.base import Shaped
 
 
 class Aliases:
-    """Names, however they are typed, to what the portal calls them."""
+    """The names of the config's `owners`, in any spelling, with what the portal calls them."""
 
     def __init__(self, owners: Mapping[str, int | str]) -> None:
         self._names = {folded(name): str(owner) for name, owner in owners.items()}
 
     def resolve(self, name: str) -> str:
-        """Return what `name` stands for, itself when it is no alias."""
+        """Return what `name` stands for, or `name` itself if it is no alias."""
         return self._names.get(folded(name), name)
 
 
@@ -41,7 +41,10 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """Calls `find` once for each key and directory, and remembers the outcome, which must depend on nothing else."""
+    """Calls `find` once for each key and directory, and remembers what it returned or raised.
+
+    The result of `find` must depend on nothing else.
+    """
 
     def __init__(self, find: Callable[[K, Directory], V]) -> None:
         self._find = find
@@ -49,7 +52,7 @@ class Remembered(Generic[K, V]):
         self._found: dict[K, V | EntryError] = {}
 
     def get(self, key: K, directory: Directory) -> V:
-        """Return what `find` returns for `key`; raises EntryError when it does."""
+        """Return what `find` returns for `key`. Raises EntryError if `find` does."""
         if directory is not self._directory:
             self._directory, self._found = directory, {}
         if key not in self._found:
@@ -69,7 +72,7 @@ _YES = frozenset({"1", "y", "yes", "true", "on", "да", "x", "private", "done",
 
 
 def truth(text: str, name: str) -> bool:
-    """Return what `text` says about the field `name`; raises EntryError for a word that is neither yes nor no."""
+    """Return True for a word that means yes, False for no. Raises EntryError for any other; `name` is the field."""
     word = text.strip().casefold()
     if word in _YES or word in _NO:
         return word in _YES
@@ -80,9 +83,10 @@ _ALTERNATIVE = "X-ALT-DESC"
 
 
 def readable(details: Details, untitled: str = "") -> tuple[Details, bool]:
-    """Return `details` with an HTML description as BB-code, and whether it was HTML.
+    """Return `details` with an HTML description converted to BB-code, and whether it was HTML.
 
-    Outlook's X-ALT-DESC stands for the description it repeats, and `untitled` for a title that is missing.
+    Outlook's X-ALT-DESC is used in place of the description, whose text it repeats. `untitled` is used if the title is
+    missing.
     """
     if untitled and not details.title.strip():
         details = replace(details, title=untitled)
@@ -98,7 +102,10 @@ Importance = Literal["high", "normal", "low"]
 
 
 def importance_of(template: Template | None, entry: Entry, details: Details, span: Span) -> Importance:
-    """Return what `template` gives, else what PRIORITY means: 1 to 4 high, 6 to 9 low; raises EntryError."""
+    """Return the importance that `template` gives, or without a template the one that PRIORITY means.
+
+    1 to 4 are high and 6 to 9 low. Raises EntryError for a word that is no importance.
+    """
     if template is None:
         priority = details.priority or 5
         return "high" if priority < 5 else "low" if priority > 5 else "normal"
@@ -126,12 +133,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def title_text(value: str, warnings: list[str]) -> str:
-    """Return a title of one line and at most 255 characters, cut at a word; blanks within it stay as they are.
+    """Return a title of one line and at most 255 characters, cut at a word. Blanks within it stay as they are.
 
-    Those at its ends go without a word, because the portal drops them and they cannot be seen. Raises EntryError for a
-    blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
+    Blanks at its ends are removed without a warning, because the portal removes them and nobody can see them. Raises
+    EntryError for a blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
     """
-    clean = _one_line("title", value, warnings)
+    # Nearly all titles are printable, which is cheap to find out; of blanks these hold spaces only.
+    clean = value.strip() if value.isprintable() else _one_line("title", value, warnings)
     if not clean:
         raise EntryError(say("the title is blank"), say("give it a title, or set untitled or name in [sync.fields]"))
     if clean == "0":
@@ -150,10 +158,10 @@ def title_text(value: str, warnings: list[str]) -> str:
 
 
 def location_text(value: str, warnings: list[str]) -> str:
-    """Return a place that is only text; one that would book a room is put in brackets."""
+    """Return a location in one line, cut to 255 characters. One that would book a room is put in brackets."""
     if not value:
         return ""
-    clean = _one_line("location", value, warnings)
+    clean = value.strip() if value.isprintable() else _one_line("location", value, warnings)
     if _ROOM.match(clean):
         warnings.append(
             say("the location {clean!r} would book a room of the portal; it is written in brackets", clean=clean)
@@ -173,9 +181,7 @@ def location_text(value: str, warnings: list[str]) -> str:
 
 
 def _one_line(name: str, value: str, warnings: list[str]) -> str:
-    """Return a text without line ends, control characters and the blanks at its ends."""
-    if value.isprintable():  # the common case, and much cheaper to find out; of blanks it holds spaces only
-        return value.strip()
+    """Return `value` without line ends, control characters, and blanks at its ends."""
     trimmed = value.strip(_TRIMMED)
     clean = _clean(_LINE_END.sub(" ", trimmed)).strip(_TRIMMED)
     if not clean.strip():  # other blanks alone would get through, and look like no text at all
@@ -188,7 +194,10 @@ def _one_line(name: str, value: str, warnings: list[str]) -> str:
 
 
 def description_text(value: str, warnings: list[str]) -> str:
-    """Return a description of at most 60,000 bytes as the portal stores it, cut at a word, with plain line ends."""
+    """Return a description with plain line ends, of at most 60,000 bytes as the portal stores it.
+
+    A longer one is cut at a word.
+    """
     if not value:  # as in most tables
         return ""
     clean = unmarked(_clean(value.replace("\r\n", "\n").replace("\r", "\n"))).strip()
@@ -208,7 +217,7 @@ def description_text(value: str, warnings: list[str]) -> str:
 
 
 def html_text(bbcode: str, warnings: list[str]) -> str:
-    """Return a description of `description_text` as HTML of at most 60,000 bytes."""
+    """Return a description made by `description_text` as HTML of at most 60,000 bytes."""
     text = bbcode
     while (size := len((made := to_html(text)).encode("utf-8", "replace"))) > DESCRIPTION_LIMIT_BYTES:
         text = cut(text, max(1, len(text) * DESCRIPTION_LIMIT_BYTES // size - 1))
@@ -238,7 +247,7 @@ def _stored_bytes(character: str) -> int:
 
 
 def _clean(value: str) -> str:
-    """Drop control characters and halves of surrogate pairs: no calendar can show them."""
+    """Return `value` without control characters and halves of surrogate pairs, which no calendar can show."""
     if value.isprintable():  # the common case, and much cheaper to find out
         return value
     return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
@@ -250,9 +259,9 @@ _OTHER_TYPES = re.compile(r"(?:T[0-9a-f]{1,8}|SI|Q)_[1-9]\d*\Z")
 def clients_sought(
     templates: tuple[Template, ...], entries: Iterable[Entry], directory: Directory
 ) -> frozenset[Sought]:
-    """Return the clients whose ids the `templates` need; what names no client is skipped.
+    """Return the clients whose ids the `templates` need. Texts that name no client are skipped.
 
-    So is an entry that lacks a column of a template: shaping rejects it.
+    An entry that lacks a column of a template is skipped too; it is rejected when it is shaped.
     """
     found: set[Sought] = set()
     asking = [template for template in templates if template.constant is None]
@@ -272,9 +281,9 @@ def clients_sought(
 def crm_links(
     templates: tuple[Template, ...], entry: Entry, directory: Directory, warnings: list[str]
 ) -> tuple[str, ...]:
-    """Return the links of an event, such as C_5, each once; `warnings` tell what could not be linked.
+    """Return the links of an event, such as C_5, each once, and add to `warnings` what could not be linked.
 
-    Raises EntryError for a name that the entry does not know.
+    Raises EntryError for a name in a template that the entry does not have.
     """
     if not templates:
         return ()
@@ -299,7 +308,10 @@ def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
 
 
 def names_of(entries: Iterable[Entry], template: Template) -> Iterator[str]:
-    """Yield the name that each entry gives its owner; where it lacks a column of the template, shaping tells so."""
+    """Yield the name of the owner of each entry.
+
+    An entry that lacks a column of the template is skipped; it is rejected when it is shaped.
+    """
     for entry in entries:
         try:
             yield template.render(entry, entry.details, entry.span).strip()
@@ -308,7 +320,10 @@ def names_of(entries: Iterable[Entry], template: Template) -> Iterator[str]:
 
 
 def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, ...]:
-    """Return the sentence about entries that go to the fallback: one name for each, "" where it names nobody."""
+    """Return a sentence about the entries that go to the fallback, () if there are none.
+
+    `names` has the name of the owner of each such entry, "" if it names nobody.
+    """
     counts = Counter(names)
     if not counts:
         return ()
@@ -334,7 +349,7 @@ def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, 
 
 
 class SkippedError(Exception):
-    """Who is meant is unresolved, as `why` says, and the config says to skip such entries."""
+    """The owner was not found, as `why` says, and the config says to skip such entries."""
 
     def __init__(self, why: EntryError) -> None:
         super().__init__(message_of(why))
@@ -344,8 +359,8 @@ class SkippedError(Exception):
 def left_out(entry: Entry, skipped: SkippedError) -> Shaped:
     """Return what becomes of an entry that is skipped (`on_unresolved`).
 
-    What was brought over before stays where it is not known whom the entry means now: a namesake who is hired, or a
-    client who is entered twice, takes nothing away.
+    What was brought over before stays if it is uncertain whom the entry means now. A namesake who is hired, or a client
+    who is entered twice, must not take anything away.
     """
     stands = isinstance(skipped.why, DoubtfulError)
     why = message_of(skipped)

@@ -1,4 +1,4 @@
-"""Makes the target that [sync.target] and [sync.fields] ask for: the only place that knows which config means which."""
+"""Makes the target of a sync from [sync.target] and [sync.fields]. No other module knows which config means which."""
 
 from __future__ import annotations
 

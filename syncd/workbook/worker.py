@@ -6,15 +6,12 @@ is a line with its length and then JSON: what `read` returns. The only argument 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import re
-import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 from python_calamine import (
@@ -26,6 +23,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from syncd.child import confine
 from syncd.workbook.archive import unpacks_to_more_than
 from syncd.workbook.sheet_biff import errors_in_xls
 from syncd.workbook.sheet_ods import errors_in_ods
@@ -47,7 +45,7 @@ _MARKED: Mapping[type, tuple[str, Callable[[Any], str]]] = {
 
 def main() -> None:
     """Answer requests until there are no more."""
-    _limit(int(sys.argv[1]))
+    confine(int(sys.argv[1]))
     while line := sys.stdin.buffer.readline():
         request = json.loads(line)
         content = sys.stdin.buffer.read(request["size"])
@@ -139,18 +137,6 @@ def _length(cell: Cell) -> Cell:
     """Return a time from 24 hours on as what it is; calamine gives that of an .ods file as a text."""
     found = _LONG_TIME.fullmatch(cell) if isinstance(cell, str) and cell.startswith("PT") else None
     return timedelta(hours=int(found[1]), minutes=int(found[2]), seconds=float(found[3])) if found else cell
-
-
-def _limit(memory_bytes: int) -> None:
-    """Let this process die before the machine runs out of memory."""
-    # Where a service manager forbids it, its own limits and the second line have to do.
-    with contextlib.suppress(ValueError, OSError):
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        most = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _brief(error: Exception) -> str:

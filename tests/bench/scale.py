@@ -27,7 +27,7 @@ from tests.bench.scale_plans import PLANS
 from tests.bench.scale_rows import WORKS, Work
 
 ROOT = Path(__file__).resolve().parents[2]
-AS_SERVICE = {"MALLOC_ARENA_MAX": "2"}
+AS_SERVICE = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 """What `deploy/syncd.service` sets."""
 ALL: tuple[type[Work], ...] = (*WORKS, *PLANS, LoadedDaemon)
 

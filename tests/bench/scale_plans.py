@@ -7,6 +7,7 @@ as many as it takes until the second one has left nothing to do.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from tests.bench.plan_load import COLUMNS, CONFIG, PEOPLE, fill, write
-from tests.bench.scale_rows import Measured, Work, bare, make_csv, meter, opened, portal_beside
+from tests.bench.scale_rows import STATE, Measured, Work, bare, make_csv, meter, opened, portal_beside
 
 
 class Plan(Work):
@@ -96,6 +97,16 @@ class ChangedFeed(Plan):
     name, size, unit, kind, changes = "feed with one change", 100_000, "events of ICS", "ics", True
 
 
+class FirstFeed(ChangedFeed):
+    """The same where nothing is known of the feed, as in a first pass: all of it is parsed."""
+
+    name = "feed parsed whole"
+
+    def prepare(self, folder: Path, size: int) -> None:
+        super().prepare(folder, size)
+        shutil.rmtree(folder / f"{STATE}-index")
+
+
 _EVENT = (
     "BEGIN:VEVENT\r\nUID:S{n}\r\nDTSTAMP:20260101T000000Z\r\n{kind}SUMMARY:Lesson {n}\r\nDTSTART{start}\r\n"
     "DTEND{end}\r\nORGANIZER:mailto:p{who}@x.example\r\nEND:VEVENT\r\n"
@@ -138,6 +149,6 @@ async def _pass(folder: Path) -> None:
         assert result.error is None
 
 
-PLANS: tuple[type[Work], ...] = (
-    *(FirstPlan, SettledTable, ChangedTable, MillionRows, SettledFeed, ChangedFeed, SettledSeries, ChangedSeries),
-)
+_TABLES = (FirstPlan, SettledTable, ChangedTable, MillionRows)
+_FEEDS = (SettledFeed, ChangedFeed, FirstFeed, SettledSeries, ChangedSeries)
+PLANS: tuple[type[Work], ...] = (*_TABLES, *_FEEDS)

@@ -25,6 +25,7 @@ import orjson
 from aiohttp import web
 
 from syncd.portal.line.answers import RawAnswer
+from syncd.state.codec import in_full
 
 PEOPLE = 300
 SECTIONS_FROM = 1000
@@ -174,7 +175,7 @@ def shifts_of(ledger: Path) -> list[Shift]:
     """Return the events that the links of the ledger file at `ledger` stand for."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT remote_id, owner, section_id, sent FROM links").fetchall()
-    return [_shift(remote_id, owner, section, orjson.loads(sent)) for remote_id, owner, section, sent in rows]
+    return [_shift(remote_id, owner, section, orjson.loads(in_full(sent))) for remote_id, owner, section, sent in rows]
 
 
 def _shift(remote_id: int, owner: int, section: int, sent: Mapping[str, Any]) -> Shift:

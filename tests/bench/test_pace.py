@@ -37,7 +37,14 @@ def test_methods_have_budgets_of_their_own_in_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["1,000 creates, 0.05 s each", "1,000 creates, 0.3 s each", "1,000 creates, 1.5 s each"]
+    "name",
+    [
+        "1,000 creates, 0.05 s each",
+        "1,000 creates, 0.3 s each",
+        "1,000 creates, 1.5 s each",
+        "small push: 40 creates, 0.3 s each, 8 lanes",
+        "small push: 1,000 creates, 0.05 s each, 8 lanes",
+    ],
 )
 def test_small_migrations_reach_the_target_without_a_refusal(name: str) -> None:
     scenario = next(one for one in scenarios() if one.name == name)

@@ -378,6 +378,8 @@ class Given:
 class Nowhere:
     """A cache that keeps nothing."""
 
+    writable = False
+
     def load(self, _name: str) -> bytes | None:
         return None
 

@@ -35,8 +35,8 @@ from syncd.source.ical.ics import IcsOptions
 from syncd.source.json.json_source import JsonOptions
 from syncd.source.json.paging import NextOptions
 from syncd.source.sql.sql_source import SqlOptions
+from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
-from syncd.source.table.field_names import FIELDS as COLUMN_FIELDS
 from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 

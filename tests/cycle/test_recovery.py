@@ -155,7 +155,7 @@ def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tm
 
 async def _wanted(stage: Stage) -> tuple[Item, ...]:
     async with stage.opened() as (syncs, app):
-        return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).wanted.items
+        return tuple((await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).wanted.items)
 
 
 class Full(sqlite3.OperationalError):

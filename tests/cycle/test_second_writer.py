@@ -15,8 +15,8 @@ from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import GuardError
+from syncd.model.evidence import split_mark
 from syncd.model.item import Key, Place
-from syncd.model.marks import split_mark
 from syncd.model.observation import recovery_mark
 from syncd.sandbox.tables.database import Event
 from syncd.state.moving import move

@@ -14,7 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from syncd import events
-from syncd.app import program
+from syncd.app import program, wiring
 from syncd.cycle import series_index
 from syncd.cycle.plan import preview
 from syncd.cycle.series_index import IndexFile
@@ -113,6 +113,7 @@ def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path, damage: Callable
 
 def test_a_file_of_another_program_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = staged(tmp_path)
+    monkeypatch.setattr(wiring, "program_mark", program.program_mark)  # as a process that starts finds it
     monkeypatch.setattr(program, "_zones", lambda: iter(["another"]))
     assert compiled_anew(stage) == 3
 

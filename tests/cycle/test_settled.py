@@ -14,7 +14,7 @@ import orjson
 import pytest
 from msgspec.structs import replace as replaced
 
-from syncd.app import program
+from syncd.app import program, wiring
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassResult
 from syncd.model.entry import Problem
@@ -145,6 +145,7 @@ def test_another_program_or_other_zone_data_make_a_whole_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     stage = settled_stage(tmp_path)
+    monkeypatch.setattr(wiring, "program_mark", program.program_mark)  # as a process that starts finds it
     monkeypatch.setattr(program, part, lambda *_: iter(["another"]))
     assert not is_settled(run_inline(stage.one_pass()))
 

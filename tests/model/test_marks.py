@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.marks import is_marked, marked, split_mark, unmarked
+from syncd.model.evidence import is_marked, marked, split_mark, unmarked
 
 MARK, LEDGER = "0123456789abcdef", "1a2b3c4d"
 texts = st.text().map(str.strip).filter(lambda text: not is_marked(text))

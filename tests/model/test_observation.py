@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.model.diff import make_plan
+from syncd.model.draft import found_by
+from syncd.model.item import Link
 from syncd.model.json_values import Fields, Json
-from syncd.model.observation import Comparison, bare, recovery_mark
-from tests.model.test_diff import item, linked, observation, seen
+from syncd.model.observation import UNASKED, Comparison, Observation, Verdict, bare, recovery_mark
+from syncd.model.plan import Policy, Wanted
+from tests.model.test_diff import NOW, WINDOW, item, linked, observation, seen
 
 COMPARISON = Comparison(
     sync="s",
@@ -92,20 +96,45 @@ def test_bare_text_is_without_blanks_and_entities_even_when_these_are_written_tw
 def test_an_observation_says_how_an_event_differs() -> None:
     link = linked(item("a"))
     other = {"name": "Edited", "start": "2026-12-01"}
-    assert observation(seen(100, item("a").fields)).difference(link) is None
-    assert observation(seen(100, other, version=2)).difference(link) == "reads back differently: name"
-    assert observation(seen(100, other, version=2, section_id=8)).edited(link) == ("name", "section")
-    assert observation(replace(seen(100, link.sent), damage="cut")).edited(link) == ("occurrences",)
-    assert observation(gone=(100,)).difference(link) == "it is gone from the portal"
-    assert observation().difference(link) == "it could not be read back"
-    assert observation().edited(link) == ()
+    assert told(observation(seen(100, item("a").fields)), link) == (None, ())
+    assert told(observation(seen(100, other, version=2)), link) == ("reads back differently: name", ("name",))
+    assert told(observation(seen(100, other, version=2, section_id=8)), link)[1] == ("name", "section")
+    assert told(observation(replace(seen(100, link.sent), damage="cut")), link)[1] == ("occurrences",)
+    assert told(observation(gone=(100,)), link) == ("it is gone from the portal", ())
+    assert told(observation(), link) == ("it could not be read back", ())
+
+
+def told(read: Observation, link: Link) -> tuple[str | None, tuple[str, ...]]:
+    """Return how the event of `link` differs from what was sent, in words and by the names of its fields."""
+    verdict = read.verdict(link)
+    return read.difference(link, verdict), read.differs(link, verdict)
+
+
+def test_each_link_gets_one_verdict() -> None:
+    link = linked(item("a"))
+    other: Fields = {"name": "Edited", "start": "2026-12-01"}
+    as_sent, stranger = seen(100, link.sent), seen(100, {"name": "Other", "start": "2026-12-09"}, version=2)
+    edited = seen(100, other, version=2, section_id=8)
+    assert observation(as_sent).verdict(link) == Verdict(standing="ours", seen=as_sent)
+    assert observation(edited).verdict(link) == Verdict(
+        standing="ours", seen=edited, saved=True, edited=("name", "section")
+    )
+    rewritten, stamped = replace(edited, version=link.version, stamp="5 1"), replace(link, stamp="5 1")
+    assert observation(rewritten).verdict(stamped) == Verdict(standing="ours", seen=rewritten)
+    assert observation(replace(as_sent, stamp="5 1")).verdict(link).stamp == "5 1"
+    assert observation(replace(as_sent, stamp="5 1")).verdict(stamped).stamp == ""
+    assert observation(stranger).verdict(link) == Verdict(standing="foreign")
+    assert replace(observation(), alien=frozenset({100})).verdict(link) == Verdict(standing="foreign")
+    assert observation(gone=(100,)).verdict(link) == Verdict(standing="gone")
+    assert replace(observation(), unread=frozenset({100})).verdict(link) == Verdict(standing="unreadable")
+    assert observation().verdict(link) is UNASKED
 
 
 def owned(known: str, shown: str, fields: Fields, mark: str = "", *, version: int = 2) -> bool:
     """Return whether an event that shows all that is that of a link whose stamp is `known` and whose VERSION is 1."""
     link = replace(linked(item("a")), stamp=known)
     event = replace(seen(100, fields, version=version), stamp=shown, mark=mark)
-    return observation(event).of(link) is not None
+    return observation(event).verdict(link).standing == "ours"
 
 
 NEW: Fields = {"name": "Meeting", "start": "2026-12-09"}
@@ -160,5 +189,23 @@ def test_an_event_goes_to_the_link_it_looks_like() -> None:
     one, other = linked(item("a", name="First")), linked(item("b", name="Second"))
     event = replace(seen(100, {"name": "Second", "start": "2026-12-01"}), stamp="100 1")
     links = [replace(link, stamp="100 1") for link in (one, other)]
-    assert observation(event).claimed_twice(links) == {one.key}
-    assert observation(event).claimed_twice(links[:1]) == frozenset()
+    parted = observation(event).parted(links)
+    assert [link.key for link in links if parted.verdict(link).standing == "doubled"] == [one.key]
+    assert observation(event).parted(links[:1]).verdict(links[0]).standing == "ours"
+
+
+def test_an_event_that_is_taken_over_in_place_of_a_lost_one_is_not_gone_itself() -> None:
+    first, second = item("a", name="First"), item("b", name="Second")
+    links = [replace(linked(one), stamp="100 1") for one in (first, second)]
+    shared = replace(seen(100, second.fields), stamp="100 1")  # so the link of the first has none
+    mark = recovery_mark("s", first.key)
+    damaged = replace(seen(200, first.fields), mark=mark, damage="an occurrence was taken out")
+    read, wanted = observation(shared, damaged), Wanted(items=(first, second))
+    plan = make_plan(wanted, links, {}, policy=Policy(), window=WINDOW, now=NOW, observation=read)
+    assert [(change.op, change.link and change.link.remote_id) for change in plan.changes] == [
+        ("adopt", 200),
+        ("delete", 200),
+    ]
+    found = found_by(read, plan, wanted, links, may_not_write=lambda _: False, source_wins=True)
+    assert found.lost == frozenset()
+    assert found.gone == {first.key: 100}

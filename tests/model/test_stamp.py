@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.stamp import Stamp, agreement, answered, made_since, stamp_of
+from syncd.model.evidence import Stamp, agreement, answered, made_since, stamp_of
 
 AT = int(datetime(2026, 11, 21, 13, 5, 9, tzinfo=UTC).timestamp())
 LONG_AGO = datetime(2000, 1, 1)

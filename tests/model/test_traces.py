@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.model.evidence import Stamp, beginning, made_during
 from syncd.model.item import Item, Key, Observed, Place
 from syncd.model.observation import Comparison, Observation
-from syncd.model.stamp import Stamp, beginning, made_during
 from syncd.model.traces import Heard, Sending, Suspect, remembered_suspects, still_suspected, traces
 from syncd.target.calendar.portal_event import comparison_of
 

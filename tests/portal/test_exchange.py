@@ -182,7 +182,7 @@ def test_a_request_counts_from_its_departure_not_from_the_decision_to_send_it() 
     exchange.offer(jobs_of(UPDATE, 5))
     send = sent(exchange.next(0.0))
     # The gate and the journal may hold a request back; nothing of it is at work in the portal meanwhile.
-    exchange.departed(send.ticket, 120.0)
+    send.sent_at = 120.0
     (flight,) = exchange.flying(121.0)
     assert flight.age_s == 1.0
     exchange.answered(send.ticket, 130.0, failed(send, Unknown(reason="cut")))
@@ -196,7 +196,7 @@ def test_a_withdrawn_request_leaves_no_trace() -> None:
     exchange.offer(jobs_of(ADD, 5))
     send = sent(exchange.next(0))
     exchange.drop(send.ticket, 0, departed=False)
-    assert pace.operating.reserved(ADD) == 0
+    assert pace.operating.reserved[ADD] == 0
     assert exchange.give_back() == ()
     assert sent(exchange.next(0)).jobs == send.jobs
 
@@ -299,7 +299,7 @@ def test_decisions_are_deterministic_and_every_job_settles_once(seed: int) -> No
         settled += [job.id for job, _ in exchange.give_back()]
         assert len(settled) == len(set(settled))
         assert exchange.stopped is not None or set(settled) == {job.id for job in jobs}
-        assert not any(pace.operating.reserved(method) for method in (ADD, UPDATE, DELETE))
+        assert not any(pace.operating.reserved[method] for method in (ADD, UPDATE, DELETE))
         return told
 
     assert story() == story()
@@ -404,15 +404,27 @@ def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
     assert len(first.jobs) == 10
     exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
     exchange.offer(jobs_of(UPDATE, 9, first=100))
-    assert pace.lanes.free == 8
+    assert pace.lanes.allowed - pace.lanes.in_flight == 8
     assert len(sent(exchange.next(4.0)).jobs) == 9
+
+
+@pytest.mark.parametrize(("commands", "requests"), [(40, 8), (200, 6)])
+def test_before_the_first_answer_a_small_push_goes_out_on_all_lanes_and_a_larger_one_on_six(
+    commands: int, requests: int
+) -> None:
+    exchange, _ = exchange_of(Limits(lanes=8))
+    exchange.offer(jobs_of(ADD, commands))
+    sends = 0
+    while isinstance(exchange.next(0.0), Send):
+        sends += 1
+    assert sends == requests
 
 
 def test_a_request_is_timed_from_its_departure_not_from_its_wait_before() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(UPDATE, 10))
     send = sent(exchange.next(0))
-    exchange.departed(send.ticket, 30.0)
+    send.sent_at = 30.0
     assert [flight.age_s for flight in exchange.flying(31.0)] == [1.0]
     exchange.answered(send.ticket, 31.0, failed(send, Unknown(reason="cut")))
     assert pace.operating.used(UPDATE, pace.clock.at(31.0)) == pytest.approx(send.expected_s)

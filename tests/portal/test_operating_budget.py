@@ -48,16 +48,16 @@ def test_what_is_in_flight_counts_until_it_is_released() -> None:
     tell(budget, T0, (3.0, 3.0))
     budget.reserve({ADD: 2.0, UPDATE: 1.0})
     budget.reserve({ADD: 1.0})
-    assert budget.reserved(ADD) == 3.0
+    assert budget.reserved[ADD] == 3.0
     assert budget.fits(ADD, T0, 2.0)
     assert not budget.fits(ADD, T0, 2.1)
     budget.release({ADD: 2.0})
-    assert budget.reserved(ADD) == 1.0
+    assert budget.reserved[ADD] == 1.0
     assert budget.fits(ADD, T0, 4.0)
     assert not budget.fits(ADD, T0, 4.1)
     budget.release({ADD: 1.0})
     budget.release({ADD: 1.0})
-    assert budget.reserved(ADD) == 0.0
+    assert budget.reserved[ADD] == 0.0
 
 
 def test_seconds_count_for_ten_minutes_from_the_minute_their_request_began_in() -> None:
@@ -88,9 +88,9 @@ def test_the_worse_of_a_method_s_two_counters_is_obeyed() -> None:
     assert budget.used(ADD, T0 + 120) == 7.0
     assert budget.drops(ADD, T0 + 120) == {int(T0 // MINUTE) + 2: 7.0}
     assert budget.resets_at(ADD, T0 + 120) == T0 + 720
-    assert budget.methods() == (ADD,)
-    assert budget.knows(ADD)
-    assert not budget.knows(UPDATE)
+    assert list(budget.accounts) == [ADD]
+    assert ADD in budget.accounts
+    assert UPDATE not in budget.accounts
     assert budget.resets_at(UPDATE, T0 + 120) is None
 
 
@@ -122,7 +122,7 @@ def test_others_seconds_are_those_of_the_fuller_counter() -> None:
 def test_one_kind_of_call_makes_a_method_known(*, batched: bool) -> None:
     budget = budget_of()
     tell(budget, T0, (1.0, 1.0), batched=batched)
-    assert budget.knows(ADD)
+    assert ADD in budget.accounts
 
 
 def test_the_oldest_minute_with_seconds_drops_first() -> None:
@@ -419,7 +419,7 @@ def test_short_calls_that_the_counter_does_not_show_yet_are_added() -> None:
 def test_no_call_of_a_method_says_nothing_of_it() -> None:
     budget = budget_of()
     tell(budget, T0)
-    assert not budget.knows(ADD)
+    assert ADD not in budget.accounts
 
 
 def test_a_saved_budget_decides_as_the_one_before() -> None:

@@ -340,6 +340,29 @@ def test_it_begins_with_six_lanes_and_the_first_answer_opens_the_others() -> Non
     assert lanes.allowed == 8
 
 
+def test_a_push_that_is_short_on_every_lane_begins_with_all_of_them() -> None:
+    for left_s, allowed in ((32.0, 8), (32.1, 6)):
+        lanes = LaneControl(8)
+        lanes.begin(left_s)
+        assert lanes.allowed == allowed
+    three = LaneControl(3)
+    three.begin(1.0)
+    assert three.allowed == 3
+
+
+def test_a_short_push_opens_no_lane_that_trouble_closed() -> None:
+    for trouble in (LaneControl.refused, LaneControl.failed):
+        lanes = LaneControl(8)
+        trouble(lanes)
+        lanes.begin(1.0)
+        assert lanes.allowed == 1
+    slow = LaneControl(8)
+    answers(slow, 12, lambda used: max(1.0, used / 2))
+    assert (fewer := slow.allowed) < 8
+    slow.begin(1.0)
+    assert slow.allowed == fewer
+
+
 def test_lanes_shrink_while_they_slow_the_portal_down_and_grow_when_they_do_not() -> None:
     lanes = LaneControl(8)
     seen = answers(lanes, 200, lambda used: max(1.0, used / 3))
@@ -398,7 +421,7 @@ def test_an_envelope_counter_is_obeyed_should_a_portal_ever_keep_one() -> None:
     done = Executed(method=ADD, reply=Done(result=1, time=CallTime(operating=1.0)))
     pace.sent({ADD: 1.0})
     pace.answered([done], time=time, batched=True, sent_at=0, now=1.6, alone=True, costs={ADD: 1.0})
-    assert ENVELOPE in pace.operating.methods()
+    assert ENVELOPE in pace.operating.accounts
     assert not pace.envelope_fits(2, 1.0)
     assert pace.envelope_free_at(2) > 500
 

@@ -319,7 +319,7 @@ def test_the_delimiter_is_found_though_texts_hold_others(delimiter: str) -> None
     ]
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
-    assert find_delimiter(out.getvalue(), COLUMNS) == delimiter
+    assert find_delimiter(out.getvalue(), "auto", COLUMNS) == (delimiter, False)
     assert [entry.details.title for entry in parse(out.getvalue()).entries] == [rows[1][1].strip(), rows[2][1]]
     numbers: dict[str, str | int] = {"uid": 1, "title": 2, "start": 3}
     assert len(parse(out.getvalue(), columns=numbers).entries) == 2

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from syncd.errors import SourceError
+from syncd import child
+from syncd.errors import SourceError, TransientSourceError
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
+from syncd.source.table import sheet_reader
 from syncd.source.table.sheet_reader import SheetLimits, SheetReader
 from syncd.workbook.archive import unpacks_to_more_than
 from syncd.workbook.sheet_xml import SheetXml
@@ -62,6 +68,46 @@ def test_what_the_dimension_does_not_show_dies_alone_and_the_next_file_is_read()
         with pytest.raises(SourceError, match="cannot be read: it takes more than 3072 MB or 120 s, or breaks"):
             reader.read("a.xlsx", hidden, None)
         assert reader.read("b.xlsx", GOOD, None).cells[1] == list(ROWS[1])
+
+
+@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_is_killed_in_mid_reading_takes_one_workbook_along(
+    monkeypatch: pytest.MonkeyPatch, what: signal.Signals
+) -> None:
+    whole = sheet_reader._whole
+    with SheetReader() as reader:
+        assert reader.read("a.xlsx", GOOD, None).cells[1] == list(ROWS[1])
+
+        def struck(stream: IO[bytes]) -> bytes:
+            assert reader._process is not None
+            os.kill(reader._process.pid, what)
+            return whole(stream)
+
+        monkeypatch.setattr(sheet_reader, "_whole", struck)
+        with pytest.raises(TransientSourceError, match=r"b\.xlsx cannot be read: it takes more .* or breaks"):
+            reader.read("b.xlsx", with_rows(far("C400000")), None)
+        monkeypatch.undo()
+        assert reader.read("c.xlsx", GOOD, None).cells[1] == list(ROWS[1])
+
+
+async def test_a_killed_process_fails_one_reading_in_words_and_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.xlsx").write_bytes(GOOD)
+    columns = {"title": "Title", "start": "Start"}
+    source = open_source({"type": "xlsx", "path": "a.xlsx", "columns": columns}, tmp_path, where="test")
+    start = child.start
+
+    def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        process = start(module, *arguments)
+        process.kill()
+        return process
+
+    monkeypatch.setattr(child, "start", started)
+    with pytest.raises(TransientSourceError, match=r"a\.xlsx cannot be read"):
+        await source.read(CONTEXT)
+    monkeypatch.undo()
+    assert len((await source.read(CONTEXT)).entries) == 1
 
 
 def test_too_little_time_is_told_as_such() -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from syncd.errors import SourceError
 from syncd.model.entry import Moment, Reminder
 from syncd.source.files import Part
+from syncd.source.ical import split as split_room
+from syncd.source.ical.calendar_reader import CalendarReader
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.ics import parse_ics
 from syncd.source.ical.split import split
@@ -236,7 +238,8 @@ def test_an_unchanged_group_is_not_parsed_again_even_on_other_lines_and_a_change
 
 def test_calendars_with_the_same_zones_find_them_once_and_others_not() -> None:
     def read(*zones: str, known: FeedReader | None = None, floating: str = "Europe/Moscow") -> FeedReader:
-        reader = FeedReader(known={}, zones=known.zones if known else None)
+        calendars = CalendarReader(known=known.calendars.zones if known else None)
+        reader = FeedReader(known={}, calendars=calendars)
         for number, zone in enumerate(zones):
             content = calendar(event("DTSTART;TZID=Ours:20261201T090000"), zones=(zone,))
             parse_ics(f"{number}.ics", content, encoding="auto", zone=floating, year=2026, reader=reader)
@@ -244,10 +247,11 @@ def test_calendars_with_the_same_zones_find_them_once_and_others_not() -> None:
 
     summer = SUMMER.format("Ours")
     first = read(summer, summer, FIXED.format("Ours", "+0300", "+0300"))
-    assert len(first.zones) == 2
+    assert len(first.calendars.zones) == 2
     again = read(summer, known=first)
-    assert set(again.zones.values()) < set(first.zones.values())
-    assert set(read(summer, known=first, floating="Asia/Omsk").zones.values()).isdisjoint(first.zones.values())
+    assert set(again.calendars.zones.values()) < set(first.calendars.zones.values())
+    elsewhere = read(summer, known=first, floating="Asia/Omsk")
+    assert set(elsewhere.calendars.zones.values()).isdisjoint(first.calendars.zones.values())
 
 
 @pytest.mark.parametrize(
@@ -325,3 +329,20 @@ def test_tasks_and_notes_are_left_out_with_one_line() -> None:
     assert [(one.kind, one.where, one.reason) for one in part.problems] == [
         ("warning", "t.ics", "2 tasks (VTODO) and 1 note (VJOURNAL) left out: only events are read")
     ]
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b" ", b"\t", b"a", b"\r\n ", b"\n\t"]), max_size=30),
+    st.integers(1, 9),
+)
+def test_a_file_that_is_unfolded_in_slices_is_the_same_and_its_lines_keep_their_numbers(
+    pieces: list[bytes], size: int
+) -> None:
+    content = b"".join(pieces)
+    whole, (stream, lines) = split_room.unfold(content), split_room._unfold(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split_room, "_SLICE", size)
+        assert b"".join(split_room._slices(content)) == content
+        assert split_room.unfold(content) == whole
+        again, sliced = split_room._unfold(content)
+    assert (again, list(sliced._folds)) == (stream, list(lines._folds))

@@ -12,8 +12,8 @@ from syncd.errors import ConfigError
 from syncd.model.entry import Entry, Timed, Window
 from syncd.model.recurrence import compile_entry
 from syncd.source import ReadContext, open_source
-from syncd.source.ical.ics import read_meanings
 from syncd.source.ical.lines import read_component
+from syncd.source.ical.vtimezone import read_meanings
 from syncd.source.ical.zone_definition import ZoneDefinition
 from tests.source.calendars import FIXED, SUMMER, calendar, event, one, parse, timed
 

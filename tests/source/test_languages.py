@@ -15,8 +15,8 @@ from syncd.source.base import ReadContext
 from syncd.source.files import Part
 from syncd.source.guess import guess
 from syncd.source.ical.ics import IcsFormat
+from syncd.source.table.columns import FIELDS, LABELS
 from syncd.source.table.csv import CsvFormat, CsvOptions
-from syncd.source.table.field_names import FIELDS, LABELS
 
 CONTEXT = ReadContext(zone="Europe/Moscow", window=Window(first=None, last=None), today=date(2026, 11, 1))
 COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Урок", "start": "Начало", "end": "Конец", "status": "Статус"}

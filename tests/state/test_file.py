@@ -267,6 +267,23 @@ def test_an_upgrade_that_fails_midway_leaves_the_file_as_it_was(tmp_path: Path) 
     connection.close()
 
 
+def test_a_step_that_changes_no_table_writes_no_row_and_is_read_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    open_for_writing(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO notes VALUES ('main', 'budget', x'7b7d', 1, 17)")  # not its sum
+    connection.commit()
+    connection.close()
+    connection = open_for_reading(path, (*STEPS, ()))
+    assert [Path(name) for _, _, name in connection.execute("PRAGMA database_list")] == [path]
+    connection.close()
+    connection = open_for_writing(path, (*STEPS, ()))
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
+    assert connection.execute("SELECT sum FROM notes").fetchall() == [(17,)]
+    connection.close()
+    assert (tmp_path / f"syncd.db.v{len(STEPS)}.bak").exists()
+
+
 def test_an_older_file_is_read_through_an_upgraded_copy(tmp_path: Path) -> None:
     path = tmp_path / "syncd.db"
     first_schema(path)

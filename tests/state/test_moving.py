@@ -142,6 +142,14 @@ async def test_tables_of_an_older_syncd_are_brought_up_to_date_by_a_start_and_by
     assert await content(database) == before
 
 
+async def test_tables_that_an_upgrade_leaves_as_they_are_can_be_read_before_it(database: Database) -> None:
+    await filled(database)
+    before = await content(database)
+    with psycopg.connect(database.url.reveal()) as connection:
+        connection.execute(f'UPDATE "{database.schema}".state SET version = 3'.encode())
+    assert await content(database) == before
+
+
 async def test_a_ledger_keeps_its_name_wherever_it_moves(tmp_path: Path, database: Database) -> None:
     file = tmp_path / "syncd.db"
     ledger = await Ledger.open(file, now=1.0)

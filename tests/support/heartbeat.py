@@ -16,11 +16,12 @@ class Heartbeat:
     """What was seen while the body ran: the `longest_s` beyond a beat, and all `stalls_s` above 20 ms.
 
     `busiest_s` is the most processor time that the loop's own thread took between two beats: what else the machine does
-    changes it little.
+    changes it little. `held_s` is the same of the whole process: what its other threads took while the loop waited.
     """
 
     longest_s: float = 0.0
     busiest_s: float = 0.0
+    held_s: float = 0.0
     stalls_s: list[float] = field(default_factory=list)
 
 
@@ -30,18 +31,19 @@ async def heartbeat() -> AsyncIterator[Heartbeat]:
     seen = Heartbeat()
 
     async def beat() -> None:
-        last, worked = time.perf_counter(), time.thread_time()
+        last, worked, used = time.perf_counter(), time.thread_time(), time.process_time()
         while True:
             try:
                 await asyncio.sleep(BEAT_S)
             finally:  # also at the end: the body may have stalled until now
-                now, work = time.perf_counter(), time.thread_time()
+                now, work, use = time.perf_counter(), time.thread_time(), time.process_time()
                 seen.busiest_s = max(seen.busiest_s, work - worked)
+                seen.held_s = max(seen.held_s, use - used)
                 late_s = now - last - BEAT_S
                 seen.longest_s = max(seen.longest_s, late_s)
                 if late_s > 0.02:
                     seen.stalls_s.append(late_s)
-                last, worked = now, work
+                last, worked, used = now, work, use
 
     task = asyncio.create_task(beat())
     await asyncio.sleep(0)

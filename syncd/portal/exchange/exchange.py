@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from syncd.lang.saying import say, say_count
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
@@ -48,13 +48,13 @@ _CRUMB_S = 0.5
 """A rest smaller than this is not worth a request of its own."""
 
 _REFUSED_PROBES = 6
-"""After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
+"""A method is given up after this many refusals in a row, each after a longer wait: about 25 minutes in all."""
 
 PATIENCE = 8
-"""Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
+"""A push gives up after this many requests in a row without an answer: about three minutes of pauses."""
 
 _LONGEST_HASTY_WAIT_S = 5.0
-"""A caller that only checks whether the portal works is told of a longer wait, and does not wait."""
+"""A caller that only checks whether the portal works does not wait longer than this; it is told of the wait."""
 
 _SHOWN = 200
 _AFTER_A_FAULT = say("pause after a fault")
@@ -64,21 +64,11 @@ _STOPPED = say("stopped before it was sent again")
 Settled = tuple[tuple[Job, Reply], ...]
 
 
-@dataclass(slots=True)
-class _Flight:
-    """A request under way; `alone` while no other request shares the portal with it."""
-
-    send: Send
-    waiting: tuple[Waiting, ...]
-    sent_at: float
-    alone: bool
-
-
 class Exchange:
     """The jobs of one push or reading, sent at the `pace` that all exchanges of the portal share.
 
-    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more; with
-    `hasty` also that a method is blocked and a long wait would follow.
+    `stopped` is the reason why nothing more is sent: the portal refuses the caller or no longer answers, or, with
+    `hasty`, a method is blocked and a long wait would follow.
     """
 
     def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False, hasty: bool = False) -> None:
@@ -90,7 +80,7 @@ class Exchange:
         self._faults = self._refusals = 0
         self._fault_at = self._refused_at = -math.inf
         self._queue = Queue()
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Send] = {}
         self._open: set[int] = set()
         self._done: dict[int, bool] = {}
         self._lacking: dict[str, Refused] = {}  # methods that the portal refuses for good, with its answer
@@ -115,10 +105,7 @@ class Exchange:
 
     def flying(self, now: float) -> tuple[Flying, ...]:
         """Return the requests in flight, in the form that a forecast takes."""
-        return tuple(
-            Flying(counts=Counter(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
-            for f in self._flights.values()
-        )
+        return tuple(Flying(counts=Counter(send.methods), age_s=now - send.sent_at) for send in self._flights.values())
 
     def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
         """Take in jobs, each id once; return those that are settled at once because they can never be sent.
@@ -147,10 +134,13 @@ class Exchange:
         return tuple(settled)
 
     def next(self, now: float) -> Send | Wait | Idle:
-        """Decide what happens next at monotonic time `now`. A Send counts as in flight from here on."""
+        """Decide what happens next at monotonic time `now`. A Send counts as in flight from here on.
+
+        Whoever sends it sets its `sent_at` when it leaves, after its wait for the gate and the journal.
+        """
         if self.stopped is not None or not self._open:
             return Wait(until=None, why="answers") if self._flights else Idle(stopped=self.stopped)
-        if not self._pace.lanes.free:
+        if self._pace.lanes.in_flight >= self._pace.lanes.allowed:
             return Wait(until=None, why="answers")
         pause = self._pace.paused_until
         if pause is not None and now < pause:
@@ -159,6 +149,9 @@ class Exchange:
         left = self._queue.counts()
         if not left.total():  # all that is open is in flight
             return Wait(until=None, why="answers")
+        if not self._pace.lanes.in_flight:
+            costs = self._pace.costs
+            self._pace.lanes.begin(sum(count * costs.expected(method) for method, count in left.items()))
         # Neither kind may starve the other: single calls have a turn after every few batches.
         single_first = self._batches_in_a_row >= _SINGLE_EVERY
         for single in (single_first, not single_first):
@@ -170,24 +163,19 @@ class Exchange:
         over = self._hopeless() or (self._hasty and self._too_long(wait, now))
         return Idle(stopped=self.stopped) if over else wait
 
-    def departed(self, ticket: int, now: float) -> None:
-        """Note that the request leaves now, after its wait for the gate and the journal."""
-        self._flights[ticket].sent_at = now
-
     def answered(self, ticket: int, now: float, answer: Answer) -> Settled:
         """Take in the answer to a request; return the jobs it settles, with their final replies."""
-        flight = self._flights.pop(ticket)
-        send, whole = flight.send, answer.whole
+        send, whole = self._flights.pop(ticket), answer.whole
         match whole:
             case Unknown():
-                self._pace.lost(send.costs, batched=not send.single, sent_at=flight.sent_at, now=now)
-                self._fault(whole, flight, now)
+                self._pace.lost(send.costs, batched=not send.single, sent_at=send.sent_at, now=now)
+                self._fault(whole, send, now)
             case Refused(code="not_sent"):
                 self._pace.unreached(send.costs, now=now)
-                self._fault(Unknown(reason=whole.description), flight, now)
+                self._fault(Unknown(reason=whole.description), send, now)
             case Refused(reach="rate"):
                 self._pace.refused_for_rate(send.costs)
-                if flight.sent_at >= self._refused_at:
+                if send.sent_at >= self._refused_at:
                     self._refusals, self._refused_at = self._refusals + 1, now
                 if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
                     self.stopped = whole
@@ -195,35 +183,34 @@ class Exchange:
                 # The envelope itself is out of operating time, although no portal is known to count it.
                 self._pace.withdrawn(send.costs)
                 self._pace.blocked(ENVELOPE, batched=False, now=now)
-                self._queue.put_back(flight.waiting, sent=True)
+                self._queue.put_back(send.waiting, sent=True)
                 return ()
             case _:
                 self._faults = self._refusals = 0
-                jobs = zip(send.jobs, answer.replies, strict=True)
                 self._pace.answered(
-                    [Executed(method=job.command.budget_key, reply=reply) for job, reply in jobs],
+                    list(map(Executed, send.methods, answer.replies)),
                     time=answer.time,
                     batched=not send.single,
-                    sent_at=flight.sent_at,
+                    sent_at=send.sent_at,
                     now=now,
-                    alone=flight.alone,
+                    alone=send.alone,
                     costs=send.costs,
                 )
-        return self._decide(flight, answer, now)
+        return self._decide(send, answer, now)
 
     def drop(self, ticket: int, now: float, *, departed: bool) -> None:
-        """Give up a request that did not come to its end; does nothing if it was answered.
+        """Give up a request that did not come to its end. Do nothing if it was answered.
 
-        If it had left, its commands may run and count, and its jobs stay unsettled. Otherwise they wait again.
+        If it had left, its commands may run and count, and its jobs stay unsettled. Otherwise its jobs wait again.
         """
-        flight = self._flights.pop(ticket, None)
-        if flight is None:
+        send = self._flights.pop(ticket, None)
+        if send is None:
             return
         if departed:
-            self._pace.lost(flight.send.costs, batched=not flight.send.single, sent_at=flight.sent_at, now=now)
+            self._pace.lost(send.costs, batched=not send.single, sent_at=send.sent_at, now=now)
         else:
-            self._pace.withdrawn(flight.send.costs)
-            self._queue.put_back(flight.waiting)
+            self._pace.withdrawn(send.costs)
+            self._queue.put_back(send.waiting)
 
     def give_back(self) -> Settled:
         """Settle, as not sent, the jobs that went out before, were not executed and now wait again.
@@ -274,7 +261,7 @@ class Exchange:
         left_s = sum(count * costs.expected(method) for method, count in left.items())
         if left_s <= (_SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S):
             return math.inf
-        flying_s = sum(max(0.0, flight.send.expected_s - (now - flight.sent_at)) for flight in flights)
+        flying_s = sum(max(0.0, send.expected_s - (now - send.sent_at)) for send in flights)
         ends_s = (left_s + flying_s) / self._pace.lanes.allowed
         full_s = min(self._pace.longest_s, self._batch_size * left_s / max(1, left.total()))
         share_s = max(_SHORTEST_SHARE_S, ends_s / max(1, math.ceil(ends_s / max(full_s, _SHORTEST_SHARE_S))))
@@ -297,10 +284,14 @@ class Exchange:
         costs: dict[str, float] = {}
         for waiting in chosen:
             costs[waiting.method] = costs.get(waiting.method, 0.0) + self._pace.costs.expected(waiting.method)
+        for other in self._flights.values():
+            other.alone = False
         self._tickets += 1
         send = Send(
             ticket=self._tickets,
             jobs=tuple(waiting.job for waiting in chosen),
+            methods=tuple(waiting.method for waiting in chosen),
+            waiting=tuple(chosen),
             single=single,
             # Keys that are numbers would become a PHP list, and gaps in it would shift the answers (PORTAL.md 2.1).
             keys=() if single else tuple(f"c{index}" for index in range(len(chosen))),
@@ -308,13 +299,11 @@ class Exchange:
             costs=costs,
             expected_s=sum(costs.values()),
             reading=self._reading,
+            sent_at=now,
+            alone=not self._pace.lanes.in_flight,
         )
-        alone = not self._pace.lanes.in_flight
-        if not alone:
-            for flight in self._flights.values():
-                flight.alone = False
         self._pace.sent(costs)
-        self._flights[send.ticket] = _Flight(send=send, waiting=tuple(chosen), sent_at=now, alone=alone)
+        self._flights[send.ticket] = send
         return send
 
     def _hopeless(self) -> bool:
@@ -361,11 +350,11 @@ class Exchange:
             return Wait(until=None, why="answers")
         return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
 
-    def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
+    def _decide(self, send: Send, answer: Answer, now: float) -> Settled:
         """Settle each job of a request by its reply, or put it back to be sent again; `Refused.reach` says which."""
         settled: list[tuple[Job, Reply]] = []
         blocked: set[str] = set()
-        for waiting, said in zip(flight.waiting, answer.replies, strict=True):
+        for waiting, said in zip(send.waiting, answer.replies, strict=True):
             reply = self._judged(waiting.job, said)
             match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
@@ -392,7 +381,7 @@ class Exchange:
                     settled += self._settle(waiting.job, reply)
         self._met |= blocked
         for method in sorted(blocked):
-            self._pace.blocked(method, batched=not flight.send.single, now=now)
+            self._pace.blocked(method, batched=not send.single, now=now)
         if self._lacking:
             settled += self._refuse_lacking()
         return tuple(settled)
@@ -409,9 +398,9 @@ class Exchange:
         """Return what is known of a job that is not sent (again): one that was lost before may have been executed."""
         return reply if waiting.doubt is None else Unknown(reason=waiting.doubt, ended=waiting.ended)
 
-    def _fault(self, why: Unknown, flight: _Flight, now: float) -> None:
+    def _fault(self, why: Unknown, send: Send, now: float) -> None:
         # Requests that were in flight together are one trial of the portal's patience.
-        if flight.sent_at >= self._fault_at:
+        if send.sent_at >= self._fault_at:
             self._faults, self._fault_at = self._faults + 1, now
         # A clear word, though an unknown one, is no silence: to read again would change nothing.
         if (self._faults >= self._patience or (why.code and self._reading)) and self.stopped is None:

@@ -19,7 +19,7 @@ class Job:
     """One command to be executed once.
 
     `repeatable` means that executing it twice does no harm (update, delete, read). `after` holds the ids of jobs that
-    must be done first. A `careful` job was unknown in an earlier push: it travels by itself and can spoil no other.
+    must be done first. The outcome of a `careful` job was unknown in an earlier push, so it travels alone.
     """
 
     id: int
@@ -59,21 +59,27 @@ class Waiting:
         return self.job.careful or self.losses > 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Send:
-    """Send these jobs in one request. `keys` and `texts` are those of a batch; a single call has none.
+    """Send these jobs in one request. `methods` are their budget keys, `waiting` what the queue gave.
 
-    `costs` are the expected seconds by method, `expected_s` their sum. With `reading` the shape of each result counts.
+    `keys` and `texts` are those of a batch; a single call has none. `costs` are the expected seconds by method,
+    `expected_s` their sum. With `reading` the shape of each result counts. `sent_at` is when the request left, or
+    before that, when it was decided on; `alone` is True while no other request shares the portal with it.
     """
 
     ticket: int
     jobs: tuple[Job, ...]
+    methods: tuple[str, ...]
+    waiting: tuple[Waiting, ...] = field(default=(), compare=False)
     single: bool
     keys: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     costs: Mapping[str, float]
     expected_s: float
     reading: bool = False
+    sent_at: float
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,6 +62,17 @@ class Traffic:
     pushes: list[tuple[Exchange, int]] = field(default_factory=list)
 
 
+def count(
+    traffics: Iterable[Traffic], *, requests: int = 0, commands: int = 0, refused_rate: int = 0, waited_s: float = 0.0
+) -> None:
+    """Add to each of `traffics` what was sent and waited."""
+    for traffic in traffics:
+        traffic.requests += requests
+        traffic.commands += commands
+        traffic.refused_rate += refused_rate
+        traffic.waited_s += waited_s
+
+
 @dataclass(slots=True, kw_only=True)
 class Landing:
     """The way in of one answer: `at` is when its last byte came, and a large one has a `turn` to be read and taken in.
@@ -78,7 +89,7 @@ class Landing:
     _large: bool = False
 
     async def came(self, size: int) -> None:
-        """Note that an answer of that many bytes has come, and wait for its turn; it has that until `end`."""
+        """Note that an answer of `size` bytes has come. A large one waits for its turn, which it keeps until `end`."""
         self.at = self.clock.monotonic()
         if size >= _LARGE_BYTES and not self._large:
             await self.turn.acquire()
@@ -87,7 +98,7 @@ class Landing:
             self._held.enter_context(collector.resting())
 
     def end(self) -> None:
-        """Note that the answer has been taken in, or is given up."""
+        """Give the turn back: the answer has been taken in, or is given up."""
         self._held.close()
 
 
@@ -191,15 +202,14 @@ class Channel:
 class Session:
     """Drives one exchange to its end. `counts` tells how many final replies there are of each type.
 
-    What is sent and waited counts in `traffic` and in those `above` it.
+    What is sent and waited counts in all of `traffics`.
     """
 
     exchange: Exchange
     channel: Channel
     journal: Journal
     stop: asyncio.Event
-    above: tuple[Traffic, ...]
-    traffic: Traffic = field(default_factory=Traffic)
+    traffics: tuple[Traffic, ...]
     counts: Counter[type[Reply]] = field(default_factory=Counter)
     _failure: BaseException | None = None
     _flights: set[asyncio.Task[None]] = field(default_factory=set)
@@ -207,8 +217,8 @@ class Session:
     async def run(self) -> None:
         """Send until nothing is left, or the stop is set; then settle what is still in flight.
 
-        Raises what the journal raised, and LostLeaseError. On cancellation, and without a lease, the requests in flight
-        are given up, their jobs unsettled.
+        Raises what the journal raised, and LostLeaseError. On cancellation, or when the lease is lost, the requests in
+        flight are given up and their jobs stay unsettled.
         """
         turns = self.channel.turns
         turns.insert(0, self)
@@ -281,32 +291,27 @@ class Session:
             # After the gate: an intent is written only for a request that really leaves.
             await self.journal.intend(send.jobs)
             self.channel.check()  # again, for the disk or the database may have taken long, or the machine slept
-            sent_at = clock.monotonic()
-            self.exchange.departed(send.ticket, sent_at)
-            departed = True
-            for traffic in (self.traffic, *self.above):
-                traffic.requests += 1
-                traffic.commands += len(send.jobs)
-                traffic.waited_s += sent_at - waited_from
+            send.sent_at, departed = clock.monotonic(), True
+            count(self.traffics, requests=1, commands=len(send.jobs), waited_s=send.sent_at - waited_from)
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            await self._take_in(send, sent_at, landing)
+            await self._take_in(send, landing)
         finally:
             landing.end()
             self.exchange.drop(send.ticket, clock.monotonic(), departed=departed)
 
-    async def _take_in(self, send: Send, sent_at: float, landing: Landing) -> None:
-        """Wait for the answer, and hand on what it says. Apart, so that it is let go of before its turn ends."""
+    async def _take_in(self, send: Send, landing: Landing) -> None:
+        """Wait for the answer and take it in, in a function of its own: it is freed before its turn ends."""
         answer = await self.channel.line.ask(send, landing)
         arrived = self.channel.clock.monotonic() if landing.at is None else landing.at
         settled = self.exchange.answered(send.ticket, arrived, answer)
-        self._report(send, answer, sent_at, arrived)
+        self._report(send, answer, arrived)
         await self.record(settled)
 
-    def _report(self, send: Send, answer: Answer, sent_at: float, now: float) -> None:
+    def _report(self, send: Send, answer: Answer, now: float) -> None:
         """Log what an answer said of the request, and of the limit of each method in it."""
-        commands, seconds = len(send.jobs), round(now - sent_at, 3)
+        commands, seconds = len(send.jobs), round(now - send.sent_at, 3)
         match answer.whole:
             case None:
                 log.debug(events.BATCH_ANSWERED, commands=commands, seconds=seconds)
@@ -314,16 +319,15 @@ class Session:
                 log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=reason)
             case Refused() as refusal:
                 if refusal.reach == "rate" and refusal.code != NOT_SENT:
-                    for traffic in (self.traffic, *self.above):
-                        traffic.refused_rate += 1
+                    count(self.traffics, refused_rate=1)
                 said = refusal.code or refusal.description
                 log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=said)
         refused = Counter(
-            job.command.budget_key
-            for job, reply in zip(send.jobs, answer.replies, strict=True)
+            method
+            for method, reply in zip(send.methods, answer.replies, strict=True)
             if isinstance(reply, Refused) and reply.reach == "method" and reply.transient
         )
-        for method in dict.fromkeys(job.command.budget_key for job in send.jobs):
+        for method in dict.fromkeys(send.methods):
             if refused[method]:
                 log.warning(events.LIMIT_MET, refused=refused[method], **self._used(method, now))
             elif answer.whole is None and log.is_enabled_for(logging.DEBUG):
@@ -363,12 +367,10 @@ class Session:
             self._tell_waiting(None)
         # With requests in flight the time is not lost: the portal works.
         if not self.exchange.in_flight:
-            waited_s = self.channel.clock.monotonic() - now
-            for traffic in (self.traffic, *self.above):
-                traffic.waited_s += waited_s
+            count(self.traffics, waited_s=self.channel.clock.monotonic() - now)
 
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
-        for traffic in (self.traffic, *self.above):
+        for traffic in self.traffics:
             traffic.waiting = waiting
 
 
@@ -389,69 +391,60 @@ async def ask_once(channel: Channel, traffics: Sequence[Traffic], question: Ques
     It counts in all of `traffics`.
     """
     pace, clock = channel.pace, channel.clock
-    commands, single = question.commands, not question.texts
+    commands = question.commands
     counts = Counter(command.budget_key for command in commands)
-    costs = {method: count * pace.costs.expected(method) for method, count in counts.items()}
+    costs = {method: number * pace.costs.expected(method) for method, number in counts.items()}
     send = Send(
         ticket=0,
         jobs=tuple(Job(id=at, command=command, repeatable=False) for at, command in enumerate(commands)),
-        single=single,
+        methods=tuple(command.budget_key for command in commands),
+        single=not question.texts,
         keys=tuple(f"c{at}" for at in range(len(question.texts))),
         texts=question.texts,
         costs=costs,
         expected_s=sum(costs.values()),
+        sent_at=clock.monotonic(),
+        alone=False,
     )
     await channel.line.gate.acquire()
     channel.check()
     pace.sent(costs)
-    alone, sent_at = pace.lanes.in_flight == 1, clock.monotonic()
+    send.alone, send.sent_at = pace.lanes.in_flight == 1, clock.monotonic()
     landing = Landing(clock=clock, turn=channel.line.turn)
     try:
         answer = await channel.line.ask(send, landing)
     except BaseException:
-        pace.lost(costs, batched=not single, sent_at=sent_at, now=clock.monotonic())
+        pace.lost(costs, batched=not send.single, sent_at=send.sent_at, now=clock.monotonic())
         raise
     finally:
         landing.end()
-    for traffic in traffics:
-        traffic.requests += 1
-        traffic.commands += len(commands)
-    _learn(channel, send, answer, sent_at=sent_at, alone=alone)
+    count(traffics, requests=1, commands=len(commands))
+    _learn(channel, send, answer)
     return answer
 
 
-def _learn(channel: Channel, send: Send, answer: Answer, *, sent_at: float, alone: bool) -> None:
-    pace, now = channel.pace, channel.clock.monotonic()
+def _learn(channel: Channel, send: Send, answer: Answer) -> None:
+    pace, now, batched = channel.pace, channel.clock.monotonic(), not send.single
     match answer.whole:
         case Unknown():
-            pace.lost(send.costs, batched=not send.single, sent_at=sent_at, now=now)
+            pace.lost(send.costs, batched=batched, sent_at=send.sent_at, now=now)
         case Refused(reach="rate"):
             pace.refused_for_rate(send.costs)
         case _:
-            executed = [
-                Executed(method=job.command.budget_key, reply=reply)
-                for job, reply in zip(send.jobs, answer.replies, strict=True)
-            ]
+            executed = list(map(Executed, send.methods, answer.replies))
             pace.answered(
                 executed,
                 time=answer.time,
-                batched=not send.single,
-                sent_at=sent_at,
+                batched=batched,
+                sent_at=send.sent_at,
                 now=now,
-                alone=alone,
+                alone=send.alone,
                 costs=send.costs,
             )
-            for method in blocked_methods(send.jobs, answer):
-                pace.blocked(method, batched=not send.single, now=now)
-
-
-def blocked_methods(jobs: Sequence[Job], answer: Answer) -> tuple[str, ...]:
-    """Return the methods whose operating time is used up, by an answer to `jobs`."""
-    pairs = zip(jobs, answer.replies, strict=True)
-    return tuple(
-        dict.fromkeys(
-            job.command.budget_key
-            for job, reply in pairs
-            if isinstance(reply, Refused) and reply.reach == "method" and reply.transient
-        )
-    )
+            refused = (
+                method
+                for method, reply in zip(send.methods, answer.replies, strict=True)
+                if isinstance(reply, Refused) and reply.reach == "method" and reply.transient
+            )
+            for method in dict.fromkeys(refused):
+                pace.blocked(method, batched=batched, now=now)

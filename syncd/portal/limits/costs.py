@@ -16,7 +16,10 @@ from syncd.model.json_values import Json
 from syncd.portal.line.wire import CallTime
 
 _FIRST_LANES = 6
-"""Before anything is known of the portal; the first answer opens the others."""
+"""The lanes that are open before anything is known of the portal. The first answer opens the others."""
+
+_SHORT_S = 4.0
+"""A request as short as this holds up no other for long, even where the portal has fewer workers than lanes."""
 
 _SLOWED = 1.5
 _RECOVERED = 0.75
@@ -34,7 +37,7 @@ _HOLD_AFTER_REFUSAL = 30
 
 _STAMPS_KEPT = 16
 ODD_S = 300.0
-"""A stamp so far from what is usual is nonsense."""
+"""A stamp that differs from the usual ones by more than this is nonsense."""
 
 _KEPT = 64
 _AVERAGED = 500
@@ -145,8 +148,8 @@ class CostModel:
 class ServerClock:
     """The portal's clock, learned from its stamps; `guess` is the offset before the first one.
 
-    Every stamp was made before its answer arrived here, so the largest of the recent differences is the best, and the
-    clock never runs ahead of the portal's. One that is far from most of them is nonsense, and no clock.
+    Every stamp was made before its answer arrived here, so the largest of the recent differences is the best estimate,
+    and the clock never runs ahead of the portal's. A difference that is far from most of the others is ignored.
     """
 
     def __init__(self, guess: float) -> None:
@@ -182,9 +185,9 @@ class ServerClock:
 
 @dataclass(slots=True)
 class _Trial:
-    """Fewer lanes for a few requests: `before` is the number of lanes, `slowdown` what they were slowed down by.
+    """A few requests with fewer lanes. `before` is the number of lanes until then, `slowdown` the slowdown with them.
 
-    `skip` requests were sent before and tell nothing.
+    The next `skip` answers are to requests that were sent before the trial, and tell nothing.
     """
 
     before: int
@@ -196,8 +199,8 @@ class _Trial:
 class LaneControl:
     """Requests in flight and how many are allowed, at most `most`.
 
-    Where answers take longer than they should, a trial with fewer lanes tells whether the lanes are to blame: if it is
-    no quicker with them, the portal is slow by itself, and less at once would only take longer.
+    When answers take longer than they should, a trial with fewer lanes tells whether the lanes are to blame. If the
+    portal is no quicker with fewer lanes, it is slow by itself, and fewer lanes would only take longer.
     """
 
     def __init__(self, most: int) -> None:
@@ -213,14 +216,18 @@ class LaneControl:
         self._troubled = self._blamed = False
 
     @property
-    def free(self) -> int:
-        """How many more requests may be sent now."""
-        return max(0, self.allowed - self.in_flight)
-
-    @property
     def likely(self) -> int:
         """How many lanes to forecast with: all of them unless there was trouble."""
         return self.allowed if self._troubled else self.most
+
+    def begin(self, left_s: float) -> None:
+        """Open all lanes before the first answer if all that is `left_s` makes only a short request on each of them.
+
+        So small a push would be nearly over when the first answer opens the others. A larger push would lack the
+        additional requests at its end, where the request rate is the limit.
+        """
+        if not self._good and not self._troubled and left_s <= _SHORT_S * self.most:
+            self.allowed = self.most
 
     def answered(self, slowdown: float | None) -> None:
         """Learn from an answer. `slowdown` is its server time divided by that of the same commands alone, if known."""
@@ -279,9 +286,9 @@ class LaneControl:
 def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
     """Return how long each command of a request took, by its own stamps where they can be trusted.
 
-    Whole-number stamps may be a second off, and so may a duration (PORTAL.md 1.2). A command with such stamps is given
-    the time from the end of the command before it to its own end. Commands without a usable end, or with none before
-    them, share the rest of the seconds that passed here.
+    Whole-number stamps may be wrong by a second, and so may a duration (PORTAL.md 1.2). A command with such stamps is
+    given the time from the end of the previous command to its own end. Commands without a usable end, or without one
+    before them, share the rest of the seconds that passed here.
     """
     own = [stamped(time) for time in times]
     found = [seconds or 0.0 for seconds in own]
@@ -314,7 +321,7 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
 
 
 def stamped(time: CallTime | None) -> float | None:
-    """Return how long a command took by its own stamps, None where these cannot be trusted."""
+    """Return how long a command took by its own stamps, None if they cannot be trusted."""
     if time is None or any(one is not None and one.is_integer() for one in (time.start, time.finish)):
         return None
     if time.start is not None and time.finish is not None and time.finish >= time.start:

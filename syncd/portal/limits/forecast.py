@@ -15,11 +15,11 @@ from syncd.portal.limits.minutes import BUCKETS, COUNTED_FROM_S, MINUTE, minute_
 from syncd.portal.limits.pace import Flying, Limits, Pace
 
 _LONGEST_MINUTES = 20_000
-"""Two weeks are worked off minute by minute; beyond them the average rate so far is assumed to go on."""
+"""Two weeks are simulated minute by minute. Beyond them, the average rate so far is assumed to go on."""
 
 _LEAST_S = 1e-3
 _CAREFUL = 2.0
-"""Batches in flight, on the average, where a lower limit than the configured one may be met."""
+"""Average number of batches in flight where a lower limit than the configured one may be met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Forecast:
 def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence[Flying] = ()) -> Forecast:
     """Return what sending `counts` commands by method will take from monotonic time `now`, all limits at work.
 
-    Requests already `flying` lengthen the time, and count for nothing else.
+    Requests that are already `flying` lengthen the time and change nothing else.
     """
     wanted = {method.lower(): count for method, count in counts.items() if count > 0}
     run = _Run(pace, wanted, flying, pace.clock.at(now))
@@ -53,7 +53,7 @@ def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence
 
 
 class _Run:
-    """Works off the commands minute by minute, within the lanes, requests and operating budgets of each minute.
+    """Simulates the sending minute by minute, within the lanes, requests and operating budgets of each minute.
 
     A minute is the portal's own unit: operating time drops at minute boundaries only (PORTAL.md 3.2).
     """
@@ -137,7 +137,7 @@ class _Run:
         return max(1, min(limits.batch_size, math.floor(longest_s / cost)))
 
     def _careful(self, method: str, count: int, cost: float) -> int:
-        """Return how many requests more `count` commands take because a lower limit may be met on the way there."""
+        """Return how many additional requests `count` commands take because a lower limit may be met meanwhile."""
         operating, size = self._pace.operating, self._batch_of(cost)
         ends_s = sum(self._booked[method].values())
         lowest_s = max(self._proven_s, operating.doubted_from_s(self.at))
@@ -183,7 +183,7 @@ def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
     now = clock.monotonic()
     wall = clock.now() - now
     budgets = {}
-    for method in pace.operating.methods():
+    for method in sorted(pace.operating.accounts):
         used_s, limit_s, resets_at = pace.budget(method, now)
         budgets[method] = MethodBudget(
             used_s=round(used_s, 3), limit_s=limit_s, resets_at=None if resets_at is None else resets_at + wall

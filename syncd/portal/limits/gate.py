@@ -75,7 +75,7 @@ class RequestGate(Throttler):
             self._count([self._clock.monotonic()])
 
     def _count(self, moments: Sequence[float]) -> None:
-        """Put in requests made at these monotonic times, none of them before one that is in the log already."""
+        """Put in requests made at these monotonic times. None of them may be earlier than those already in the log."""
         # Narrower, it leaks more slowly too: whatever was refused was too much in the long run.
         step = self.period / self.rate_limit
         for moment in sorted(moments):
@@ -94,7 +94,7 @@ class RequestGate(Throttler):
         self.rate_limit = max(1, self.most // _NARROWEST, self.rate_limit // 2)
 
     def answered(self) -> None:
-        """Note that a request was not refused; every few of them the bucket grows a step."""
+        """Note that a request was not refused. After every few of them the bucket grows by a step."""
         self._refusals = 0
         self._passes += 1
         if self.rate_limit < self.most and self._passes % _RECOVER_EVERY == 0:
@@ -110,7 +110,8 @@ class RequestGate(Throttler):
     def load(self, state: Json) -> None:
         """Count the requests of an earlier process once; raises TypeError if `state` did not come from `dump`.
 
-        What was assumed of the time before this start is dropped for as long as that process knew what it sent.
+        For the time in which that process knew what it sent, this replaces what was assumed about the time before the
+        start.
         """
         if not isinstance(state, Mapping):
             self._load_requests(state)  # as version 0.1 wrote it: nothing tells until when it is whole
@@ -134,7 +135,7 @@ class RequestGate(Throttler):
         self._count([*moments, *[now] * self._cold])
 
     def _moment(self, saved: Json) -> float:
-        """Return a saved unix time as a monotonic one of this process."""
+        """Return a saved unix time as a monotonic time of this process."""
         if isinstance(saved, bool) or not isinstance(saved, (int, float)):
             raise TypeError("a saved request must be a time")
         return saved - self._clock.now() + self._clock.monotonic()

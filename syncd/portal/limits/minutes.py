@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import msgspec
+
 BUCKETS = 10
 MINUTE = 60
 COUNTED_FROM_S = 0.1
@@ -35,7 +37,7 @@ class Counter:
     blocks: int = 0
 
     def used(self, at: float) -> float:
-        """Return the seconds that count at `at`; what is booked far in the future was booked by a wrong clock."""
+        """Return the seconds that count at `at`, without those that a wrong clock has booked far in the future."""
         first = minute_of(at) - BUCKETS + 1
         return sum(seconds for minute, seconds in self.buckets.items() if first <= minute < first + 2 * BUCKETS)
 
@@ -48,9 +50,8 @@ class Counter:
     def settle(self, at: float, total: float) -> None:
         """Make the sum at `at` equal to `total`.
 
-        Missing seconds go into the newest minute, surplus comes off the oldest.
-
-        Either way the sum may fall later than the real one, never sooner.
+        Missing seconds are added to the newest minute, surplus is taken from the oldest ones. Either way the sum may
+        fall later than the real one, but never sooner.
         """
         self.forget(at)
         missing = total - self.used(at)
@@ -94,37 +95,34 @@ def minute_of(at: float) -> int:
     return math.floor(at / MINUTE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One executed command: the counter in its answer, and the longest it can have taken.
 
-    `precise` is True if its stamps tell that to a fraction of a second.
+    `precise` is True if its stamps tell that to a fraction of a second. `grown_s` is by how much it raised the counter,
+    where no stamp tells its time and that is the better measure, if no other request was in flight.
     """
 
     used_s: float | None
     reset_at: float | None
     seconds: float
     precise: bool = True
+    grown_s: float | None = None
 
 
-def own_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds one request booked: as measured, or less if the counter grew by less.
+def booked(calls: Sequence[Call]) -> tuple[float, float]:
+    """Return the seconds one request booked, and those of them that count only once it has ended.
 
-    The growth alone is not enough: it also contains what other requests booked meanwhile.
+    The former are as measured, or less if the counter grew by less. The growth alone is not enough: it also contains
+    what other requests booked meanwhile. The latter are those of calls too short to count at once.
     """
-    spent = sum(call.seconds for call in calls)
-    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
     first, last = calls[0], calls[-1]
-    if first.used_s is None or last.used_s is None:
-        return spent
-    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
-    return min(spent, max(0.0, last.used_s - first.used_s) + begun + late_seconds(calls))
-
-
-def late_seconds(calls: Sequence[Call]) -> float:
-    """Return the seconds of calls too short to count at once; the portal books them when the request ends."""
-    late = min(calls[0].seconds, COUNTED_FROM_S) if calls[0].seconds <= COUNTED_FROM_S else 0.0
+    late = min(first.seconds, COUNTED_FROM_S) if first.seconds <= COUNTED_FROM_S else 0.0
     for before, call in pairwise(calls):
         if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
             late += min(call.seconds, COUNTED_FROM_S)
-    return late
+    spent = sum(call.seconds for call in calls)
+    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
+    if first.used_s is None or last.used_s is None:
+        return spent, late
+    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
+    return min(spent, max(0.0, last.used_s - first.used_s) + begun + late), late

@@ -10,11 +10,11 @@ _SLOPE_FROM_S, _SLOPE_WITHIN_S = 15.0, 120.0
 _NOISE_S = 1.0
 _NOISE = 0.02
 _MOST = 0.45
-"""The part of the limit that is left to somebody who was only seen to begin, however fast."""
+"""The largest part of the limit that is left to a program that was only seen to begin, however fast it begins."""
 
 
 class Neighbours:
-    """What others were seen to use in ten minutes, and how it grew lately: those who have just begun will need more."""
+    """What others were seen to use in ten minutes, and how it grew: a program that has just begun will need more."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque()
@@ -22,7 +22,7 @@ class Neighbours:
         self._told: tuple[tuple[float, float], float] | None = None
 
     def see(self, at: float, seconds: float, own_s: float) -> None:
-        """Note what others had used at `at`, where our own sum was `own_s`; small amounts are the error of that sum."""
+        """Note what others had used at `at`, when our own sum was `own_s`. Small amounts are errors of that sum."""
         while self._seen and not at - _REMEMBERED_S <= self._seen[0][0] <= at:
             self._seen.popleft()
         seen = (at, seconds if seconds > max(_NOISE_S, _NOISE * own_s) else 0.0)
@@ -36,7 +36,7 @@ class Neighbours:
         return self._seen[-1][1] if self._seen else 0.0
 
     def need_s(self, at: float, limit_s: float) -> float:
-        """Return the seconds that others will need in ten minutes: what they used at most lately, or are about to."""
+        """Return the seconds that others will need in ten minutes: the most they used lately, or are about to use."""
         # Asked for every job of a batch that is being filled, all at one moment.
         if self._told is None or self._told[0] != (at, limit_s):
             self._told = ((at, limit_s), self._reckoned(at, limit_s))
@@ -57,7 +57,7 @@ class Neighbours:
         return max(growing_s, *(self._since_first(*one) for one in lately))
 
     def _since_first(self, when: float, seconds: float) -> float:
-        """Return what others are known to have used: what was there at first may be from our own former process."""
+        """Return what others are known to have used. What was there at first may come from our own previous process."""
         if self._first is not None and when < self._first[0] + _WINDOW_S:
             return max(0.0, seconds - self._first[1])
         return max(0.0, seconds)

@@ -19,14 +19,13 @@ from syncd.portal.limits.minutes import (
     NOTHING_S,
     Call,
     Counter,
-    late_seconds,
+    booked,
     minute_of,
-    own_seconds,
 )
 from syncd.portal.limits.neighbours import Neighbours
 
 _PROBE_SHARE = 0.97
-"""The part of the limit up to which a single probe may go; a configured share above it leaves no room for probes."""
+"""The part of the limit up to which a single probe may go. A larger configured share leaves no room for probes."""
 
 _LESSON_FROM = 0.6
 """A 429 below this part of the limit is caused by other programs, not by a lower limit."""
@@ -36,12 +35,12 @@ _USUAL_FROM = 0.8
 
 _LESSON = 0.98
 _BESIDE_OTHERS = 0.982
-"""The part of the limit that is used where others are seen: their share is left to them, not kept free besides."""
+"""The part of the limit to use when others are seen: their share is left to them, and no other is kept free."""
 
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
 _NEAR_S = 5.0
-"""A request that began so far from when it left tells nothing of others: its stamps are nonsense."""
+"""The stamps of a request that began further than this from when it left are nonsense, and tell nothing of others."""
 
 _LONGEST_BLOCK_S = 600.0
 
@@ -50,8 +49,8 @@ _LONGEST_BLOCK_S = 600.0
 class _Account:
     """What is known of a method's calls of one kind, batched or single.
 
-    `counter` is the portal's, `own` are our seconds in it, `others` what it shows beside them, None before they were
-    seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them yet.
+    `counter` is the portal's. `own` holds our seconds in it, `others` what it shows in addition, None before anything
+    was seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them.
     """
 
     counter: Counter = field(default_factory=Counter)
@@ -70,7 +69,7 @@ class _Account:
     def see_others(self, first: Call, began: float, crossed: float) -> None:
         """Learn from the first call what others had used when the request began.
 
-        Later calls may contain what other requests of ours booked meanwhile, and may not.
+        The counters of later calls may or may not contain what other requests of ours booked meanwhile.
         """
         told_at = began + first.seconds + COUNTED_FROM_S
         if first.used_s is None or not first.precise or any(began < ended <= told_at for ended, _ in self.bookings):
@@ -93,9 +92,10 @@ class OperatingBudget:
         self._learned: tuple[float, float] | None = None
         self.proven_s = 0.0
         """The highest sum at which a command of any method still ran."""
-        self._accounts: dict[str, dict[bool, _Account]] = {}
-        """By method; of its two accounts, that of batched calls is under True."""
-        self._reserved: defaultdict[str, float] = defaultdict(float)
+        self.accounts: dict[str, dict[bool, _Account]] = {}
+        """By method, and by whether the calls were batched."""
+        self.reserved: defaultdict[str, float] = defaultdict(float)
+        """The seconds that requests in flight are expected to use, by method."""
 
     def hard_s(self, at: float) -> float:
         """Return the limit in force: the configured one, or less for a day after a 429 taught a lower one."""
@@ -105,32 +105,24 @@ class OperatingBudget:
         forgotten = min(1.0, max(0.0, (at - learned_at) / _FORGET_LESSON_S))
         return min(self._limit_s, learned_s + (self._limit_s - learned_s) * forgotten)
 
-    def methods(self) -> tuple[str, ...]:
-        """Return the methods with a counter, sorted."""
-        return tuple(sorted(self._accounts))
-
-    def knows(self, method: str) -> bool:
-        """Return True if the method has a counter."""
-        return method in self._accounts
-
     def used(self, method: str, at: float) -> float:
         """Return the seconds used at `at` by the highest of the method's counters, without requests in flight."""
         return max((account.counter.used(at) for account in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
-        """Return the seconds that others had used at the last report; their need, where that is more."""
+        """Return the seconds that others had used at the last report, or their need if that is more."""
         latest = (account.others.latest_s for account in self._of(method) if account.others is not None)
-        return max([self._need_s(method, at), *latest])
+        return max([self._rooms(method, at)[2], *latest])
 
     def planned_s(self, method: str, at: float) -> float:
-        """Return the seconds of our own to plan with, beside what others use."""
-        ours_s, _ = self._rooms(method, at)
-        return ours_s if self._need_s(method, at) else ours_s - self.others_s(method, at)
+        """Return how many seconds of our own to plan with, in addition to what others use."""
+        ours_s, _, needed_s = self._rooms(method, at)
+        return ours_s if needed_s else ours_s - self.others_s(method, at)
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
         """Return the seconds of the method's highest counter by the minute they were booked in.
 
-        Those of other programs (`others_s`) are left out: they are assumed to go on as before.
+        The seconds of other programs (`others_s`) are left out: those are assumed to go on as before.
         """
         beside_others = self.others_s(method, at) > 0
         both = [account.own if beside_others else account.counter for account in self._of(method)]
@@ -142,10 +134,6 @@ class OperatingBudget:
         """Return the number of refusals of the method in a row, each after its wait."""
         return max((account.counter.blocks for account in self._of(method)), default=0)
 
-    def reserved(self, method: str) -> float:
-        """Return the seconds that requests in flight are expected to use."""
-        return self._reserved[method]
-
     def room_s(self, method: str, at: float) -> float:
         """Return the seconds that may be sent at `at`, in addition to those in flight.
 
@@ -153,8 +141,8 @@ class OperatingBudget:
         """
         if self._blocked_until(method, at) is not None:
             return -math.inf
-        ours_s, whole_s = self._rooms(method, at)
-        flying_s = self._reserved[method]
+        ours_s, whole_s, _ = self._rooms(method, at)
+        flying_s = self.reserved[method]
         room_s = whole_s - self.used(method, at) - flying_s
         own_s = max((account.own.used(at) for account in self._of(method)), default=0.0) + flying_s
         # Without others the counters alone decide: our sums are no better than the stamps.
@@ -169,11 +157,11 @@ class OperatingBudget:
         return _LESSON_FROM * self.hard_s(at)
 
     def doubt(self, method: str, at: float, cost_s: float) -> float:
-        """Return how likely commands of `cost_s` may meet a limit lower than configured: 0 to 1.
+        """Return how likely it is, from 0 to 1, that commands of `cost_s` meet a limit lower than configured.
 
-        0 where commands have run before, or where so low a limit is not believed; 1 where the usual ones are.
+        0 where commands have run before, or where so low a limit is not believed; 1 from the usual lower limits on.
         """
-        used_s = self.used(method, at) + self.reserved(method)
+        used_s = self.used(method, at) + self.reserved[method]
         if math.isinf(self._limit_s) or used_s <= self.proven_s:
             return 0.0
         ahead_s = used_s + cost_s
@@ -187,7 +175,7 @@ class OperatingBudget:
         seconds since its last report; and when one command costs more than the whole budget and nothing is used. Only
         the last may pass the limit.
         """
-        if self.reserved(method) > 0:
+        if self.reserved[method] > 0:
             return False
         blocked_until = self._blocked_until(method, at)
         if blocked_until is not None:
@@ -203,8 +191,8 @@ class OperatingBudget:
         blocked_until = self._blocked_until(method, at)
         if blocked_until is not None:
             return max(blocked_until, at)
-        ours_s, whole_s = self._rooms(method, at)
-        more = self.reserved(method) + cost_s
+        ours_s, whole_s, _ = self._rooms(method, at)
+        more = self.reserved[method] + cost_s
         counters = [account.counter for account in self._of(method)]
         whole = max((counter.free_at(at, max(COUNTED_FROM_S, whole_s - more)) for counter in counters), default=at)
         if ours_s < whole_s:
@@ -223,13 +211,13 @@ class OperatingBudget:
     def reserve(self, costs: Mapping[str, float]) -> None:
         """Reserve the expected seconds of a request that is about to be sent, by method."""
         for method, seconds in costs.items():
-            self._reserved[method] += seconds
+            self.reserved[method] += seconds
 
     def release(self, costs: Mapping[str, float]) -> None:
         """Release what `reserve` set aside, once the request has ended."""
         for method, seconds in costs.items():
-            left = self._reserved[method] - seconds
-            self._reserved[method] = left if left > NOTHING_S else 0.0
+            left = self.reserved[method] - seconds
+            self.reserved[method] = left if left > NOTHING_S else 0.0
 
     def observe(
         self,
@@ -243,7 +231,7 @@ class OperatingBudget:
     ) -> None:
         """Learn from one request's answer about one method; `began` and `ended` are the portal's times.
 
-        `asked` is when the request left by our own clock, where the stamps of the answer may be nonsense.
+        `asked` is when the request left by our own clock, given where the stamps of the answer may be nonsense.
 
         Answers may cross: the counter may lack what other requests booked since `began`. The truth lies between the
         counter and the counter plus those; our own sum decides where.
@@ -252,12 +240,12 @@ class OperatingBudget:
             return
         account = self._account(method, batched=batched)
         counter = account.counter
-        own = own_seconds(calls)
+        own, late = booked(calls)
         counter.add(began, own)
         last = calls[-1]
         if last.used_s is not None:
             crossed = sum(seconds for over, seconds in account.bookings if over >= began)
-            told = last.used_s + late_seconds(calls)
+            told = last.used_s + late
             if asked is None or abs(began - asked) <= _NEAR_S:
                 account.see_others(calls[0], began, crossed)
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
@@ -281,7 +269,7 @@ class OperatingBudget:
         """Learn from a 429: the method is over the limit, whatever our sums say, until its oldest bucket drops."""
         waited = self._blocked_until(method, at)
         counter = self._account(method, batched=batched).counter
-        used, hard = counter.used(at) + self.reserved(method), self.hard_s(at)
+        used, hard = counter.used(at) + self.reserved[method], self.hard_s(at)
         if waited is None and _LESSON_FROM * hard <= used <= hard:
             self._learned = (max(used * _LESSON, self.proven_s), at)
         # Which minutes the seconds we did not know of belong to is unknown: hence a probe at the reset.
@@ -308,7 +296,7 @@ class OperatingBudget:
                     "blocked_at": counter.blocked_at,
                     "blocks": counter.blocks,
                 }
-                for method, both in sorted(self._accounts.items())
+                for method, both in sorted(self.accounts.items())
                 for batched, counter in sorted((batched, account.counter) for batched, account in both.items())
             ],
         }
@@ -336,25 +324,23 @@ class OperatingBudget:
             account.own = Counter(buckets=dict(account.counter.buckets))
 
     def _account(self, method: str, *, batched: bool) -> _Account:
-        return self._accounts.setdefault(method, {}).setdefault(batched, _Account())
+        return self.accounts.setdefault(method, {}).setdefault(batched, _Account())
 
     def _of(self, method: str) -> Collection[_Account]:
-        return self._accounts.get(method, {}).values()
+        return self.accounts.get(method, {}).values()
 
-    def _need_s(self, method: str, at: float) -> float:
-        """Return the seconds that other programs will need."""
-        hard_s = self.hard_s(at)
-        needs = [account.others.need_s(at, hard_s) for account in self._of(method) if account.others is not None]
-        return max(needs, default=0.0)
-
-    def _rooms(self, method: str, at: float) -> tuple[float, float]:
-        """Return up to which sums we may go: of our own seconds, and of everybody's.
+    def _rooms(self, method: str, at: float) -> tuple[float, float, float]:
+        """Return up to which sums we may go, of our own seconds and of everybody's, and what other programs will need.
 
         Of our own that is our share of the limit, or less where other programs need more.
         """
-        hard_s, others_s = self.hard_s(at), self._need_s(method, at)
+        hard_s = self.hard_s(at)
+        needs = [account.others.need_s(at, hard_s) for account in self._of(method) if account.others is not None]
+        others_s = max(needs, default=0.0)
         soft_s, beside_s = hard_s * self._share, hard_s * _BESIDE_OTHERS
-        return (min(soft_s, beside_s - others_s), max(soft_s, beside_s)) if others_s else (soft_s, soft_s)
+        if not others_s:
+            return soft_s, soft_s, others_s
+        return min(soft_s, beside_s - others_s), max(soft_s, beside_s), others_s
 
     def _blocked_until(self, method: str, at: float) -> float | None:
         """Return when a method that was refused is worth a probe, None for one that was not."""

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
@@ -20,22 +21,22 @@ from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
 MAX_BATCH_BYTES = 1_000_000
-"""Far below what any server takes as a request's body."""
+"""Far below the limit of any server on the body of a request."""
 
 _SHORTEST_BATCH_S = 1.0
 _AT_ONCE = 0.8
 _LINE_S = 1.0
-"""What a request may spend on the line, far more than it does."""
+"""The time that a request may spend on the line; far more than it takes."""
 
 _WAVE = 40
 _LONGEST_COMMAND_S = 10.0
-"""So many commands of an unmeasured method go out at once, as long as they stay within its limit even at this cost."""
+"""`_WAVE` commands of an unmeasured method go out at once, if they stay within its limit even at this cost."""
 
 _MORE_BATCHES = 3
 _LEAST_OF_WAVE = 3
 _FIRST_ALONE = 10
 _LONG_PUSH = 2_000
-"""So many commands begin with one request alone, which tells what commands cost where no other is in the way."""
+"""A push of this many commands begins with one request alone, which tells what commands cost without interference."""
 
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
@@ -73,8 +74,9 @@ class Limits:
     def at_once_s(self) -> float:
         """The server time for which all requests in flight together may be planned.
 
-        A server with one worker takes them one after the other. Whoever gives up sooner takes requests for lost that
-        only wait, and sends them again; and recovery waits no longer either. The rest is for commands that take longer.
+        A server with one worker takes them one after the other. A client that gave up sooner would take requests for
+        lost that only wait, and send them again. Recovery waits no longer either. The rest of the time-out is for
+        commands that take longer.
         """
         return _AT_ONCE * self.timeout
 
@@ -82,8 +84,8 @@ class Limits:
     def tariff(cls, name: str) -> Limits:
         """Return the defaults of a tariff: standard, enterprise or self-hosted (PORTAL.md 3.1, 3.2).
 
-        A self-hosted portal counts no operating time unless configured to. If it refuses a command for it all the same,
-        the method waits.
+        A self-hosted portal counts no operating time unless it is configured to. If it refuses a command for it
+        nevertheless, the method waits.
         """
         match name:
             case "standard":
@@ -96,8 +98,7 @@ class Limits:
                 raise ValueError(say("no tariff {name!r}: it is standard, enterprise or self-hosted", name=name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
+class Executed(NamedTuple):
     """One command of an answered request: its method and what became of it."""
 
     method: str
@@ -137,43 +138,37 @@ class Pace:
         return min(self.batch_seconds, self._at_once_s / self.lanes.allowed, self._at_once_s - self._flying_s)
 
     def crowded(self, cost_s: float) -> bool:
-        """Return True if a request of `cost_s` has to wait for an answer: behind the others it might take too long."""
+        """Return True if a request of `cost_s` must wait for an answer: behind the others it might take too long."""
         return self.lanes.in_flight > 0 and self._flying_s + cost_s > self._at_once_s + NOTHING_S
 
     def untried(self, method: str) -> bool:
         """Return True while the first requests with the method are in flight: no answer has told its cost yet."""
-        return not self.costs.known(method) and self.operating.reserved(method) > 0
+        return not self.costs.known(method) and self.operating.reserved[method] > 0
 
     def ration(self, method: str, now: float, left: Counter[str]) -> Ration:
-        """Return what the next request may take of the method, when `left` by method wait for their turn."""
-        cost, at = self.costs.expected(method), self.clock.at(now)
-        return Ration(
-            cost_s=cost,
-            least_s=self.least_s(method, left),
-            most=self._most(method, at, cost, left),
-            room_s=self.operating.room_s(method, at) + NOTHING_S,
-        )
+        """Return what the next request may take of the method, when `left` by method wait for their turn.
 
-    def _most(self, method: str, at: float, cost: float, left: Counter[str]) -> int:
-        """Return how many commands of the method the next request may hold.
-
-        Of a method that was never measured a short push sends a little on each lane, a long one a single request.
+        Of a method that was never measured, a short push sends a few commands on each lane, and a long push a single
+        request.
         """
-        flying = round(self.operating.reserved(method) / cost)
+        cost, at = self.costs.expected(method), self.clock.at(now)
+        flying = round(self.operating.reserved[method] / cost)
         if self.costs.known(method):
-            return min(self.costs.most(method), self._unproven(method, at, cost, flying))
-        whole = left[method] + flying
-        unused_s = self.operating.hard_s(at) * self.limits.operating_share - self.operating.used(method, at)
-        wave = math.floor(min(_WAVE, whole, unused_s / _LONGEST_COMMAND_S))
-        if left.total() + flying > _LONG_PUSH or wave <= _FIRST_ALONE:
-            return 0 if flying else _FIRST_ALONE
-        share = max(_LEAST_OF_WAVE, math.ceil(wave / self.lanes.allowed))
-        return max(0, min(share, wave - flying))
+            most = min(self.costs.most(method), self._unproven(method, at, cost, flying))
+        else:
+            unused_s = self.operating.hard_s(at) * self.limits.operating_share - self.operating.used(method, at)
+            wave = math.floor(min(_WAVE, left[method] + flying, unused_s / _LONGEST_COMMAND_S))
+            share = max(_LEAST_OF_WAVE, math.ceil(wave / self.lanes.allowed))
+            most = max(0, min(share, wave - flying))
+            if left.total() + flying > _LONG_PUSH or wave <= _FIRST_ALONE:
+                most = 0 if flying else _FIRST_ALONE
+        room_s = self.operating.room_s(method, at) + NOTHING_S
+        return Ration(cost_s=cost, least_s=self.least_s(method, left), most=most, room_s=room_s)
 
     def _unproven(self, method: str, at: float, cost: float, flying: int) -> int:
         """Return how many commands may be added to those `flying` where a lower limit than configured may be met.
 
-        The more likely that is, the fewer are in flight, in the end one batch: no more are refused then.
+        The more likely that is, the fewer are in flight, and in the end only one batch, so that no more are refused.
         """
         size = self.limits.batch_size
         doubt = self.operating.doubt(method, at, size * cost)
@@ -191,7 +186,7 @@ class Pace:
     def least_s(self, method: str, left: Counter[str]) -> float:
         """Return the operating time worth a request when `left` commands wait: one, or the second that many take.
 
-        Crumbs of what a window leaves would cost a request each, and the portal does not even count the smallest.
+        Smaller remainders of a window would cost a request each, and the portal does not even count the smallest.
         """
         cost = self.costs.expected(method)
         return max(cost, min(_SHORTEST_BATCH_S, left[method] * cost))
@@ -212,15 +207,13 @@ class Pace:
         )
 
     def envelope_fits(self, now: float, cost_s: float) -> bool:
-        """Return True if a batch of `cost_s` may be sent, as far as the portal counts `batch` itself."""
-        if not self.operating.knows(ENVELOPE):
-            return True
+        """Return True if a batch of `cost_s` may be sent, where the portal counts `batch` itself."""
         at = self.clock.at(now)
         return self.operating.fits(ENVELOPE, at, cost_s) or self.operating.may_probe(ENVELOPE, at, cost_s)
 
     def envelope_free_at(self, now: float) -> float:
         """Return when to ask `envelope_fits` again, as a monotonic time."""
-        if not self.operating.knows(ENVELOPE):
+        if ENVELOPE not in self.operating.accounts:
             return now
         return self.operating.free_at(ENVELOPE, self.clock.at(now), _SHORTEST_BATCH_S) - self.clock.offset_s
 
@@ -256,12 +249,14 @@ class Pace:
         ended = max(began, self.clock.at(now))
         times = [command.reply.time if isinstance(command.reply, Done) else None for command in commands]
         seconds = measured(times, now - sent_at)
-        slowdown = self._learn_costs(commands, times, seconds, alone=alone)
+        calls = _calls(commands, times, seconds)
+        slowdown = self._learn_costs(calls, alone=alone)
         if slowdown is not None and batched:
             # A portal with fewer workers than lanes lets requests wait, and its stamps do not tell.
             slowdown *= max(1.0, (now - sent_at - _LINE_S) / max(_LINE_S, sum(seconds)))
-        for method, calls in _calls(commands, seconds).items():
-            self.operating.observe(method, calls, batched=batched, began=began, ended=ended, asked=asked)
+        for method in dict.fromkeys(method for method, _ in calls):
+            own = [call for other, call in calls if other == method]
+            self.operating.observe(method, own, batched=batched, began=began, ended=ended, asked=asked)
         if batched and time is not None and time.operating:
             # Documented as always 0 for batch itself (PORTAL.md 3.2); if a portal counts it, that is a limit too.
             call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=now - sent_at)
@@ -308,7 +303,7 @@ class Pace:
         self._pause(now)
 
     def _pausing(self, now: float) -> bool:
-        """Return True during a pause: what fails then was in flight with the request that began it."""
+        """Return True during a pause. What fails then was in flight together with the request that began the pause."""
         return self.paused_until is not None and now < self.paused_until
 
     def _pause(self, now: float) -> None:
@@ -319,23 +314,17 @@ class Pace:
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self.faults - 1))
         self.paused_until = now + pause * (0.5 + self._random() / 2)
 
-    def _learn_costs(
-        self, commands: Sequence[Executed], times: Sequence[CallTime | None], seconds: Sequence[float], *, alone: bool
-    ) -> float | None:
+    def _learn_costs(self, calls: Sequence[tuple[str, Call]], *, alone: bool) -> float | None:
         """Learn the durations of executed commands; return how much slower they were than alone, if known."""
         usual = spent = 0.0
-        grown = _growth(commands, times)
-        for command, time, growth, took in zip(commands, times, grown, seconds, strict=True):
-            if not isinstance(command.reply, Done):
-                continue
-            if self._alone.known(command.method):
-                usual += self._alone.expected(command.method)
-                spent += took
-            # Without precise stamps the counter's growth is the better measure, unless other requests added to it.
-            cost = growth if alone and growth is not None and stamped(time) is None else took
-            self.costs.learn(command.method, cost)
+        for method, call in calls:
+            if self._alone.known(method):
+                usual += self._alone.expected(method)
+                spent += call.seconds
+            cost = call.grown_s if alone and call.grown_s is not None else call.seconds
+            self.costs.learn(method, cost)
             if alone:
-                self._alone.learn(command.method, cost)
+                self._alone.learn(method, cost)
         return None if alone or usual <= 0 else spent / usual
 
     def blocked(self, method: str, *, batched: bool, now: float) -> None:
@@ -343,9 +332,9 @@ class Pace:
         self.operating.blocked(method, batched=batched, at=self.clock.at(now))
 
     def assume_flying(self, now: float) -> None:
-        """Count for every known method what may be in flight, and unsaved, from another machine: all lanes full."""
+        """Count, for every known method, what another machine may have in flight and not saved: all lanes full."""
         seconds = self.limits.batch_seconds * self.limits.lanes
-        self.operating.assume(dict.fromkeys(self.operating.methods(), seconds), batched=True, at=self.clock.at(now))
+        self.operating.assume(dict.fromkeys(self.operating.accounts, seconds), batched=True, at=self.clock.at(now))
 
     def dump(self, *, wall_offset_s: float) -> Json:
         """Return the state for the ledger. `wall_offset_s` is this machine's unix time minus its monotonic time."""
@@ -386,9 +375,9 @@ class Ration:
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """How full a batch is: it takes commands as long as count, bytes, seconds and operating time allow.
+    """A batch that is being filled. It takes commands as long as count, bytes, seconds and operating time allow.
 
-    `left` are the waiting commands by method, `fair_s` its share of them. `full` is True once there is room for none.
+    `left` are the waiting commands by method, `fair_s` is its share of them. `full` is True once no room is left.
     """
 
     pace: Pace
@@ -419,7 +408,7 @@ class Batch:
             return False
         more = cost if ration.taken else ration.least_s
         fits = ration.spent_s + more <= ration.room_s or (not ration.taken and pace.may_probe(method, self.now))
-        if not fits or not pace.envelope_fits(self.now, self._seconds + cost):
+        if not fits or (ENVELOPE in pace.operating.accounts and not pace.envelope_fits(self.now, self._seconds + cost)):
             return False
         self.count += 1
         self.full = self.count >= self.size
@@ -430,29 +419,26 @@ class Batch:
         return True
 
 
-def _calls(commands: Sequence[Executed], seconds: Sequence[float]) -> Mapping[str, Sequence[Call]]:
-    """Return the executed commands by method, with the `seconds` that each took."""
-    calls: dict[str, list[Call]] = {}
-    for command, took in zip(commands, seconds, strict=True):
-        if isinstance(command.reply, Done):
-            time = command.reply.time or CallTime()
-            precise = stamped(time) is not None and (time.finish or 0.0) >= (time.start or math.inf)
-            call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took, precise=precise)
-            calls.setdefault(command.method, []).append(call)
-    return calls
+def _calls(
+    commands: Sequence[Executed], times: Sequence[CallTime | None], seconds: Sequence[float]
+) -> Sequence[tuple[str, Call]]:
+    """Return the executed commands with their methods, and the `seconds` that each took.
 
-
-def _growth(commands: Sequence[Executed], times: Sequence[CallTime | None]) -> Sequence[float | None]:
-    """Return by how much each command raised its method's counter, None where that does not show its cost.
-
-    After a failure the portal books too much for the method's later commands of the request (PORTAL.md 3.2).
+    After a failure, the growth of a method's counter does not show what a command cost: the portal books too much for
+    the later commands of the method in the same request (PORTAL.md 3.2).
     """
+    calls: list[tuple[str, Call]] = []
     latest: dict[str, float | None] = {}
-    grown: list[float | None] = []
-    for command, time in zip(commands, times, strict=True):
-        used = time.operating if time is not None else None
-        spoiled = command.method in latest and latest[command.method] is None
-        before = latest.get(command.method)
-        grown.append(used - before if used is not None and before is not None and used > before else None)
-        latest[command.method] = None if spoiled else used
-    return grown
+    for command, time, took in zip(commands, times, seconds, strict=True):
+        method, used = command.method, None if time is None else time.operating
+        before = latest.get(method)
+        latest[method] = None if before is None and method in latest else used
+        if not isinstance(command.reply, Done):
+            continue
+        stamps = time or CallTime()
+        told = stamped(time) is not None
+        grown = used - before if not told and used is not None and before is not None and used > before else None
+        precise = told and (stamps.finish or 0.0) >= (stamps.start or math.inf)
+        reset_at = stamps.operating_reset_at
+        calls.append((method, Call(used_s=used, reset_at=reset_at, seconds=took, precise=precise, grown_s=grown)))
+    return calls

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from syncd.lang.saying import say
@@ -22,7 +23,7 @@ from syncd.scrub import within
 _LONGEST_TEXT = 600
 _MOST_ROWS = 1_000_000_000
 _LATEST = math.nextafter(4_102_444_800, 0)
-"""The end of this century: no stamp is later."""
+"""The end of this century. No stamp is later."""
 
 _LONGEST_S = 86_400
 """No request and no counter lasts longer."""
@@ -145,9 +146,9 @@ def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refuse
 def call_time(value: Json, *, date: str | None = None) -> CallTime | None:
     """Read a `time` object; numbers may be int, float or text, and any of them may be missing or nonsense.
 
-    Nonsense counts as missing. Believed, one stamp far away would leave every wait to a clock that is not the portal's,
-    and one huge counter would keep its method waiting for ever. Where no moment is told, that of the Date header counts
-    (RFC 9110, 6.6.1).
+    Nonsense counts as missing. If it were believed, one stamp far away would set every wait by a clock that is not the
+    portal's, and one huge counter would keep its method waiting for ever. If no moment is given, that of the Date
+    header counts (RFC 9110, 6.6.1).
     """
     time = None
     if isinstance(value, Mapping):
@@ -166,7 +167,7 @@ def call_time(value: Json, *, date: str | None = None) -> CallTime | None:
         said = parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return time
-    return replace(time or CallTime(), finish=_number(said, _LATEST))
+    return msgspec.structs.replace(time or CallTime(), finish=_number(said, _LATEST))
 
 
 _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")

@@ -1,4 +1,4 @@
-"""What the portal's refusals mean to whoever looks after it: by code, and where there is none by what the text says.
+"""What the portal's refusals mean to its administrator: by code, or by the text where there is no code.
 
 The errors that say so are made here as well. Advice for people only; nothing is ever decided by it. Texts are those of
 the documentation in English and Russian, whose wording drifts (PORTAL.md 4, 6.1), so parts of them are looked for.
@@ -192,11 +192,11 @@ _ITEMS: Mapping[str, str] = {
     "NOT_FOUND": say("this portal has no such type of elements: see owner_type in [sync.target]"),
     "INVALID_ARG_VALUE": say("elements of this type cannot be found by this field: see owner_field in [sync.target]"),
 }
-"""What the codes of crm.item.list mean; others give them other meanings."""
+"""What the codes of crm.item.list mean. Other methods give the same codes other meanings."""
 
 
 def remedy_of(code: str) -> str:
-    """Return what an administrator can do about a refusal with this code, "" for one that says enough itself."""
+    """Return what an administrator can do about a refusal with this code, "" if the refusal says enough itself."""
     return _BY_CODE.get(code.upper(), "")
 
 
@@ -217,7 +217,7 @@ def meaning_of(method: str, code: str, description: str) -> str:
 
 
 def silence_of(reason: str) -> str:
-    """Return what to do about a portal that does not answer, by what is known of the line to it."""
+    """Return what to do about a portal that does not answer, by what is known about the connection."""
     if "no secure connection" in reason:
         return say(
             "if its certificate is of an authority of your own, give that as ca_file in [portals.X]; if it wants to see"
@@ -241,7 +241,7 @@ def explained(said: str, meaning: str) -> str:
 
 
 class CommandRefusedError(SyncdError):
-    """The portal refused one call and would refuse it again; other calls are not affected."""
+    """The portal refused one call and would refuse it again. Other calls are not affected."""
 
     exit_code = 3
 

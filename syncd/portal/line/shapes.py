@@ -1,7 +1,7 @@
 """What the portal's reading methods answer with, stated in one place (PORTAL.md 4.5, 4.6, 5, 6, 7).
 
-A value of another type never means "nothing there": it is a failed read. Whoever took null for an empty list would
-create everything again, or delete it. Only what syncd decides by is stated; columns it never reads may hold anything.
+A value of another type never means "nothing there": it is a failed read. A client that took null for an empty list
+would create everything again, or delete it. Only what syncd decides by is stated; other columns may hold anything.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rows_of(result: Json) -> Sequence[Json]:
 def fault_in(method: str, result: Json) -> str | None:
     """Return what is wrong with the `result` of a method that reads, None if it has the shape that is believed.
 
-    Methods that are not named here are not read by syncd; anything is believed of them.
+    syncd does not read by methods that are not named here, so any result of theirs is believed.
     """
     shape = _METHODS.get(method.lower())
     if not isinstance(shape, _Shape):

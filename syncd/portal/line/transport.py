@@ -69,11 +69,11 @@ class Transport(Protocol):
 
 @runtime_checkable
 class Moving(Protocol):
-    """A transport that follows a portal to another address, and tells it."""
+    """A transport that follows a portal to another address, and tells which one."""
 
     @property
     def moved_to(self) -> str | None:
-        """The new origin, None where it was not needed."""
+        """The new origin, None if the portal was not renamed."""
         ...
 
 
@@ -100,7 +100,7 @@ class Credential(Protocol):
 
 
 class Permit(Protocol):
-    """The right to speak to the portal, where several machines might; it ends by itself when it is not renewed."""
+    """The right to speak to the portal, where several machines might. It ends by itself unless it is renewed."""
 
     def check(self) -> None:
         """Raise LostLeaseError if it has ended."""
@@ -109,7 +109,7 @@ class Permit(Protocol):
 
 @runtime_checkable
 class Renewing(Protocol):
-    """A credential that expires and is renewed. Both methods return what keeps it from being used, else None."""
+    """A credential that expires and is renewed. `ready` and `renew` return what keeps it from being used, else None."""
 
     @property
     def token(self) -> str:
@@ -140,7 +140,7 @@ class Webhook:
     origin: str = field(init=False)
     """Scheme, host and port of the portal, fit for messages."""
     parameters: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
-    """None: a webhook is authorised by its address alone."""
+    """Always empty: a webhook is authorised by its address alone."""
 
     def __post_init__(self) -> None:
         try:
@@ -170,10 +170,10 @@ class Webhook:
 
 
 class AiohttpTransport:
-    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none.
+    """HTTP by aiohttp. The library is loaded and connections are opened at the first request, as many runs need none.
 
-    With a `permit` no byte of a request leaves without it: it is checked once a connection stands, for which a request
-    may have waited for long. Then `post` raises LostLeaseError.
+    With a `permit`, no byte of a request leaves without it. It is checked once the connection is established, for which
+    a request may have waited long. If it has ended, `post` raises LostLeaseError.
     """
 
     def __init__(

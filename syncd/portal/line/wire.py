@@ -9,12 +9,13 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
 from syncd.lang.saying import say
@@ -81,8 +82,7 @@ class Command:
         return self.method.lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallTime:
+class CallTime(msgspec.Struct, frozen=True, kw_only=True):
     """The `time` of one answer; every number may be missing. Unix seconds of the portal, or seconds.
 
     `operating` and `operating_reset_at` are the absolute values of PORTAL.md 3.2.
@@ -96,8 +96,7 @@ class CallTime:
     date_start: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """The portal executed the command; `believed` decides whether `result` means success.
 
     `total` and `next` are those of a list, None where they are missing. `doubt` says which of them is no number, or
@@ -146,14 +145,16 @@ def believed(command: Command, reply: Done) -> bool:
         case "true":
             return reply.result is True
         case "id":
-            return not isinstance(reply.result, Mapping) and created_id(reply) is not None
+            return isinstance(reply.result, (int, str)) and created_id(reply) is not None
         case "object":
             return isinstance(reply.result, Mapping) and created_id(reply) is not None
 
 
 def created_id(reply: Done) -> int | None:
     """Return the id that a create answered with, by itself or in an object; None if there is none."""
-    value = reply.result.get("id") if isinstance(reply.result, Mapping) else reply.result
+    value = reply.result
+    if not isinstance(value, (int, str)) and isinstance(value, Mapping):
+        value = value.get("id")
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return None
     # ASCII only: int() would read other digits that no portal writes.
@@ -195,9 +196,11 @@ def written(command: Command) -> Written:
         return found
     pairs: list[str] = []
     for name, value in command.params.items():
-        for key, leaf in ((name, value),) if isinstance(value, str) else _variables(name, value):
-            shown = _quoted_short(leaf) if len(leaf) <= _SHORT else _quoted(leaf)
-            pairs.append(f"{_quoted_short(key)}={shown}")
+        if isinstance(value, str):
+            pairs.append(_short_pair(name, value) if len(value) <= _SHORT else _pair(name, value))
+        else:
+            leaves = _variables(name, value)
+            pairs += [_short_pair(key, leaf) if len(leaf) <= _SHORT else _pair(key, leaf) for key, leaf in leaves]
     text = f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
     if len(text) > MAX_BATCHED_BYTES:
         return Written(alone=f"longer than {MAX_BATCHED_BYTES} bytes")
@@ -253,13 +256,15 @@ def _inspect(command: Command) -> Written:
             found.alone = "nested too deeply for a query string"
         if not value and depth > 1:
             found.alone = "an empty list cannot be written in a query string"
+        items: Iterable[Json]
         if isinstance(value, Mapping):
-            # Nearly every name is a plain word, in which nothing can be wrong.
-            for key in (name for name in value if not _PLAIN_KEY.fullmatch(name)):
-                never, bad = _key_faults(key, top=depth == 1)
-                found.unsendable = found.unsendable or never
-                found.alone = found.alone or bad
-        for item in value.values() if isinstance(value, Mapping) else value:
+            never, bad = _name_faults(tuple(value), top=depth == 1)
+            found.unsendable = found.unsendable or never
+            found.alone = found.alone or bad
+            items = value.values()
+        else:
+            items = value
+        for item in items:
             plain_text = isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item
             if plain_text or type(item) is int:  # a bool is an int, too, but cannot be written in a query string
                 leaves += 1  # the common case, in which nothing can go wrong
@@ -270,10 +275,13 @@ def _inspect(command: Command) -> Written:
     return found
 
 
-@lru_cache(maxsize=1024)
-def _key_faults(key: str, *, top: bool) -> tuple[str | None, str | None]:
-    """Return why a parameter's name can never be sent, and why not in a batch; names are few and repeat."""
-    return _never(key), _bad_key(key, top=top)
+@lru_cache(maxsize=256)
+def _name_faults(names: tuple[str, ...], *, top: bool) -> tuple[str | None, str | None]:
+    """Return why the names of parameters can never be sent, and why not in a batch; commands have the same ones."""
+    # Nearly every name is a plain word, in which nothing can be wrong.
+    odd = [name for name in names if not _PLAIN_KEY.fullmatch(name)]
+    never, bad = (_never(name) for name in odd), (_bad_key(name, top=top) for name in odd)
+    return next(filter(None, never), None), next(filter(None, bad), None)
 
 
 def _never(value: bool | int | float | str | None) -> str | None:
@@ -329,7 +337,12 @@ def _quoted(text: str) -> str:
     return f"%{text.encode('utf-8', 'replace').hex('%').upper()}"
 
 
-_quoted_short = lru_cache(maxsize=4096)(_quoted)
+def _pair(key: str, text: str) -> str:
+    return f"{_quoted_short(key)}={_quoted(text)}"
+
+
+_quoted_short = lru_cache(maxsize=1024)(_quoted)
+_short_pair = lru_cache(maxsize=4096)(_pair)
 """For texts up to _SHORT characters, which repeat from command to command: names, dates, zones, colours."""
 
 

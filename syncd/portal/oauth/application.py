@@ -41,9 +41,9 @@ from syncd.portal.oauth.token_server import TokenServer
 NOT_AUTHORISED = "not_authorised"
 """Code of a refusal made here: nobody has authorised the application in this portal yet."""
 ANOTHER_PORTAL = "another_portal"
-"""Code of a refusal made here: the tokens that came are of a portal with another member_id."""
+"""Code of a refusal made here: the tokens that were received belong to a portal with another member_id."""
 UNREADABLE = "tokens_unreadable"
-"""Code of a refusal made here: the tokens in the state cannot be decrypted, or not be understood."""
+"""Code of a refusal made here: the tokens in the state cannot be decrypted or understood."""
 _USED_UP = "INVALID_GRANT"
 _UNKNOWN_TOKEN = frozenset({"NO_AUTH_FOUND", "INVALID_TOKEN"})
 _KEPT_SECRETS = 16
@@ -54,18 +54,18 @@ log = structlog.get_logger()
 
 
 class TokensUnreadableError(StateError):
-    """What the state holds of the tokens cannot be used, though the state itself can."""
+    """The tokens in the state cannot be used, although the state itself can."""
 
 
 class TokenStore(Protocol):
     """Where the tokens are kept; `syncd/state/tokens.py` keeps them in the ledger."""
 
     async def load(self) -> Authorisation | None:
-        """Return what was stored last, None if nothing was; raises TokensUnreadableError, and StateError."""
+        """Return what was stored last, None if nothing was. Raises TokensUnreadableError and StateError."""
         ...
 
     def held(self) -> AbstractAsyncContextManager[None]:
-        """Keep every other process and machine from storing meanwhile; raises StateLockedError if one may store."""
+        """Keep all others from storing meanwhile, processes and machines. Raises StateLockedError if one may store."""
         ...
 
     async def store(self, authorisation: Authorisation) -> None:
@@ -108,7 +108,7 @@ class Application:
         self._waited_for = ""
 
     async def open(self) -> None:
-        """Load the tokens; raises StateError if the state cannot be read at all."""
+        """Load the tokens. Raises StateError if the state cannot be read at all."""
         self._adopt(await self._loaded())
 
     @property
@@ -118,12 +118,12 @@ class Application:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port by which the portal is known here: those it was first authorised under."""
+        """Scheme, host and port by which the portal is known here: those under which it was first authorised."""
         return self._authorisation.home if self._authorisation is not None else origin_of(self._address)
 
     @property
     def moved_to(self) -> str | None:
-        """The portal's present origin where it was renamed since, else None."""
+        """The portal's present origin if it was renamed since, else None."""
         own = self._authorisation
         return own.origin if own is not None and own.origin != own.home else None
 
@@ -151,8 +151,8 @@ class Application:
     def is_stale(self, code: str) -> bool:
         """Return True if a refusal with this code says that the access token has to be renewed.
 
-        Where the answer to a renewal was lost, the portal may know the old token no more: both then ended with the
-        renewal (PORTAL.md 11.2).
+        If the answer to a renewal was lost, the portal may no longer know the old token: both ended with the renewal
+        (PORTAL.md 11.2).
         """
         if code.upper() == EXPIRED:
             return True
@@ -170,7 +170,7 @@ class Application:
     async def renew(self, used: str) -> Refused | None:
         """Put other tokens in place of the access token `used`, which has expired; return why that is not possible.
 
-        Whoever comes second finds the new ones. Raises StateError if they cannot be written down.
+        A second caller finds the new ones. Raises StateError if they cannot be written down.
         """
         async with self._turn:
             if self.token != used:
@@ -182,9 +182,9 @@ class Application:
                 return await self._by_holder(used)
 
     async def tend(self) -> None:
-        """Renew what would be too old in two months, because nothing else has used it; raises StateError.
+        """Renew a chain that nothing else has used, before it is too old. Raises StateError.
 
-        Nothing is done where another process may write the state: it tends them.
+        Do nothing if another process may write the state, as that one tends the tokens.
         """
         own, now = self._authorisation, self._clock.now()
         if own is None:
@@ -218,15 +218,15 @@ class Application:
         return await self._server.exchange(code)
 
     def awaiting(self, state: str) -> asyncio.Future[str]:
-        """Return what the code will be that comes back with `state`."""
+        """Return a future of the code that will come back with `state`."""
         return self._awaited.setdefault(state, asyncio.get_running_loop().create_future())
 
     def awaits_no_more(self, state: str) -> None:
-        """Take no code that comes back with `state`."""
+        """Stop waiting for the code that would come back with `state`."""
         self._awaited.pop(state, None)
 
     def arrived(self, code: str, state: str) -> bool:
-        """Hand on a code that a browser brought; return False if nobody waits for one with this `state`."""
+        """Hand on a code that a browser brought. Return False if nobody waits for a code with this `state`."""
         for one, came in self._awaited.items():
             if compare_digest(one.encode(), state.encode()) and not came.done():
                 came.set_result(code)
@@ -234,10 +234,10 @@ class Application:
         return False
 
     async def install(self, given: Granted, application_token: str) -> bool:
-        """Keep what an installation brings, if the OAuth server renews its tokens: nobody else has such.
+        """Keep what an installation brings, if the OAuth server renews its tokens: only genuine ones are renewed.
 
-        Return False for what is not genuine, or of another portal. Raises StateError, and before anything is asked
-        StateLockedError: what comes back could be written down by nobody then.
+        Return False if it is not genuine, or of another portal. Raises StateError, and StateLockedError before anything
+        is asked, as nobody could write down what comes back.
         """
         async with self._turn, self._store.held():
             answer = await self._server.refresh(given.refresh_token)
@@ -371,7 +371,7 @@ class Application:
                 return Refused(code=NOT_SENT, description=said, reach="rate", transient=True)
 
     async def _asked(self, refresh_token: str) -> TokenAnswer:
-        """Ask for the next tokens of a chain, once more where the answer was lost: most servers then repeat it."""
+        """Ask for the next tokens of a chain, and ask again if the answer was lost: most servers then repeat it."""
         answer = await self._server.refresh(refresh_token)
         if isinstance(answer, Silent) and answer.reached:
             answer = await self._server.refresh(refresh_token)
@@ -392,7 +392,7 @@ class Application:
     async def _by_holder(self, used: str) -> Refused | None:
         """Wait until the process that holds the state has renewed the tokens: no other one may.
 
-        For one token this is waited out once; whoever calls after that is answered by a look.
+        For each token this is waited out once. Later callers only look.
         """
         for _ in range(1 if self._waited_for == used else _HOLDER_TRIES):
             self._adopt(await self._loaded())

@@ -1,4 +1,4 @@
-"""What the portal tells an application of people's edits: its events bound, its queue taken (PORTAL.md 11.3).
+"""What the portal tells an application about people's edits: binding events, emptying its queue (PORTAL.md 11.3).
 
 A hint names an object and who touched it. It is never a proof: rows that cannot be read are counted and passed over.
 """
@@ -44,7 +44,7 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Somebody has touched an object, or `made` it; `user` 0 is nobody known, `deleted` says that it may be gone."""
+    """Somebody has touched an object, or `made` it. `user` is 0 if unknown; `deleted` means that it may be gone."""
 
     kind: Kind
     id: int
@@ -54,7 +54,7 @@ class Hint:
 
     @property
     def name(self) -> str:
-        """What it is about: hints of one name say the same."""
+        """The name of the object: hints with the same name say the same."""
         return f"{self.kind} {self.id}{' deleted' if self.deleted else ''}"
 
     def packed(self) -> Json:
@@ -63,7 +63,7 @@ class Hint:
 
 
 def unpacked(value: Json) -> Hint | None:
-    """Return the hint that was `packed`, also by another version; None for what is none."""
+    """Return the hint that was `packed`, also by another version; None for any other value."""
     match value:
         case [("event" | "section" | "activity") as kind, int(number), int(user), bool(deleted), bool(made)]:
             return Hint(kind=kind, id=number, user=user, deleted=deleted, made=made)
@@ -73,7 +73,7 @@ def unpacked(value: Json) -> Hint | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What one answer of the queue held; `more` is True if there may be more, `malformed` what could not be read."""
+    """What one answer of the queue held. `more` is True if there may be more, `malformed` counts unreadable rows."""
 
     hints: tuple[Hint, ...]
     malformed: int
@@ -82,7 +82,7 @@ class Taken:
 
 
 def hints_in(result: Json) -> Taken:
-    """Read an answer of event.offline.get; raises PortalUnreachableError for what is none."""
+    """Read an answer of event.offline.get. Raises PortalUnreachableError for anything else."""
     events = result.get("events") if isinstance(result, Mapping) else None
     if not isinstance(events, Sequence | Mapping) or isinstance(events, str):
         raise PortalUnreachableError(say("the queue of events gave no list"), say("the next poll tries again"))
@@ -119,7 +119,7 @@ def hint_of(name: Json, content: Json, user: int) -> Hint | None:
 
 
 def _number(value: Json) -> int:
-    """Return a number of the portal, 0 for what is none."""
+    """Return a number that the portal sent, 0 for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return 0
     text = str(value)
@@ -130,8 +130,8 @@ def _number(value: Json) -> int:
 async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") -> tuple[str, ...]:
     """Have the portal tell of the events `wanted`: into the queue, or to a `handler`; return what it does not know.
 
-    What is bound already stays; what this application has bound in another way is unbound, or its queue would grow for
-    ever. Raises CommandRefusedError where the application may not, and the client's errors.
+    What is bound already stays. What this application has bound in another way is unbound, or its queue would grow for
+    ever. Raises CommandRefusedError if the application may not bind, and the client's errors.
     """
     bound = {_bound(row) for row in rows_of(await portal.read("event.get", {}))}
     own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
@@ -158,9 +158,9 @@ async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") ->
 async def unbind_all(portal: Caller, *, holder: str, now: float) -> int:
     """Have the portal tell of nothing any more, at its unix time `now`; return how many events were bound.
 
-    Its queue would grow for ever, as nobody takes anything out of it. It is emptied first: who is interrupted finds by
-    what is still bound that something is left to do. What another syncd than `holder` hears by, which shares the
-    application, stays. Raises CommandRefusedError where the application may not, and the client's errors.
+    Otherwise its queue would grow for ever, as nobody takes anything out of it. The queue is emptied first: after an
+    interruption, what is still bound shows that something is left to do. What another syncd than `holder`, which shares
+    the application, has bound stays. Raises CommandRefusedError if the application may not, and the client's errors.
     """
     own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
     bound = sorted({_bound(row) for row in rows_of(await portal.read("event.get", {}))})
@@ -206,8 +206,8 @@ class AnotherSyncdError(SyncdError):
 async def claim(portal: Caller, *, holder: str, host: str, now: float) -> None:
     """Note in the portal that `holder` takes the application's events, at the portal's unix time `now`.
 
-    Raises AnotherSyncdError if another one has noted so within the last hours. An application that may not keep values
-    in the portal is not told apart. Raises the client's errors.
+    Raises AnotherSyncdError if another one has noted the same within the last hours, and the client's errors. An
+    application that may not keep values in the portal cannot be checked.
     """
     if (where := await _claimed_by_another(portal, holder=holder, now=now)) is not None:
         raise AnotherSyncdError(
@@ -238,7 +238,7 @@ def _claimed(kept: Json) -> tuple[str, float, str]:
 
 
 async def may_reserve(portal: Caller) -> bool:
-    """Return True if the licence lets rows be reserved until they are dealt with; no answer counts as no."""
+    """Return True if the licence lets rows be reserved until they are processed. No answer counts as no."""
     try:
         said = await portal.read("feature.get", {"CODE": "rest_offline_extended"})
     except CommandRefusedError:
@@ -247,9 +247,9 @@ async def may_reserve(portal: Caller) -> bool:
 
 
 async def take(portal: Caller, *, process: str = "") -> Taken:
-    """Take the oldest rows out of the queue; with a `process` they are only reserved for it.
+    """Take the oldest rows out of the queue. With a `process` they are only reserved for it.
 
-    What the same process has reserved before and not cleared comes again. Raises the client's errors.
+    Rows that the same process has reserved and not cleared are returned again. Raises the client's errors.
     """
     params: dict[str, Json] = {"limit": AT_ONCE}
     params |= {"clear": 0, "process_id": process} if process else {"clear": 1}

@@ -25,7 +25,7 @@ CODE_LASTS_S = 30
 REFRESH_LASTS_S = 180 * 86_400
 """How long a refresh token may be used (PORTAL.md 11.2)."""
 RENEWED_AFTER_S = 120 * 86_400
-"""From this age on a chain that nobody used is renewed: two months are left for a server that does not answer."""
+"""A chain that nobody used is renewed from this age on. Two months are left in case the server does not answer."""
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Everything in it that may not be shown."""
+        """All values in it that may not be shown."""
         chains = (self.chain, *([self.spare] if self.spare is not None else []))
         tokens = [token for one in chains for token in (one.access_token, one.refresh_token)]
         return (*tokens, *([self.application_token] if self.application_token else []))
@@ -76,7 +76,7 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """Tokens, and the portal and user they are of."""
+    """Tokens, and the portal and user that they belong to."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -91,7 +91,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """The OAuth server's refusal; only `code` is decided by."""
+    """The OAuth server's refusal. Decisions use `code` only."""
 
     code: str
     description: str = ""
@@ -109,9 +109,9 @@ TokenAnswer = Granted | Denied | Silent
 
 
 def token_answer(status: int, body: bytes) -> TokenAnswer:
-    """Read what the OAuth server says to a code or a refresh token; what cannot be read with certainty is Silent.
+    """Read the OAuth server's answer to a code or a refresh token. What cannot be read with certainty is Silent.
 
-    So is a failure of the server itself: it says nothing of the tokens, and may have come after they were given out.
+    So is a failure of the server itself: it says nothing about the tokens, which may have been given out before it.
     """
     try:
         said = orjson.loads(body)
@@ -142,7 +142,7 @@ def granted(said: Mapping[str, object]) -> Granted | None:
 
 
 def endpoint_of(text: str) -> str | None:
-    """Return the address of a REST interface with one slash at its end, None for what no token may be sent to."""
+    """Return the address of a REST interface with one slash at its end, None if no token may be sent there."""
     try:
         parts = urlsplit(text.strip())
         _ = parts.port
@@ -164,7 +164,7 @@ def origin_of(address: str) -> str:
 def is_of(address: str, authorisation: Authorisation) -> bool:
     """Return True if the portal that the config names by `address` is the one that gave the authorisation.
 
-    Its name of then and of now count, and any that the vendor's cloud may have given it in between.
+    Its former and its present name count, and any name that the vendor's cloud may have given it in between.
     """
     origin = origin_of(address)
     known = (authorisation.home, authorisation.origin)
@@ -185,7 +185,7 @@ def link_of(address: str, *, client_id: str, state: str) -> str:
 def code_in(typed: str, *, state: str) -> str:
     """Return the code in what somebody copied: the browser's whole address, its query, or the code alone.
 
-    Raises ValueError for what holds none, and for an address that another link led to.
+    Raises ValueError if there is none, and for an address that another link led to.
     """
     text = typed.strip().strip("\"'<>")
     if "code=" not in text:
@@ -223,7 +223,7 @@ def _is_token(value: object) -> bool:
 
 
 def _user(value: object) -> int:
-    """Return the number of a user, 0 for what is none: tokens that came are not lost for it."""
+    """Return the number of a user, 0 for any other value: the tokens beside it are not lost because of it."""
     text = str(value) if isinstance(value, int | str) else ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else 0
 

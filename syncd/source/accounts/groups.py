@@ -20,7 +20,8 @@ from syncd.source.accounts.told import Told, vevent
 from syncd.source.base import ReadContext
 from syncd.source.field_values import sync_zone
 from syncd.source.files import Part, join
-from syncd.source.ical.grouping import GroupResult, Member, read_group
+from syncd.source.ical.group_result import GroupResult
+from syncd.source.ical.grouping import Member, read_group
 from syncd.source.ical.vevent import CalendarFacts
 from syncd.source.ical.vtimezone import FeedZones
 from syncd.source.reasons import reason_of

@@ -76,7 +76,7 @@ class CalendarList:
                 # The reader knows of a source whose files `path` names.
                 remedy = say("check calendars in [sync.source]") if error.remedy == CHECK_PATH else error.remedy
                 raise SourceError(error.message, remedy) from None
-            text, _ = decode(content, "auto", name=name, kind=say("a CSV file"))
+            text, _, _ = decode(content, "auto", name=name, kind=say("a CSV file"))
             found = tuple(_of_rows(name, text))
             if not found:
                 raise SourceError(say("{name} names no calendar", name=name), say("write one address a line"))

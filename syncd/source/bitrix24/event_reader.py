@@ -21,8 +21,8 @@ from dateutil.rrule import rrulestr
 from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
+from syncd.model.evidence import is_marked, split_mark
 from syncd.model.json_values import Json
-from syncd.model.marks import is_marked, split_mark
 from syncd.portal.line.shapes import rows_of
 from syncd.source.field_values import FIRST_YEAR, FIRST_YEAR_OF_SERIES, all_day_span, clean, timed_span
 

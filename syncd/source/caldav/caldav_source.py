@@ -24,7 +24,8 @@ from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import Assembly, FileBytes, join
-from syncd.source.ical.ics import IcsFormat, read_meanings
+from syncd.source.ical.ics import IcsFormat
+from syncd.source.ical.vtimezone import read_meanings
 from syncd.source.options import default_length, nearest, read_options
 from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_client import Digests, WebClient, in_time

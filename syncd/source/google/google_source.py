@@ -30,7 +30,7 @@ from syncd.source.google.event_item import Item, Surroundings, only_time
 from syncd.source.google.google_api import GoogleApi, NoCalendarError, directory_of
 from syncd.source.google.google_options import GoogleOptions, read_login, read_web, refuse_odd, refuse_unlistable
 from syncd.source.google.listing import Keep, Known, series_of, updated
-from syncd.source.ical.ics import read_meanings
+from syncd.source.ical.vtimezone import read_meanings
 from syncd.source.options import read_options
 from syncd.source.reasons import some_of
 from syncd.source.web.access import Access, shown

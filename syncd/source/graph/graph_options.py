@@ -19,7 +19,7 @@ from syncd.source.accounts.people import read_list
 from syncd.source.base import Source
 from syncd.source.graph.graph_login import PUBLIC_CLOUD, GraphLogin, LoginOptions, checked_certificate, needs_msal
 from syncd.source.graph.graph_source import GraphSource, ListedGraphSource
-from syncd.source.ical.ics import read_meanings
+from syncd.source.ical.vtimezone import read_meanings
 from syncd.source.options import read_options
 from syncd.source.reasons import with_and
 from syncd.source.web.access import Access, WebOptions, read_access, source_secret

@@ -24,7 +24,9 @@ from datetime import datetime, timedelta
 from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.source.ical.calendar_reader import FileFacts, RawMember, lines_of, text_of
 from syncd.source.ical.expanded import Expanded, find_expanded, says_nothing
+from syncd.source.ical.group_result import GroupResult, Unusual
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
 from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occurrence, removed_span, title_of
@@ -46,36 +48,6 @@ class Member:
     broken: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unusual:
-    """What only some groups have: further entries, overrides whose series is not in the file, doubt about names."""
-
-    entries: tuple[Entry, ...] = ()
-    loose: tuple[Override, ...] = ()
-    incomplete: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupResult:
-    """What became of a group: an entry or None, problems, and rejected uids; `lines` are those of its components.
-
-    `sequence` orders versions as `VEvent.rank` does: it is the highest of the group.
-    """
-
-    lines: tuple[int, ...]
-    entry: Entry | None
-    problems: tuple[Problem, ...] = ()
-    rejected: tuple[str, ...] = ()
-    sequence: int = 0
-    unusual: Unusual | None = None
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """All entries of the group."""
-        further = self.unusual.entries if self.unusual is not None else ()
-        return (self.entry, *further) if self.entry is not None else further
-
-
 def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> GroupResult:
     """Return what the VEVENTs of one UID become; nothing that is wrong in them raises."""
     if len(members) == 1 and (result := _alone(uid, members[0], lines)) is not None:
@@ -91,6 +63,26 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     for member in changes:
         group.add_change(member)
     return group.result(lines)
+
+
+def read_members(file: FileFacts, uid: str, members: Sequence[RawMember]) -> GroupResult:
+    """Return what a group becomes; an error that nobody foresaw costs the group alone."""
+    lines = lines_of(members)
+    opened = [
+        Member(
+            text=text_of(one.piece.content, file.encoding),
+            facts=one.calendar.facts,
+            where=f"{file.name}:{one.piece.line}",
+            broken=one.broken,
+        )
+        for one in members
+    ]
+    try:
+        return read_group(uid, opened, lines)
+    except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
+        where = opened[0].where
+        problem = Problem(where=where, kind="rejected", reason=entry_crashed(where, error), key=uid)
+        return GroupResult(lines=lines, entry=None, problems=(problem,), rejected=(uid,))
 
 
 def _is_change(text: str) -> bool:

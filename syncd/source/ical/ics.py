@@ -1,12 +1,13 @@
 """iCalendar files to entries: their encoding, what makes a file no calendar, and what is kept between two reads.
 
-An unchanged group of components is never parsed twice by the same source, as long as its zones stay the same.
+An unchanged group of components is never parsed twice by the same source, as long as its zones stay the same; of large
+files not by another process either.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,16 +16,17 @@ from typing import Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError
 from syncd.lang.saying import say
-from syncd.model import zones
 from syncd.source.base import ReadContext, Source
-from syncd.source.encodings import assumption, decode, is_wide
+from syncd.source.encodings import decode, is_wide
 from syncd.source.field_values import sync_zone
 from syncd.source.files import Part
+from syncd.source.ical.calendar_reader import CalendarReader, FileFacts
 from syncd.source.ical.feed_reader import FeedReader
+from syncd.source.ical.known_groups import KnownGroups
+from syncd.source.ical.packed import Block
 from syncd.source.ical.split import plain_lines, unfold
-from syncd.source.ical.vtimezone import NO_LENGTH, plain_name
+from syncd.source.ical.vtimezone import NO_LENGTH, read_meanings
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options
 from syncd.source.twice import once
@@ -52,25 +54,6 @@ def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
 
 
-def read_meanings(given: Mapping[str, str], *, where: str) -> dict[str, str]:
-    """Return the IANA zones of `[sync.source.zones]` by name as names are compared (`plain_name`).
-
-    Raises ConfigError, beginning with `where`, for what is not a time zone.
-    """
-    meanings = {}
-    for name, meaning in given.items():
-        zone = zones.resolve(meaning)
-        if zone is None:
-            raise ConfigError(
-                say(
-                    "{where}: zones: {name!r} = {meaning!r} is not a time zone", where=where, name=name, meaning=meaning
-                ),
-                say("write e.g. Europe/Berlin"),
-            )
-        meanings[plain_name(name)] = zone
-    return meanings
-
-
 class IcsFormat:
     """Parses iCalendar files, and remembers the groups of the last reading for the next one, and no longer.
 
@@ -90,8 +73,9 @@ class IcsFormat:
         attachments: bool = False,
     ) -> None:
         self._encoding = encoding
-        self._new_reader = partial(FeedReader, meanings=meanings or {}, no_end=no_end, attachments=attachments)
-        self._reader = self._new_reader(known={})
+        self._calendars = partial(CalendarReader, meanings=meanings, no_end=no_end, attachments=attachments)
+        self._reader = FeedReader(known={}, calendars=self._calendars())
+        self._known = KnownGroups()
 
     @property
     def parsed(self) -> int:
@@ -102,21 +86,40 @@ class IcsFormat:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
         before = self._reader
-        self._reader = self._new_reader(known=before.kept, zones=before.zones)
+        self._reader = FeedReader(known=before.kept, calendars=self._calendars(known=before.calendars.zones))
 
     def end(self) -> None:
-        """Do nothing: a reading needs nothing that must be given up."""
+        """Keep what large files became. Blocking."""
+        self._known.learn(self._reader.packed, self._reader.new)
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds; raises SourceError if it is not iCalendar, ConfigError for an unknown zone."""
-        year = context.today.year
-        return parse_ics(name, content, encoding=self._encoding, zone=context.zone, year=year, reader=self._reader)
+        return parse_ics(
+            name,
+            content,
+            encoding=self._encoding,
+            zone=context.zone,
+            year=context.today.year,
+            reader=self._reader,
+            packed=self._known.of(name, context),
+            keep=self._known.keeps(context),
+        )
 
 
 def parse_ics(
-    name: str, content: bytes, *, encoding: str, zone: str | None, year: int, reader: FeedReader | None = None
+    name: str,
+    content: bytes,
+    *,
+    encoding: str,
+    zone: str | None,
+    year: int,
+    reader: FeedReader | None = None,
+    packed: Sequence[Block] = (),
+    keep: bool = False,
 ) -> Part:
     """Return what the file holds; `zone` is the sync's `timezone`, `year` the current year.
+
+    `packed` and `keep` are for large files, see FeedReader.read.
 
     Raises SourceError for a file that is not iCalendar, ConfigError for an unknown `zone`.
     """
@@ -125,7 +128,8 @@ def parse_ics(
         return Part(incomplete=say("{name} is empty, without even a VCALENDAR", name=name))
     # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
     stream, codec, assumed, twice = _narrow(name, content, encoding)
-    part = (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
+    file = FileFacts(name=name, encoding=codec, floating=floating, year=year)
+    part = (reader or FeedReader(known={})).read(file, stream, packed=packed, keep=keep)
     part.assumed = assumed
     if twice:
         part.warn(name, twice)
@@ -139,12 +143,11 @@ def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str, 
     """
     wide = is_wide(content) if encoding == "auto" else codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     if wide:
-        text, codec = decode(content, encoding, name=name, kind="iCalendar")
-        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name), ""
+        text, _, assumed = decode(content, encoding, name=name, kind="iCalendar")
+        return text.encode(), "utf-8", assumed, ""
     content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
-    text, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
-    assumed = assumption(unfolded, encoding, codec, name=name)
+    text, codec, assumed = decode(unfolded, encoding, name=name, kind="iCalendar")
     text, twice = once(text)
     return (_folded_as(content, text), "utf-8", assumed, twice) if twice else (content, codec, assumed, "")
 

@@ -10,10 +10,12 @@ import codecs
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
 from syncd.lang.saying import say
+from syncd.model.bulk import bulk_dataclass
 from syncd.source.ical.transfer import fold_soft_breaks
 
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -23,23 +25,27 @@ _GLUED = re.compile(rb"(END:VCALENDAR)[ \t]*(?:\xef\xbb\xbf)?(?=BEGIN:VCALENDAR)
 _FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
 _TOKEN = re.compile(rb"\n" + _FIRST.pattern)
 """It begins with a newline and names both cases because `re` finds such a pattern several times faster."""
+_SLICE = 1_000_000
 _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
 """Components that are never nested in another one, so the BEGIN of one ends the component before it."""
 _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class RawComponent:
     """One component: its range in the unfolded stream, the ranges of nested components, and the line of its BEGIN.
 
     Its bytes are copied only on request, so that 100,000 of them do not double the memory that the file takes.
     """
 
-    stream: bytes = field(repr=False)
+    stream: bytes
     start: int
     end: int
     line: int
     nested: tuple[tuple[int, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RawComponent(start={self.start}, end={self.end}, line={self.line})"
 
     @property
     def content(self) -> bytes:
@@ -115,11 +121,28 @@ def plain_lines(content: bytes) -> bytes:
 
 def unfold(content: bytes) -> bytes:
     """Return the bytes with folded lines joined."""
-    return _fold_of(content).sub(b"", content) if _is_folded(content) else content
+    if not _is_folded(content):
+        return content
+    fold = _fold_of(content)
+    return b"".join([fold.sub(b"", one) for one in _slices(content)])
 
 
 def _fold_of(content: bytes) -> re.Pattern[bytes]:
     return _GAPPED_FOLD if b"\n\r\n" in content or b"\n\n" in content else _FOLD
+
+
+def _slices(content: bytes) -> Iterator[bytes]:
+    """Yield the bytes in slices that part no fold.
+
+    While `re` searches it lets no other thread run, and the event loop should not wait for all of a large file.
+    """
+    start = 0
+    while start < len(content):
+        end = start + _SLICE
+        while content[end - 1 : end] in (b"\r", b"\n"):
+            end += 1
+        yield content[start:end]
+        start = end
 
 
 def _is_folded(content: bytes) -> bool:
@@ -145,12 +168,16 @@ def _unfold(content: bytes) -> tuple[bytes, _Lines]:
     if not _is_folded(content):
         return content, _Lines(content, [])
     fold = _fold_of(content)
-    parts = fold.split(content)
+    parts = [b""]
+    for one in _slices(content):
+        first, *others = fold.split(one)
+        parts[-1] += first
+        parts += others
     stream = b"".join(parts)
     # Where folds were, so that messages can give the line of the file and not of the unfolded stream.
     folds = list(accumulate(map(len, parts)))[:-1]
     if fold is _GAPPED_FOLD:
-        breaks = (found[0].count(b"\n") for found in fold.finditer(content))
+        breaks = (found[0].count(b"\n") for one in _slices(content) for found in fold.finditer(one))
         folds = [at for at, count in zip(folds, breaks, strict=True) for _ in range(count)]
     return stream, _Lines(stream, folds)
 
@@ -201,7 +228,7 @@ class _Splitter:
         # A VEVENT inside a VEVENT means that the END of the first is missing, not that it is nested.
         elif self._open is None or name in _TOP:
             if self._open is None:
-                self._calendar.head += self._stream[self._gap : start]
+                self._add_head(self._calendar, start)
             if self._open is not None:
                 self._break(say("another {kind} begins before it has ended", kind=name.decode()), start)
             self._open = _Open(name, start, self._lines.at(start))
@@ -218,7 +245,7 @@ class _Splitter:
                 self._unfinished(say("line {line}: the {kind} begun there never ends", line=line, kind=kind))
                 self._break(say("the calendar ends within it"), start)
             else:
-                self._calendar.head += self._stream[self._gap : start]
+                self._add_head(self._calendar, start)
             self._calendar = None
         elif self._nested and self._nested[-1][0] == name:
             _, begun = self._nested.pop()
@@ -228,6 +255,12 @@ class _Splitter:
             self._close(self._calendar, self._open, end)
         elif self._open is not None:
             self._stray = name
+
+    def _add_head(self, calendar: Calendar, end: int) -> None:
+        """Add what stands outside of components; the line end behind each says nothing, and all entries hang on it."""
+        between = self._stream[self._gap : end]
+        if between.strip():
+            calendar.head += between
 
     def _close(self, calendar: Calendar, component: _Open, end: int) -> None:
         if self._nested or self._stray:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
+from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.source.ical.lines import Component
@@ -193,6 +194,25 @@ def _remedy(tzid: str) -> str:
         tzid=tzid,
         zone=zones.guess(tzid) or "Europe/Moscow",
     )
+
+
+def read_meanings(given: Mapping[str, str], *, where: str) -> dict[str, str]:
+    """Return the IANA zones of `[sync.source.zones]` by name as names are compared (`plain_name`).
+
+    Raises ConfigError, beginning with `where`, for what is not a time zone.
+    """
+    meanings = {}
+    for name, meaning in given.items():
+        zone = zones.resolve(meaning)
+        if zone is None:
+            raise ConfigError(
+                say(
+                    "{where}: zones: {name!r} = {meaning!r} is not a time zone", where=where, name=name, meaning=meaning
+                ),
+                say("write e.g. Europe/Berlin"),
+            )
+        meanings[plain_name(name)] = zone
+    return meanings
 
 
 def plain_name(tzid: str) -> str:

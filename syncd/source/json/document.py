@@ -41,7 +41,7 @@ def read_document(content: bytes, *, name: str, encoding: str = "auto") -> objec
         return _DECODER.decode(content.removeprefix(_BOM))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         ends = "truncated" in str(error)  # or there is half of a surrogate pair, which is read below
-    text, _ = decode(content, encoding, name=name, kind="JSON")
+    text, _, _ = decode(content, encoding, name=name, kind="JSON")
     try:
         return json.loads(text.lstrip("\ufeff"), parse_float=Decimal)
     except RecursionError:

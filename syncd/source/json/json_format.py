@@ -18,7 +18,8 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.json.document import Records, compiled, read_document, says_more, value_at
 from syncd.source.options import nearest
-from syncd.source.table.row_reader import Row, TableOptions, read_table
+from syncd.source.table.columns import TableOptions
+from syncd.source.table.row_reader import Row, read_table
 from syncd.source.table.typed_values import text_of
 
 if TYPE_CHECKING:

@@ -28,8 +28,7 @@ from syncd.source.json.paging import NextOptions, Paging, check_next, compiled_k
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.reasons import reason_of
-from syncd.source.table.columns import check_mapping
-from syncd.source.table.row_reader import TableOptions
+from syncd.source.table.columns import TableOptions, check_mapping
 from syncd.source.table.when import DateOrder
 from syncd.source.web.access import WEB_KEYS, is_given, read_access
 

@@ -29,8 +29,8 @@ from syncd.source.sql.database_address import open_database
 from syncd.source.sql.query_reading import QueryReading, QueryResult, ReadingLimits, SqlDatabase
 from syncd.source.sql.statement import check_query, parameters_in
 from syncd.source.stamps import LAST_YEAR
-from syncd.source.table.columns import check_mapping
-from syncd.source.table.row_reader import Row, TableOptions, find_columns, read_table
+from syncd.source.table.columns import TableOptions, check_mapping
+from syncd.source.table.row_reader import Row, find_columns, read_table
 from syncd.source.table.when import DateOrder
 from syncd.source.web.access import AddressOptions, read_timeout, read_total, source_secret
 

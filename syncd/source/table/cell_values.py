@@ -58,6 +58,17 @@ _PIECE = re.compile(r"\s*(\d{1,6}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?\s*")
 _LONGEST = timedelta(days=3660)
 _LONGEST_TEXT = 40
 """No duration is longer; a description in the wrong column is not searched for units."""
+_ERROR = re.compile(
+    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!|FORMULA!)"
+    r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
+    re.IGNORECASE,
+)
+"""Errors of Excel in English, Russian and German, of LibreOffice, and what a column too narrow for it is saved as."""
+
+
+def is_error(text: str) -> bool:
+    """Return True if a cell holds an error of a spreadsheet."""
+    return _ERROR.fullmatch(text) is not None
 
 
 def truth(text: str) -> bool:

@@ -1,17 +1,65 @@
-"""The `columns` of `[sync.source]`: which fields a table can give, and whether those mapped make an entry."""
+"""What `[sync.source]` says of a table: which columns hold which fields, and how their cells are read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from syncd.errors import ConfigError
-from syncd.lang.saying import say
+from syncd.lang.saying import say, say_as
+from syncd.model.filter import NO_FILTER, Filter
 from syncd.source.options import nearest
-from syncd.source.table.field_names import FIELDS
+from syncd.source.table.when import DateOrder
 
 ColumnMap = Mapping[str, str | int]
 """The column of each mapped field: its title, or its number from 1."""
+LABELS: Mapping[str, str] = {
+    "uid": say_as("field of a table", "uid"),
+    "title": say_as("field of a table", "title"),
+    "start": say_as("field of a table", "start"),
+    "date": say_as("field of a table", "date"),
+    "start_time": say_as("field of a table", "start_time"),
+    "end": say_as("field of a table", "end"),
+    "end_time": say_as("field of a table", "end_time"),
+    "duration": say_as("field of a table", "duration"),
+    "owner": say_as("field of a table", "owner"),
+    "description": say_as("field of a table", "description"),
+    "location": say_as("field of a table", "location"),
+    "timezone": say_as("field of a table", "timezone"),
+    "all_day": say_as("field of a table", "all_day"),
+    "attendees": say_as("field of a table", "attendees"),
+    "categories": say_as("field of a table", "categories"),
+    "status": say_as("field of a table", "status"),
+    "priority": say_as("field of a table", "priority"),
+    "color": say_as("field of a table", "color"),
+    "url": say_as("field of a table", "url"),
+    "rrule": say_as("field of a table", "rrule"),
+    "reminders": say_as("field of a table", "reminders"),
+    "private": say_as("field of a table", "private"),
+    "contact_phone": say_as("field of a table", "contact_phone"),
+    "contact_email": say_as("field of a table", "contact_email"),
+}
+"""What whoever fills the table calls a field; in English its name in the config says it."""
+FIELDS = frozenset(LABELS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions:
+    """How a table is read.
+
+    `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
+    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end, `unit` what a bare
+    number counts in a column of durations (None: what its title says); `filter` leaves out rows that are no entries.
+    """
+
+    columns: ColumnMap
+    dates: DateOrder
+    zone: str | None
+    no_end: timedelta = timedelta(0)
+    unit: timedelta | None = None
+    filter: Filter = NO_FILTER
 
 
 def check_mapping(columns: ColumnMap, *, where: str) -> None:

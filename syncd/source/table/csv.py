@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -21,23 +21,15 @@ from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.model.entry import Entry
 from syncd.source.base import ReadContext, Source
-from syncd.source.encodings import assumption, decode
+from syncd.source.encodings import decode
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part, collected
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
-from syncd.source.table.columns import ColumnMap, check_header
+from syncd.source.table.columns import ColumnMap, TableOptions, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.other_tables import above_titles
-from syncd.source.table.row_reader import (
-    HEADER_WITHIN,
-    TableOptions,
-    count_found,
-    find_header,
-    has_titles,
-    is_note,
-    stream_table,
-)
+from syncd.source.table.no_entries import above_titles, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, has_titles, stream_table
 from syncd.source.table.when import DateOrder
 from syncd.source.twice import once
 
@@ -56,7 +48,7 @@ _SAID = {
 DELIMITERS = ",;\t|"
 Numbered = tuple[int, list[str]]
 """A record, with the line on which it starts."""
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_BLOCK_CHARS = 1 << 16
 _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 50
 
@@ -107,10 +99,9 @@ class CsvFormat:
         self._unit = unit_length(options.duration_unit, where="duration_unit")
 
     def begin(self) -> None:
-        """Do nothing: nothing is remembered."""
+        """Do nothing: nothing is remembered, and a reading needs nothing that must be given up."""
 
-    def end(self) -> None:
-        """Do nothing: a reading needs nothing that must be given up."""
+    end = begin
 
     @property
     def streams(self) -> bool:
@@ -130,15 +121,18 @@ class CsvFormat:
         zone = sync_zone(context.zone)
         if not content.strip():
             return Part(incomplete=say("{name} is empty, without even a header", name=name))
-        text, codec = decode(content, options.encoding, name=name, kind="CSV")
+        text, _, assumed = decode(content, options.encoding, name=name, kind="CSV")
         text, twice = (text, "") if text.isascii() else once(text)
-        delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
+        delimiter, names_it = find_delimiter(text, options.delimiter, options.columns)
         rows = Records(text, delimiter, skip_first=names_it)
-        first = next(iter(rows), None)
-        above = _header_at(rows, options) if first is None or (options.grid is None and options.header != 0) else 0
-        if first is None or above is None:
+        above: int | None = 0
+        if options.grid is None and options.header:
+            above = next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
+        elif options.grid is None and options.header is None:
+            above = find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
+        if above is None or next(iter(rows), None) is None:
             return Part(incomplete=say("{name} has no header", name=name))
-        other = above_titles(list(islice(rows, above)))
+        other = above_titles(list(islice(rows, above))) if above else None
         rows.begins_at = above
         line, cells = next(iter(rows))
         titled = options.grid is not None or has_titles(cells, options.columns, options.header)
@@ -161,70 +155,68 @@ class CsvFormat:
             part = yield from stream_table(name, (line, titles), rows, table)
         if other is not None:
             part.warn(f"{name}:{other[0]}", other[1])
-        part.assumed = assumption(content, options.encoding, codec, name=name)
+        part.assumed = assumed
         if twice:
             part.warn(name, twice)
-        # What cannot be cut into cells above the titles is no row of the table.
-        broken = [one for one in rows.broken if one[0] > line or not titled]
-        if cut_at:
-            broken.append((cut_at, say("the file is cut off within this row")))
-        for number, reason in broken:
-            # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
-            part.reject(f"{name}:{number}", "", reason)
-        if rows.open_at:
-            where = f"{name}:{rows.open_at}"
-            part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
-        if cut_at:
-            where = f"{name}:{cut_at}"
-            part.incomplete = say("{where}: the file ends within the row, so the rest is missing", where=where)
+        if rows.broken or rows.open_at or cut_at:
+            _tell_of_broken(part, name, rows, after=line if titled else 0, cut_at=cut_at)
         return part
 
 
-def _header_at(rows: Iterable[Numbered], options: CsvOptions) -> int | None:
-    """Return the index of the row of titles: the one that the config names, else the first with most mapped ones."""
-    if options.header is not None:
-        return next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
-    return find_header([cells for _, cells in islice(rows, HEADER_WITHIN)], options.columns)
+def _tell_of_broken(part: Part, name: str, rows: Records, *, after: int, cut_at: int) -> None:
+    """Reject the rows that cannot be cut into cells, and say if that of the line `cut_at` ends too early (0: none)."""
+    # What cannot be cut into cells above the titles is no row of the table.
+    broken = [one for one in rows.broken if one[0] > after]
+    if cut_at:
+        broken.append((cut_at, say("the file is cut off within this row")))
+    for number, reason in broken:
+        # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
+        part.reject(f"{name}:{number}", "", reason)
+    if rows.open_at:
+        where = f"{name}:{rows.open_at}"
+        part.incomplete = say("{where}: a quote is opened and never closed, so the rest is missing", where=where)
+    if cut_at:
+        where = f"{name}:{cut_at}"
+        part.incomplete = say("{where}: the file ends within the row, so the rest is missing", where=where)
 
 
-def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
+def find_delimiter(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
     """Return the delimiter, and whether the first line does nothing but name one (Excel's "sep=;").
 
-    `setting` is the delimiter or "auto".
+    `setting` is the delimiter or "auto": the one that is named, else the one that makes the best table. Of equals the
+    first of `DELIMITERS` is taken, so that a table of one column is cut at commas.
     """
     first = text.partition("\n")[0].rstrip("\r").strip('"')
     named = first[4:] if first[:4].lower() == "sep=" and len(first) == 5 else ""
-    return (named or find_delimiter(text, columns)) if setting == "auto" else setting, bool(named)
-
-
-def find_delimiter(text: str, columns: ColumnMap) -> str:
-    """Return the delimiter under which the header has most mapped titles, then rows are most even, most, and longest.
-
-    Quotes are respected. Of equals the first of `DELIMITERS`, so that a table of one column is cut at commas.
-    """
+    if setting != "auto":
+        return setting, bool(named)
     sample = text[:_SAMPLE_CHARS]
+    return named or max(DELIMITERS, key=lambda one: _merit(sample, one, columns)), bool(named)
 
-    def merit(delimiter: str) -> tuple[int, float, float, int]:
-        rows: list[list[str]] = []
-        try:
-            for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
-                if any(row):
-                    rows.append(row)
-                if len(rows) == _SAMPLE_ROWS:
-                    break
-        except csv.Error:
-            pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
-        if not rows:
-            return (0, 0.0, 0.0, 0)
-        # Above the titles may stand that of the table, which says nothing of the delimiter.
-        at = find_header(rows, columns)
-        found = count_found(columns, [clean(cell) for cell in rows[at]])
-        width = len(rows[at]) if found else _usual_width(rows)
-        even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
-        cut = sum(len(row) > 1 for row in rows) / len(rows)
-        return (found, even, cut, width) if width > 1 else (found, 0.0, 0.0, 0)
 
-    return max(DELIMITERS, key=merit)
+def _merit(sample: str, delimiter: str, columns: ColumnMap) -> tuple[int, float, float, int]:
+    """Return how many mapped titles the header has, how even the rows are, how many are cut, and how long they are.
+
+    Quotes are respected.
+    """
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+            if any(row):
+                rows.append(row)
+            if len(rows) == _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
+    if not rows:
+        return (0, 0.0, 0.0, 0)
+    # Above the titles may stand that of the table, which says nothing of the delimiter.
+    at = find_header(rows, columns)
+    found = count_found(columns, [clean(cell) for cell in rows[at]])
+    width = len(rows[at]) if found else _usual_width(rows)
+    even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
+    cut = sum(len(row) > 1 for row in rows) / len(rows)
+    return (found, even, cut, width) if width > 1 else (found, 0.0, 0.0, 0)
 
 
 def _usual_width(rows: Iterable[Sequence[str]]) -> int:
@@ -233,6 +225,7 @@ def _usual_width(rows: Iterable[Sequence[str]]) -> int:
     return max(widths, key=lambda width: (widths[width], width), default=1)
 
 
+@dataclass(slots=True)
 class Records:
     """The records of a text, each with the line it starts on, cut anew whenever somebody goes through them.
 
@@ -241,47 +234,50 @@ class Records:
     with the reason, and `open_at` is the line of a quote left open (0: none).
     """
 
-    def __init__(self, text: str, delimiter: str, *, skip_first: bool) -> None:
-        self.begins_at = 0
-        self.ends_before = 0
-        self.broken: list[tuple[int, str]] = []
-        self.open_at = 0
-        self._text = text
-        self._delimiter = delimiter
-        self._skip_first = skip_first
+    text: str
+    delimiter: str
+    skip_first: bool = field(kw_only=True)
+    begins_at: int = 0
+    ends_before: int = 0
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    open_at: int = 0
 
     def __iter__(self) -> Iterator[Numbered]:
         # A line break within quotes belongs to the cell and stays as it is.
-        lines = map(re.Match.group, _LINE.finditer(self._text))
-        skipped = 1 if self._skip_first and next(lines, "") else 0
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        lines = chain.from_iterable(self._blocks())
+        skipped = 1 if self.skip_first and next(lines, "") else 0
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         broken: list[tuple[int, str]] = []
         number = open_at = 0
-        while True:
-            line = reader.line_num + skipped + 1
+        begins = skipped + 1
+        while begins:
+            line, begins = begins, 0
             try:
-                cells = next(reader)
-            except StopIteration:
-                break
+                for cells in reader:
+                    if any(cells) and line != self.ends_before:
+                        if number >= self.begins_at:
+                            yield line, cells
+                        number += 1
+                    line = reader.line_num + skipped + 1
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
                     open_at = line
                     break
-                why = _meant(error)
+                # What Python's own module says, as a message where it is known.
+                why = _SAID.get(str(error), str(error))
                 broken.append(
                     (line, say("the row cannot be cut into cells: {why} (double a quote inside quotes)", why=why))
                 )
-                continue
-            if any(cells) and line != self.ends_before:
-                if number >= self.begins_at:
-                    yield line, cells
-                number += 1
+                begins = reader.line_num + skipped + 1
         self.broken, self.open_at = broken, open_at
 
-
-def _meant(error: csv.Error) -> str:
-    """Return what Python's own module says of a row, as a message where it is known."""
-    return _SAID.get(str(error), str(error))
+    def _blocks(self) -> Iterator[Iterable[str]]:
+        """Yield the lines with their ends, many at a time: StringIO cuts quickly, and takes four bytes a character."""
+        at = 0
+        while at < len(self.text):
+            end = self.text.find("\n", at + _BLOCK_CHARS) + 1 or len(self.text)
+            yield io.StringIO(self.text[at:end], newline="")
+            at = end
 
 
 def _cut_off(rows: Iterable[Numbered]) -> int:

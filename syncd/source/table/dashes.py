@@ -19,6 +19,8 @@ Dashes = Literal["", "times", "hours"]
 _Kind = Literal["", "times", "hours", "either", "odd"]
 
 _DASH = r"\s*[-\N{EN DASH}\N{EM DASH}]\s*"
+WITH_DASH = re.compile(r"[-\N{EN DASH}\N{EM DASH}]\s*\d\d\Z")
+"""What stands in every text that could be both, and in few others."""
 _PAIR = re.compile(rf"(\d{{1,2}}){_DASH}(\d{{1,2}})(\s*(?:ч\.?|час(?:а|ов)?|h))?", re.IGNORECASE)
 _TWO_TIMES = re.compile(
     r"(\d{1,2})-(\d{2})(?:\s+[-\N{EN DASH}\N{EM DASH}]\s+|\s*[\N{EN DASH}\N{EM DASH}]\s*)(\d{1,2})-(\d{2})"

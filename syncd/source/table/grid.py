@@ -18,22 +18,15 @@ import msgspec
 
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.saying import say, say_count
-from syncd.source.field_values import clean, damaged
+from syncd.source.field_values import clean, damaged, fold
 from syncd.source.files import Part
 from syncd.source.reasons import some_of
-from syncd.source.table.columns import ColumnMap, check_mapping
-from syncd.source.table.field_names import FIELDS
+from syncd.source.table.cell_values import is_error
+from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions, check_mapping
 from syncd.source.table.grid_days import FEWEST, Days, find_days, month_named, read_month, row_of_days, year_named
 from syncd.source.table.heading_words import field_of
-from syncd.source.table.other_tables import fold
-from syncd.source.table.row_reader import (
-    TableOptions,
-    counts_columns,
-    find_columns,
-    is_error,
-    is_note,
-    read_table,
-)
+from syncd.source.table.no_entries import counts_columns, is_note
+from syncd.source.table.row_reader import find_columns, read_table
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import WHOLE_DAY, spoken_range
 from syncd.source.table.when import DateOrders, read_cell

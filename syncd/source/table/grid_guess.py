@@ -13,10 +13,12 @@ from datetime import date
 from itertools import pairwise
 
 from syncd.lang.saying import say
+from syncd.source.table.cell_values import is_error
 from syncd.source.table.grid import folded_code, hours_of, title_of
 from syncd.source.table.grid_days import Days, find_days, month_named
 from syncd.source.table.heading_words import field_of
-from syncd.source.table.row_reader import HEADER_WITHIN, counts_columns, is_error, is_note
+from syncd.source.table.no_entries import counts_columns, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import month_of
 

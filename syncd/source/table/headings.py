@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -394,7 +394,7 @@ def _moment(text: str) -> CellTime | None:
         except ValueError:
             continue
         # 30.12.1899 9:00 is a time: that date stands for none.
-        return replace(found, day=None) if found.day in NO_DATES and found.time is not None else found
+        return found.on(None) if found.day in NO_DATES and found.time is not None else found
     return None
 
 

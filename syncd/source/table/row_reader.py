@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from operator import itemgetter
 from typing import NoReturn, TypeVar
 
@@ -13,53 +11,29 @@ from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
-from syncd.model.filter import NO_FILTER, Filter
-from syncd.model.names import Value as Known
-from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
+from syncd.source.field_values import clean, damaged, digest, dropped, fold, read_rule
 from syncd.source.files import Part, collected
 from syncd.source.options import nearest
-from syncd.source.reasons import reason_of, some_of, with_and
+from syncd.source.reasons import reason_of, with_and
 from syncd.source.table import cell_values
-from syncd.source.table.columns import ColumnMap
-from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
-from syncd.source.table.field_names import FIELDS
+from syncd.source.table.cell_values import is_error
+from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
+from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
 from syncd.source.table.heading_words import unit_of
-from syncd.source.table.other_tables import TitlesAgain, fold
+from syncd.source.table.no_entries import NoEntries, TitlesAgain
 from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
-from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
+from syncd.source.table.when import DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
 _SPAN = (*_TIMES, "all_day", "timezone")
-_DETAILS = (
-    *("description", "location", "owner", "status", "priority", "color", "url"),
-    *("categories", "attendees", "reminders", "private"),
-)
+_TEXTS = ("description", "location", "owner", "color", "url")
+_OTHERS = ("status", "priority", "categories", "attendees", "reminders", "private")
+"""Fields that few tables have, and whose cells are not taken as they stand."""
 _CONTACTS = ("contact_phone", "contact_email")
 Value = TypeVar("Value")
 HEADER_WITHIN = 50
 """How many rows are searched for the titles."""
-_LISTS = frozenset({"categories", "attendees"})
-_SAID = frozenset({"uid", "title", "description", "location", "owner", "status", "priority", "color", "url"})
-"""Fields that an entry has whether they are mapped or not."""
-_ERROR = re.compile(
-    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!|FORMULA!)"
-    r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
-    re.IGNORECASE,
-)
-"""Errors of Excel in English, Russian and German, of LibreOffice, and what a column too narrow for it is saved as."""
-_NOTE = re.compile(
-    r"(?:итого|всего|total|subtotal|grand total|составил|утвердил|утвержда|согласова|проверил|подготовил|подпись)"
-    r"|(?:примечани|исполнитель:|ответственный:|руководитель:|директор:|дата печати)"
-    r"|(?:prepared by|approved by|signature|printed)|(?:страница|стр\.?|лист|page)\s+\d|.*_{3}",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Totals and signatures, as they stand below a table in whatever column comes first."""
-_HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?", re.DOTALL)
-"""Words, perhaps with one number: "Расписание на 2026 год", "Отделение 3"."""
-_DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходной день", "нерабочий день", "day off", "off"})
-"""What stands in place of the hours of somebody who does not work, casefolded."""
-_NOTES_SHOWN, _NOTE_CHARS = 3, 40
 _MOST_SHARED = 200_000
 """How many texts of cells are kept to be shared by other rows, in which the same texts stand over and over."""
 _NO_TITLE = say("there is no title (fill it in)")
@@ -67,23 +41,6 @@ _NO_TEXT = say("the row has bytes that are not text in this encoding (set encodi
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
 R = TypeVar("R", bound=Row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableOptions:
-    """How a table is read.
-
-    `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end, `unit` what a bare
-    number counts in a column of durations (None: what its title says); `filter` leaves out rows that are no entries.
-    """
-
-    columns: ColumnMap
-    dates: DateOrder
-    zone: str | None
-    no_end: timedelta = timedelta(0)
-    unit: timedelta | None = None
-    filter: Filter = NO_FILTER
 
 
 def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Part:
@@ -103,11 +60,9 @@ def stream_table(name: str, header: Row, rows: Iterable[R], options: TableOption
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts: dict[int, set[str]] = {at: set() for at in (*days, start)}
     adding = [(at, own.add) for at, own in texts.items()]
-    least = None
+    widths = set()
     for _, cells in rows:
-        width = len(cells)
-        if least is None or width < least:
-            least = width
+        widths.add(width := len(cells))
         for at, add in adding:
             if at < width:
                 add(cells[at])
@@ -116,7 +71,7 @@ def stream_table(name: str, header: Row, rows: Iterable[R], options: TableOption
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
     part = Part()
-    yield from reader.entries(rows, least or 0, part)
+    yield from reader.entries(rows, min(widths, default=0), part)
     for odd, line in odd_at:
         reason = say(
             "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
@@ -146,14 +101,13 @@ def _dashes(
     `at` is the column of starts, and `texts` are all that stand there.
     """
     ends = [positions[field] for field in ENDS if field in positions]
-    starts = {text: clean(text) for text in texts}
-    unsure = {text for text, start in starts.items() if could_be_both(start)} if ends else set()
+    unsure = {text for text in texts if WITH_DASH.search(start := clean(text)) and could_be_both(start)} if ends else ()
     found = (cells for _, cells in rows if at < len(cells) and cells[at] in unsure) if unsure else ()
     alone = {cells[at] for cells in found if _lacks(ends, cells)}
     if ends and not alone:
         return "times"  # as beside every end, so that no row need be asked whether it has one
     # What could be both says nothing of the other rows if its own end makes it a time.
-    return find_dashes((start for text, start in starts.items() if text in alone or text not in unsure), titles[at])
+    return find_dashes((clean(text) for text in texts if text in alone or text not in unsure), titles[at])
 
 
 def _lacks(columns: Sequence[int], cells: Sequence[str]) -> bool:
@@ -167,7 +121,17 @@ def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> di
     Raises SourceError, beginning with `where`, for a column that is missing or that two columns could be.
     """
     folded = [fold(title) for title in header]
-    return {field: _position(field, column, header, folded, where) for field, column in columns.items()}
+    positions: dict[str, int] = {}
+    for field, column in columns.items():
+        if isinstance(column, int):
+            candidates = [column - 1] if column <= len(header) else []
+        else:
+            candidates = [at for at, title in enumerate(header) if title == column]
+            candidates = candidates or [at for at, title in enumerate(folded) if title == fold(column)]
+        if len(candidates) != 1:
+            raise _no_column(field, column, header, candidates, where)
+        positions[field] = candidates[0]
+    return positions
 
 
 def count_found(columns: ColumnMap, header: Sequence[str]) -> int:
@@ -203,29 +167,12 @@ def has_titles(row: Sequence[str], columns: ColumnMap, header: int | None) -> bo
         return True
 
 
-def is_note(text: str) -> bool:
-    """Return True if a text is one that stands below a table: a total or a signature."""
-    return _NOTE.match(text) is not None
-
-
-def counts_columns(cells: Sequence[str]) -> bool:
-    """Return True if a row numbers the columns of a form: 1, 2, 3 and so on, as they stand below printed titles."""
-    filled = [cell.strip() for cell in cells if cell.strip()]
-    return (
-        len(filled) > 2 and filled[0].isdecimal() and filled == [str(int(filled[0]) + at) for at in range(len(filled))]
-    )
-
-
-def is_error(text: str) -> bool:
-    """Return True if a cell holds an error of a spreadsheet."""
-    return _ERROR.fullmatch(text) is not None
-
-
-def _position(field: str, column: str | int, header: Sequence[str], folded: Sequence[str], where: str) -> int:
+def _no_column(
+    field: str, column: str | int, header: Sequence[str], candidates: Sequence[int], where: str
+) -> SourceError:
+    """Return the error for a column that is missing, or that several `candidates` could be."""
     if isinstance(column, int):
-        if column <= len(header):
-            return column - 1
-        raise SourceError(
+        return SourceError(
             say(
                 "{where}: no column {column} for {field}, the header has {number}",
                 where=where,
@@ -235,19 +182,13 @@ def _position(field: str, column: str | int, header: Sequence[str], folded: Sequ
             ),
             say("correct columns"),
         )
-    for titles, wanted in ((header, column), (folded, fold(column))):
-        candidates = [at for at, title in enumerate(titles) if title == wanted]
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            numbers = with_and(str(at + 1) for at in candidates)
-            raise SourceError(
-                say(
-                    "{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column
-                ),
-                say("give {field} by its number", field=field),
-            )
-    raise SourceError(
+    if candidates:
+        numbers = with_and(str(at + 1) for at in candidates)
+        return SourceError(
+            say("{where}: columns {numbers} are both called {column!r}", where=where, numbers=numbers, column=column),
+            say("give {field} by its number", field=field),
+        )
+    return SourceError(
         say("{where}: no column {column!r} for {field}", where=where, column=column, field=field),
         nearest(column, filter(None, header)),
     )
@@ -270,30 +211,26 @@ class RowReader:
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
+        self._positions = positions
         self._mapped = frozenset(positions)
-        self._mapped_at = tuple(sorted(set(positions.values())))
-        self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
-        self._starts_at = tuple(self._at[field] for field in ("start", "date", "start_time"))
-        self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
+        self._title_at, self._uid_at, self._rule_at = self._at["title"], self._at["uid"], self._at["rrule"]
+        self._texts_of = itemgetter(*(self._at[field] for field in _TEXTS))
+        self._others_of = itemgetter(*(self._at[field] for field in _OTHERS))
+        self._has_others = not self._mapped.isdisjoint(_OTHERS)
+        self._times_of = itemgetter(*(positions[field] for field in _SPAN if field in positions))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
         self._cell_names = (*self._titles, *(field for field, _ in self._contacts))
-        own = {self._at["uid"], self._at["title"]}  # every row has others there
-        # And the empty one, because an itemgetter of one place gives no tuple.
-        self._repeated_at = (*(at for at in range(len(header)) if at not in own), -1, -1)
-        self._repeated_of = itemgetter(*self._repeated_at)
         self._shared: dict[str, str] = {}
         unit = options.unit or (unit_of(header[positions["duration"]]) if "duration" in positions else None)
         self._span_reader = SpanReader(
             at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end, unit=unit
         )
-        self._filter = options.filter
-        self._notes: list[tuple[int | str, str]] = []
-        self._again = TitlesAgain(titles=header, mapped=positions)
-        self._first: int | str = 0
+        again = TitlesAgain(titles=header, mapped=positions)
+        self._no_entries = NoEntries(again=again, titles=self._titles, at=self._at, filter=options.filter)
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
-        self._spans: dict[tuple[str, ...], Span] = {}
+        self._spans: dict[str | tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
     def entries(self, rows: Iterable[R], least: int, part: Part) -> Iterator[Entry]:
@@ -304,45 +241,51 @@ class RowReader:
         lines: dict[str, int | str] = {}
         width = len(self._titles)
         self._spare = least - width
+        no_entries, again = self._no_entries, self._no_entries.again
+        first_line: int | str = 0
+        has_others = False
         for line, cells in _taken(rows) if isinstance(rows, list) else rows:
-            self._first = self._first or line
+            first_line = first_line or line
             uid = ""
             try:
                 text = "".join(cells)
-                values = [cell.strip() for cell in cells] if text.isprintable() else [clean(cell) for cell in cells]
+                is_plain = text.isprintable()
+                values = list(map(str.strip if is_plain else clean, cells))
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
-                if self._again.elsewhere and self._again.passes_over(line, values):
+                if again.elsewhere and again.passes_over(line, values):
                     continue
                 overflows = len(cells) > width and self._overflows(cells)
-                broken = not text.isprintable() and damaged(text)
+                broken = not is_plain and damaged(text)
                 failed = self._failed(values) if "#" in text or "Err:" in text else ""
                 # In a row with nothing odd about it, what stands in the column of uids is one.
-                uid = "" if overflows or broken or failed else values[self._at["uid"]]
+                uid = "" if overflows or broken or failed else values[self._uid_at]
                 uid = uid or self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
                 try:
                     if overflows or broken or failed or len(cells) < self._least:
                         self._refuse(cells, overflows=overflows, broken=broken, failed=failed)
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
-                    if not self._is_no_entry(line, uid, values, overflows=overflows):
-                        said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
-                        part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
+                    if no_entries.has(line, uid, values, overflows=overflows, is_first=line == first_line):
+                        has_others = True
+                        continue
+                    said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
+                    part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
                 first = lines.setdefault(entry.uid, line)
                 if first != line:
                     part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
                 yield entry
-                if not text.isprintable():
+                if not is_plain:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
         # A uid that is rejected in one row and good in another is there.
         part.rejected.difference_update(uid for uid in list(part.rejected) if uid in lines)
-        if self._again.anything or self._notes:
-            self._tell_of_notes(part)
+        if has_others:
+            no_entries.tell(self._name, part)
 
     def _again_at(self, first: int | str) -> str:
         """Return what is wrong with a row that is the same entry as the one at the line `first`."""
@@ -351,22 +294,9 @@ class RowReader:
             return say("the row at {where} has the same uid, so this one is not used", where=where)
         return say("the row at {where} has the same owner, title and start, so this one is not used", where=where)
 
-    def _tell_of_notes(self, part: Part) -> None:
-        for line, reason in self._again.others():
-            part.reject(f"{self._name}:{line}", "", reason)
-        for line, reason in self._again.same():
-            part.warn(f"{self._name}:{line}", reason)
-        if self._notes:
-            lines = tuple(
-                say("{message} ({remedy})", message=str(line), remedy=note) for line, note in self._notes[:_NOTES_SHOWN]
-            )
-            shown = some_of(lines, len(self._notes) - len(lines))
-            reason = say("rows of titles, totals, notes or days off are no entries: {lines}", lines=shown)
-            part.warn(f"{self._name}:{self._notes[0][0]}", reason)
-
     def _failed(self, values: list[str]) -> str:
         """Return what is wrong with the first mapped column that holds an error of a spreadsheet; or ""."""
-        at = next((at for at in self._mapped_at if is_error(values[at])), -1)
+        at = next((at for at in sorted(set(self._positions.values())) if is_error(values[at])), -1)
         if at < 0:
             return ""
         title, error = self._titles[at], values[at]
@@ -377,65 +307,6 @@ class RowReader:
                 title=title,
             )
         return say("column {title!r} holds the error {error} (correct the formula)", title=title, error=error)
-
-    def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
-        """Return True if a row that cannot be used is none: titles again, outside the filter, or a note alone.
-
-        Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
-        """
-        if self._again.finds(line, values):
-            return True
-        if overflows:
-            return False
-        if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
-            return True
-        note = self._note(values) or (self._subtitles(values) if line == self._first else "")
-        if note:
-            # One of ours is short; a slice of it would no longer be a message.
-            self._notes.append((line, note if len(note) <= _NOTE_CHARS else note[:_NOTE_CHARS]))
-        return bool(note)
-
-    def _note(self, values: list[str]) -> str:
-        """Return what a row says that is a title, a total or a heading, "" for one that may be an entry."""
-        filled = [at for at in self._mapped_at if values[at]]
-        # With a title it may be an entry all the same, "Итоговое занятие"; a number there is what is summed up.
-        is_named = any(map(str.isalpha, values[self._at["title"]]))
-        is_total = bool(filled) and not is_named and is_note(values[filled[0]])
-        if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
-            return values[filled[0]]
-        # The word may also stand in a column that is not read, before numbers in those that are.
-        word = next((text for text in values if text), "")
-        if not is_named and not any(values[at] for at in self._starts_at) and is_note(word):
-            return word
-        if counts_columns(values):
-            return say("the numbers of the columns")
-        hours = values[self._at["start_time"]] or values[self._at["start"]]
-        if hours.casefold() in _DAYS_OFF:
-            return hours
-        alone = [at for at, text in enumerate(values) if text]
-        # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
-        is_heading = len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]])
-        return values[alone[0]] if is_heading else ""
-
-    def _subtitles(self, values: list[str]) -> str:
-        """Return what the first row says if it is a second row of titles, as below one that spans two columns."""
-        text = " ".join(filter(None, values))
-        named = values[self._at["uid"]] or values[self._at["title"]]
-        return "" if named or any(map(str.isdigit, text)) else text
-
-    def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
-        """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
-        if name in _LISTS:
-            return cell_values.items(values[self._at[name]])
-        if name in _SAID:
-            return uid if name == "uid" else values[self._at[name]]
-        if name in FIELDS and name in self._mapped:
-            return values[self._at[name]]
-        titles = [title.strip().casefold() for title in self._titles]
-        for wanted, known in ((name, list(self._titles)), (name.casefold(), titles)):
-            if wanted in known:
-                return values[known.index(wanted)]
-        return None
 
     def _overflows(self, cells: Sequence[str]) -> bool:
         """Return True if the row is cut into too many cells, as by a delimiter in a text without quotes."""
@@ -505,24 +376,49 @@ class RowReader:
 
     def _entry(self, uid: str, line: int | str, values: list[str], part: Part) -> Entry:
         where = f"{self._name}:{line}"
-        title = values[self._at["title"]]
+        title, named = values[self._title_at], values[self._uid_at]
         if not title:
             raise ValueError(_NO_TITLE)
-        rule = values[self._at["rrule"]]
-        if len(self._shared) > _MOST_SHARED:
-            self._shared.clear()
-        texts: tuple[str, ...] = self._repeated_of(values)
-        for at, text in zip(self._repeated_at, map(self._shared.setdefault, texts, texts), strict=True):
-            values[at] = text
+        shared = self._shared
+        if len(shared) > _MOST_SHARED:
+            shared.clear()
+        # Every row has another title and uid.
+        values[self._title_at] = values[self._uid_at] = ""
+        values[:] = map(shared.setdefault, values, values)
+        values[self._title_at], values[self._uid_at] = title, named
         # All cells by their titles, mapped or not: templates and filters may name any of them.
         cells = values[: len(self._titles)]
         if self._contacts:
             cells += [values[at] for _, at in self._contacts]
-        description, location, owner, status, priority, color, url, *others = self._details_of(values)
-        categories, attendees, alarms, private = others
+        columns = Cells(self._cell_names, tuple(cells))
+        if self._has_others:
+            details = self._details(columns, values, where, part)
+        else:
+            description, location, owner, color, url = self._texts_of(values)
+            details = Details(
+                title=title,
+                description=description,
+                location=location,
+                owner=owner,
+                color=color,
+                url=url,
+                columns=columns,
+            )
+        times: str | tuple[str, ...] = self._times_of(values)
+        span = self._spans.get(times)
+        if span is None:
+            span = self._spans[times] = self._span_reader.span(values)
+        rule = values[self._rule_at]
+        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
+        return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
+
+    def _details(self, columns: Cells, values: list[str], where: str, part: Part) -> Details:
+        """Return the details of a row in a table with any of the columns of `_OTHERS`; raises ValueError."""
+        description, location, owner, color, url = self._texts_of(values)
+        status, priority, categories, attendees, alarms, private = self._others_of(values)
         is_private = strict("private", private, cell_values.truth) if private else None
-        details = Details(
-            title=title,
+        return Details(
+            title=values[self._title_at],
             description=description,
             location=location,
             owner=owner,
@@ -534,14 +430,8 @@ class RowReader:
             categories=cell_values.items(categories) if categories else (),
             attendees=cell_values.items(attendees) if attendees else (),
             reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
-            columns=Cells(self._cell_names, tuple(cells)),
+            columns=columns,
         )
-        times: tuple[str, ...] = self._times_of(values)
-        span = self._spans.get(times)
-        if span is None:
-            span = self._spans[times] = self._span_reader.span(values)
-        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
-        return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
         """Read a cell that may hold any word; one that is not known gives one warning and counts as empty."""

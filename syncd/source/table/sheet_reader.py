@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from threading import Lock, Timer
 from types import TracebackType
 from typing import IO, Any, Self
 
-import syncd
+from syncd import child
 from syncd.errors import SourceError, TransientSourceError
 from syncd.lang.saying import say
 from syncd.source.encodings import looks_like_markup
@@ -110,7 +107,7 @@ class SheetReader:
         limits = self._limits
         request = {"size": len(content), "sheet": wanted}
         request |= {"most_bytes": limits.most_bytes, "most_cells": limits.most_cells}
-        process = self._process = self._process or _start(limits.memory_bytes)
+        process = self._process = self._process or child.start("syncd.workbook.worker", str(limits.memory_bytes))
         assert process.stdin is not None
         assert process.stdout is not None
         # A pipe has no time-outs; what takes too long is killed, which ends the answer.
@@ -135,20 +132,6 @@ class SheetReader:
 
 
 _EXPORT = say("export it again, or save the table alone as .xlsx or CSV")
-
-
-def _start(memory_bytes: int) -> subprocess.Popen[bytes]:
-    """Start the process with nothing of ours: no secret of the environment, no terminal, no signal meant for us."""
-    places = [str(Path(syncd.__file__).parent.parent), *filter(None, sys.path)]
-    return subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-P", "-m", "syncd.workbook.worker", str(memory_bytes)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd="/",
-        start_new_session=True,
-    )
 
 
 def _cell(marked: Sequence[str]) -> Cell:

@@ -28,7 +28,7 @@ from syncd.model.entry import AllDay, Span, Timed
 from syncd.source.field_values import after, all_day_span, in_zone, timed_span
 from syncd.source.reasons import reason_of
 from syncd.source.table import cell_values
-from syncd.source.table.field_names import LABELS
+from syncd.source.table.columns import LABELS
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
@@ -131,7 +131,7 @@ class SpanReader:
             )
         if start.time:
             raise ValueError(say("both date and start_time hold a time (leave one out)"))
-        return replace(clock, day=start.day)
+        return clock.on(start.day)
 
     def span(self, values: list[str]) -> Span:
         """Return the span by the table at the top of this file; raises ValueError with what is wrong with it."""
@@ -178,7 +178,7 @@ class SpanReader:
             length = self._no_end
         if length is not None:
             return timed_span(begin, after(begin, length, zone), zone, zone)
-        finish = replace(end, day=end.day or start.day).wall()
+        finish = end.wall(start.day)
         if end.offset is not None:
             finish = in_zone(finish, end.offset, zone)
         # The end has no date, so it is the first such time after the start: a night shift, or one of 24 hours.
@@ -222,7 +222,7 @@ class SpanReader:
     def _end(self, values: list[str], start: CellTime) -> CellTime:
         end, clock = self._moment("end", values, self._ways), self._moment("end_time", values, self._ways)
         # 01.01.0001 0:00:00 is how 1C writes an empty date.
-        if end.day in NO_DATES and not end.time and start.day not in NO_DATES:
+        if not end.time and end.day in NO_DATES and start.day not in NO_DATES:
             end = EMPTY
         # 8:00 and сутки: until the same time of the next day.
         if clock == ROUND_THE_CLOCK and end == EMPTY and start.time is not None:
@@ -242,7 +242,7 @@ class SpanReader:
                     date=str(end.day or start.day),
                 )
             )
-        return clock if clock.day is not None else replace(clock, day=end.day)
+        return clock if clock.day is not None or end.day is None else clock.on(end.day)
 
     def _moment(self, field: str, values: list[str], ways: Mapping[str, _Way]) -> CellTime:
         text = values[self._at[field]]
@@ -321,7 +321,7 @@ def _says_all_day(text: str) -> bool | None:
 
 def _without_own_day(clock: CellTime, day: date | None) -> CellTime:
     """Return a cell of a time without the date that it carries besides, if that says nothing."""
-    return replace(clock, day=None) if clock.day == day or clock.day in NO_DATES else clock
+    return clock.on(None) if clock.day is not None and (clock.day == day or clock.day in NO_DATES) else clock
 
 
 def _row_zone(text: str, start: CellTime) -> str:

@@ -22,6 +22,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from syncd.lang.saying import say
+from syncd.model.bulk import bulk_dataclass
 from syncd.source.table.dashes import Dashes, without_dashes
 from syncd.source.table.spoken import (
     LONGEST,
@@ -57,7 +58,7 @@ _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
 _PLAIN = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _PLAIN_CELL = re.compile(
-    r"(?:(\d{4})-(\d{2})-(\d{2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+    r"(?:(\d{4}-\d{2}-\d{2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
 """The two ways in which nearly every date is written, perhaps with a time; neither is ever read as another day."""
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
@@ -69,11 +70,12 @@ _AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNOREC
 _PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
+_MIDNIGHT = datetime.min.time()
 _LONE, _MANY = 1, 3
 """One date against so many is a slip; more of them show that the file has both orders."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class CellTime:
     """What a cell says: a day, a time of day (to 24 hours, to 48 without a day), or both.
 
@@ -88,11 +90,19 @@ class CellTime:
     last: date | None = None
     whole: bool = False
 
-    def wall(self) -> datetime:
-        """Return day and time together; 24:00 is midnight of the next day. Raises ValueError if either is missing."""
-        if self.day is None or self.time is None:
+    def wall(self, day: date | None = None) -> datetime:
+        """Return day and time together, on `day` if the cell has none; 24:00 is midnight of the next day.
+
+        Raises ValueError if either is missing.
+        """
+        day = self.day or day
+        if day is None or self.time is None:
             raise ValueError(say("there is no time with the date"))
-        return datetime.combine(self.day, datetime.min.time()) + self.time
+        return datetime.combine(day, _MIDNIGHT) + self.time
+
+    def on(self, day: date | None) -> CellTime:
+        """Return what the cell says, on that day."""
+        return CellTime(day=day, time=self.time, offset=self.offset, until=self.until, last=self.last, whole=self.whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +134,8 @@ def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
         return DateOrders(setting=setting)
     seen: dict[str, tuple[list[str], list[str]]] = {"/": ([], []), "-": ([], [])}
     for text in texts:
-        if len(text) > LONGEST:
+        # A date in one of the plain forms says nothing of the order, and in a large table nearly every cell is one.
+        if len(text) > LONGEST or _PLAIN_CELL.fullmatch(text):
             continue
         found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
         while found is not None:
@@ -152,16 +163,18 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
     # The plain case is decided here, so that a table of 100,000 rows asks none of the questions below. With the month
     # first, or dates in ISO form alone, dots need them.
     if (plain := _PLAIN_CELL.fullmatch(text)) and (plain[1] or orders.setting in ("auto", "dmy")):
-        numbers = [int(one) for one in plain.groups() if one is not None]
-        year, month, day = numbers[:3] if plain[1] else numbers[2::-1]
-        hour, minute, second = (*numbers[3:], 0, 0, 0)[:3]
         try:
-            moment = datetime(year, month, day, hour, minute, second)
+            if plain[1]:
+                moment = datetime.fromisoformat(text)
+            else:
+                _, day, month, year, *clock = plain.groups("0")
+                hour, minute, second = map(int, clock)
+                moment = datetime(int(year), int(month), int(day), hour, minute, second)
         except ValueError:
             pass  # 24:00, or no day or time at all, which is told below
         else:
-            time = timedelta(hours=hour, minutes=minute, seconds=second) if plain[7] else None
-            return CellTime(day=moment.date(), time=time)
+            seconds = 3600 * moment.hour + 60 * moment.minute + moment.second
+            return CellTime(day=moment.date(), time=timedelta(0, seconds) if plain[5] else None)
     if len(text) > LONGEST:
         raise _no_time(text)  # a description in the wrong column
     zone = None
@@ -187,16 +200,16 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
 def _read(text: str, orders: DateOrders) -> CellTime:
     if found := _DATE.fullmatch(text):
         day = _day(found[1], found[2], found[3], found[4], orders)
-        return replace(_time_with_date(text, found[5], orders), day=day) if found[5] else CellTime(day=day)
+        return _time_with_date(text, found[5], orders).on(day) if found[5] else CellTime(day=day)
     if (found := _COMPACT.fullmatch(text)) and int(found[1]) in _COMPACT_YEARS:
         day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
         if not found[4]:
             return CellTime(day=day)
-        return replace(_time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}"), day=day)
+        return _time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}").on(day)
     if (clock := _without_date(text, orders)) is not None:
         return clock
     if (spoken := named_day(text)) is not None:
-        return replace(_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime(), day=spoken[0])
+        return (_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime()).on(spoken[0])
     raise _no_time(text)
 
 

@@ -1,12 +1,14 @@
-"""Keeps fetched feeds in a directory beside the state, so that one-shot runs can be answered with a 304, too.
+"""Keeps files in a directory beside the state for the next process: fetched feeds, so that one-shot runs can be
+answered with a 304, and what was worked out from them.
 
-It holds schedules in plain text, so only syncd's own user may read it.
+They hold schedules in plain text, so only syncd's own user may read them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,10 +20,21 @@ class DirectoryCache:
         self._directory = directory
         self._writable = writable
 
+    @property
+    def writable(self) -> bool:
+        """Whether anything is kept."""
+        return self._writable
+
     def load(self, name: str) -> bytes | None:
-        """Return what was kept under `name`, or None if there is nothing or it cannot be read."""
+        """Return what was kept under `name`, or None if there is nothing or it cannot be read.
+
+        A file into which other users may have written is passed over: what is kept counts as read from the source.
+        """
         try:
-            return self._directory.joinpath(name).read_bytes()
+            # Without waiting, or a pipe that nobody writes to would hold the reading for ever.
+            number = os.open(self._directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(number, "rb") as file:
+                return file.read() if _is_own(os.fstat(number), self._directory.stat()) else None
         except OSError:
             return None
 
@@ -49,3 +62,9 @@ class DirectoryCache:
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _is_own(file: os.stat_result, directory: os.stat_result) -> bool:
+    """Return True if only we, or whose directory it is, can have written a file (root reads for others, too)."""
+    is_ours = file.st_uid in (os.geteuid(), directory.st_uid)
+    return stat.S_ISREG(file.st_mode) and is_ours and not file.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,7 +1,7 @@
-"""PostgreSQL as the statements of the ledger see it, and its transactions.
+"""PostgreSQL as the statements of the ledger use it: connections and transactions.
 
-Every transaction says for itself what holds in it (the schema, how long it may stand idle), and nothing outlives it:
-between syncd and the server there may be a pooler that hands each transaction to another session.
+Every transaction makes its own settings (the schema, how long it may stand idle), and none of them outlives it, because
+there may be a pooler between syncd and the server that gives each transaction to another session.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ class PostgresConnection:
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
 
     def begin(self, *, writes: bool, made: bool = False, idle_s: float = LONGEST_IDLE_S) -> str:
-        """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
+        """Begin a transaction, and return the number by which the server knows it; "" for one that only reads.
 
-        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), of which
-        version they are now (`version_there`), and on which `timeline` the server is; and it leaves its `signature`
-        there. The server ends one that writes and stands still for `idle_s`.
+        If the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`), the
+        version of the tables (`version_there`) and the `timeline` of the server, and it leaves its `signature` in the
+        tables. The server ends a transaction that writes and stands still for `idle_s`.
         """
         self._writes, self._odd_texts = writes, False
         if not writes:
@@ -121,7 +121,7 @@ class PostgresConnection:
 
     @property
     def signature(self) -> tuple[str, int]:
-        """What the last transaction that wrote has left in the table `signatures`: if it was committed, it is there."""
+        """What the last transaction that wrote put into the table `signatures`; it is there if that was committed."""
         return self._name, self._count
 
     def _signed(self) -> str:
@@ -146,16 +146,16 @@ class PostgresConnection:
             raise psycopg.errors.InFailedSqlTransaction("the transaction was rolled back")
 
     def roll_back(self) -> None:
-        """End the transaction without a trace."""
+        """Undo the transaction."""
         self.raw.execute("ROLLBACK", prepare=False)
 
     @property
     def lost(self) -> bool:
-        """True if nobody answers on it any more."""
+        """True if the connection is closed."""
         return self.raw.closed
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.raw.close()
 
     def listed(self, values: Collection[Any]) -> list[Any]:
@@ -173,7 +173,7 @@ class PostgresConnection:
         return cursor
 
     def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
-        """Carry out one query for each of the rows, without waiting for each, and return what all of them gave."""
+        """Carry out one query for each of the rows, without waiting for each, and return the results of all of them."""
         return self._each(statement(sql), parameters)
 
     def _each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[Row]:
@@ -190,7 +190,7 @@ class PostgresConnection:
         return found
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
-        """Carry out an update for each of the rows, then write the sums of what has become of them."""
+        """Carry out an update for each of the rows, then write the sums of the changed rows."""
         changed = self._each(_changing(update), parameters)
         sums = ((row_sum(*values), place) for place, *values in changed)
         # Where a row lies holds until the transaction ends, for it is locked. One that was changed twice lies elsewhere
@@ -213,12 +213,12 @@ class PostgresConnection:
                 yield from rows_as_they_were(some) if odd else some
 
     def note_odd(self) -> None:
-        """Note that a text of the transaction is kept as another one."""
+        """Note that a text of the transaction is stored in another form."""
         self._odd_texts = True
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        """Return a context for statements that may fail; then none of them has done anything."""
+        """Return a context for statements that may fail; if one does, all of them are undone."""
         try:
             with self.raw.pipeline():  # nothing waits for the savepoint
                 self.raw.execute("SAVEPOINT trying")
@@ -228,11 +228,11 @@ class PostgresConnection:
             raise
 
     def is_mostly(self, _sync: str, /) -> bool:
-        """Return False: PostgreSQL knows for itself how many rows there are, and how to read them."""
+        """Return False, because PostgreSQL plans by itself how to read a table."""
         return False
 
     def give_back(self) -> None:
-        """Do nothing: the server's own vacuum does."""
+        """Do nothing, because the server's own vacuum does this."""
 
 
 @cache

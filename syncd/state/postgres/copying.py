@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL as a whole: every row read and compared with its sum."""
+"""Reads a whole ledger in PostgreSQL, and compares every row with its sum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COUNTS: Final = (
 
 
 def check_rows(connection: PostgresConnection) -> int:
-    """Read every row and return how many items are linked; raises DamagedRowError for one that is not as written."""
+    """Read every row and return the number of linked items; raises DamagedRowError for a damaged row."""
     for table, columns in (*SUMMED.items(), ("changes", SUMMED_CHANGE)):
         query = f"SELECT {columns}, sum FROM {table} WHERE sum IS NOT NULL"  # noqa: S608 - constants
         for row in connection.rows(query, ()):

@@ -1,4 +1,4 @@
-"""A ledger in PostgreSQL that moves: out of its tables, or into them by COPY."""
+"""Moves a ledger out of its tables in PostgreSQL, or into them by COPY."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class LeavingTables(_Tables):
         return self._moved
 
     def mark_moved(self, target: str, move: str) -> None:
-        """Have it refuse from now on and tell where it went."""
+        """Make the ledger refuse from now on, and tell where it went."""
         with translated(self.shown):
             self.connection.execute("UPDATE state SET moved_to = ?, move = ?", (target, move))
             # Who still works with an old lease finds that it is not his any more.
@@ -172,14 +172,14 @@ class ArrivingTables(_Tables):
         return row
 
     def put_numbers(self, numbers: Numbers) -> None:
-        """Have ids go on from there."""
+        """Let ids go on from there."""
         self.connection.execute("UPDATE counters SET next = ? WHERE name = 'intent'", (numbers.next_intent,))
         for table, last in numbers.last.items():
             sequence = f"{table}_id_seq"
             self.connection.execute("SELECT setval(?::regclass, ?, ?)", (sequence, max(last, 1), last > 0))
 
     def let_go(self) -> None:
-        """Have it be used from now on."""
+        """Allow the ledger to be used from now on."""
         with translated(self.shown):
             self.begin()
             self.connection.execute("UPDATE state SET move = NULL")

@@ -1,7 +1,7 @@
-"""Which portal goes by which name, for all configs that share the database: one portal, one name.
+"""The names of portals, for all configs that share the database: each portal has one name.
 
-Leases, budgets and notes are kept by name. Under two names one portal would have two holders at once, and under one
-name two portals would share a budget and be taken for each other.
+Leases, budgets and notes are kept by name. A portal with two names could have two holders at once, and two portals with
+one name would share a budget and be taken for each other.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The tables of a ledger in PostgreSQL, and the steps that bring those of an older syncd up to date.
 
 A released step is never edited: a change of the tables is a new step at the end, with the same effect as the one at the
-end of SQLite's. All that are missing are taken in one transaction, by one machine at a time. Texts that are keys have
-the collation "C", so that they come in the order of their bytes, as in SQLite.
+end of SQLite's. All missing steps are taken in one transaction, by one machine at a time. Texts that are keys have the
+collation "C", so that they are ordered by their bytes, as in SQLite.
 
-`signatures` says of each connection which of its transactions that wrote was the last to be committed (`store.py`).
-`state` has one row: the version, `server`, which tells the tables from a restored copy of them, and whether some text
-is kept as another one (`texts.py`).
+`signatures` holds for each connection the last of its writing transactions that was committed (`store.py`). `state` has
+one row: the version, `server`, which tells the tables from a restored copy of them, and whether some text is stored in
+another form (`texts.py`).
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     ("ALTER TABLE members ADD COLUMN ttl interval NOT NULL DEFAULT '1 minute'",),
     (_SIGNATURES,),
+    (),  # what was sent is shortened from here on, which earlier versions cannot read (codec.py); older rows stay
 )
 """Step number n (from 0) turns schema version n into n + 1; new tables go through all of them."""
 

@@ -1,4 +1,4 @@
-"""Joins a store in PostgreSQL to the leases of its process: what is written of a portal is written by its lease.
+"""Joins a store in PostgreSQL to the leases of its process: writing about a portal needs its lease.
 
 The fence is the first statement of the transaction, and the epoch goes along with every intent (`schema.py`). What
 belongs to no portal (whose config it is, what restored tables are to forget) needs none.
@@ -33,7 +33,7 @@ _FENCE: Final = (
 
 @dataclass(slots=True)
 class Fence:
-    """Lets a transaction write of a portal only as its holder. `portals` says which portal each sync writes to."""
+    """Lets a transaction write about a portal only as its holder. `portals` is the portal of each sync, by its name."""
 
     keeper: Keeper
     store: PostgresStore
@@ -47,7 +47,7 @@ class Fence:
             self.keeper.go_by(terms)
 
     def admit(self, scope: str) -> Tenure | None:
-        """Return by which lease what `scope` names may be written, None if it needs none; raises LostLeaseError."""
+        """Return the lease that allows writing about `scope`, None if none is needed; raises LostLeaseError."""
         kind, _, name = scope.partition("/")
         if not kind:
             return None
@@ -63,7 +63,7 @@ class Fence:
         return tenure
 
     def check(self, connection: PostgresConnection, scope: str) -> None:
-        """Raise LostLeaseError unless what `scope` names may be written; the first statement of a transaction."""
+        """Raise LostLeaseError unless this process may write about `scope`; the first statement of a transaction."""
         tenure = self.admit(scope)
         if tenure is None:
             return
@@ -72,7 +72,7 @@ class Fence:
             tenure.check()
 
     def holds(self, sync: str) -> bool:
-        """Return True while this process may write of the sync."""
+        """Return True while this process may write about the sync."""
         tenure = self.keeper.tenures.get(self.portals.get(sync, ""))
         return tenure is not None and tenure.valid()
 

@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL as an open store: one connection, used by one thread, and made again when it is lost.
+"""An open ledger in PostgreSQL: one connection, used by one thread, and made again when it is lost.
 
 What a lost connection means depends on when it was lost:
 
@@ -7,8 +7,8 @@ What a lost connection means depends on when it was lost:
                                 "committed", the tables by its signature; without an answer the work counts as
                                 failed, and the ledger tells the next reader whether it was done
 
-The number alone proves nothing: a server that falls gives the numbers that had not reached its log to others once it
-is up again, and so does a standby that takes over.
+The number alone proves nothing: after a crash, a server gives numbers that had not reached its log to other
+transactions, and so does a standby that takes over.
 
 Nothing is guessed: an intent that may have been written is found open, and is looked for in the portal.
 """
@@ -76,10 +76,10 @@ _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 
 
 class PostgresStore:
-    """An open store in `database`; `readonly` for looking only.
+    """An open store in `database`; a `readonly` one only reads.
 
-    `version` is that of the tables it was opened with. `pause` blocks the store's thread for a number of seconds, which
-    `monotonic` counts (by default the system's clock).
+    `version` is the version of the tables when it was opened. `pause` blocks the store's thread for a number of
+    seconds, which `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
@@ -118,24 +118,25 @@ class PostgresStore:
 
     @property
     def connection(self) -> PostgresConnection:
-        """The connection; raises psycopg.OperationalError between two of them."""
+        """The connection; raises psycopg.OperationalError while there is none."""
         if self._connection is None:
             raise psycopg.OperationalError("there is no connection")
         return self._connection
 
     def owns(self, sync: str) -> bool:
-        """Return True while this process holds the lease of the sync's portal; else another may write to it."""
+        """Return True while this process holds the lease of the sync's portal, so that no other writes about it."""
         return self.holds(sync)
 
     def put_back(self, _booted_at: float) -> bool:
-        """Return False: the store does not go back with the machine that this process runs on."""
+        """Return False, because the store is not put back along with the machine that this process runs on."""
         return False
 
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
         """Do `work` in the thread, in one transaction, as `Store.do` says.
 
-        The work may be begun several times, on one connection after the other; at most one of them is kept. What may
-        not be written any more is refused at once: the thread may be waiting for a database that does not answer.
+        The work may be begun several times, on one connection after the other; at most one attempt is kept. Work
+        without the lease that it needs is refused at once, because the thread may be waiting for a database that does
+        not answer.
         """
         if writes:
             self.admit(scope)
@@ -193,7 +194,7 @@ class PostgresStore:
         return result
 
     def _recognised(self, timeline: str) -> None:
-        """Note on which timeline the server is, now that what was found out of it is committed."""
+        """Note the timeline of the server, now that what followed from it is committed."""
         self._timeline, found, self._found = timeline, self._found, None
         if found is not None:
             _log.warning(events.LEDGER_DOUBTED, path=self.shown, reason=found.reason)
@@ -254,7 +255,7 @@ class PostgresStore:
         ) from error
 
     def break_off(self) -> None:
-        """Break the connection under whatever waits for an answer on it; the next work makes another."""
+        """Break the connection, so that whatever waits for an answer on it fails; the next work makes another."""
         if (connection := self._connection) is not None:
             with suppress(psycopg.Error, OSError, ValueError):
                 line = socket.socket(fileno=os.dup(connection.raw.fileno()))

@@ -1,7 +1,7 @@
-"""What PostgreSQL says against the ledger, in words: which of it passes, and what to do about the rest.
+"""Errors of PostgreSQL in words: which of them pass, and the remedies for the others.
 
-The server's sentences may be in any language, so what is meant is told by SQLSTATE (PostgreSQL's documentation,
-appendix A). Where a connection fails, the client library hands on no such code.
+The server's messages may be in any language, so errors are recognised by their SQLSTATE (PostgreSQL's documentation,
+appendix A). The client library gives no such code if a connection cannot be made.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def translated(shown: str) -> Iterator[None]:
 
 @contextmanager
 def decoded(shown: str) -> Iterator[None]:
-    """Raise what decoding a row of `shown` says against it as StateError: it is not what was written."""
+    """Raise errors about the values of a row of `shown` as StateError: the row differs from what was written."""
     try:
         yield
     except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
@@ -88,7 +88,7 @@ def decoded(shown: str) -> Iterator[None]:
 
 
 def damaged(shown: str, detail: str) -> StateError:
-    """Return the error for tables whose content is not what was written."""
+    """Return the error for tables whose content differs from what was written."""
     return StateError(
         say("the state in {shown} is damaged: {detail}", shown=shown, detail=detail),
         say(
@@ -120,7 +120,7 @@ def made_newer(shown: str, version: int, known: int) -> StateError:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return True if `error` says that connection or transaction went away: what was not committed is undone."""
+    """Return True if `error` means that the connection or transaction is lost: what was not committed is undone."""
     if not isinstance(error, psycopg.Error):
         return False
     if error.sqlstate is None:  # the library itself found out
@@ -129,7 +129,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def told(shown: str, error: psycopg.Error) -> StateError:
-    """Return what `error` means for whoever runs syncd."""
+    """Return the error to show to whoever runs syncd for `error`."""
     state, said = error.sqlstate or "", in_one_line(error)
     if state in _PASSING:
         sentence, remedy = _PASSING[state]
@@ -149,7 +149,7 @@ def told(shown: str, error: psycopg.Error) -> StateError:
 
 
 def not_connected(shown: str, error: psycopg.Error) -> StateError:
-    """Return what it means that no connection could be made."""
+    """Return the error to show if no connection could be made."""
     if isinstance(error, psycopg.ProgrammingError):
         # What is wrong with an address is not repeated: a password that was not encoded may be a part of it.
         return StateError(
@@ -167,5 +167,5 @@ def not_connected(shown: str, error: psycopg.Error) -> StateError:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return what an error says, without its line breaks; its name if it says nothing."""
+    """Return the text of an error in one line, or the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

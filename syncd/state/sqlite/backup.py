@@ -1,4 +1,4 @@
-"""A copy of the ledger, made while another process may work with it, and read back before it counts."""
+"""Copies a ledger, while another process may work with it, and reads the copy back before it counts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from syncd.errors import StateError
 from syncd.lang.saying import say
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
+from syncd.state.sqlite.connection import translated
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, check_structure, learn_sum
-from syncd.state.sqlite.trouble import translated
 
 
 def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backup:
@@ -39,7 +39,7 @@ def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backu
 
 
 def synced(path: Path) -> None:
-    """Have the file or directory at `path` on disk when this returns."""
+    """Write the file or directory at `path` through to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -67,9 +67,9 @@ def _copied(connection: sqlite3.Connection, unfinished: Path) -> int:
 
 
 def _without_open_tokens(copy: sqlite3.Connection) -> None:
-    """Leave out tokens that are not encrypted: a copy goes to other places than the state, and they open the portal.
+    """Remove tokens that are not encrypted: a backup is kept in other places than the state, and they open the portal.
 
-    Whoever restores it authorises the application again, which an old refresh token might need anyway.
+    After restoring it, the application has to be authorised again, which an old refresh token might need anyway.
     """
     gone = copy.execute("DELETE FROM notes WHERE name = ? AND instr(value, ?) <> 1", (TOKENS, b'{"sealed"')).rowcount
     if gone:

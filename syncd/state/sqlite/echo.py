@@ -1,16 +1,16 @@
-"""The ledger's echo: a small file beside it, which tells at each start whether the ledger is what it was when left.
+"""The ledger's echo: a small file beside it, which tells at each start whether the ledger is as syncd left it.
 
-A ledger that was put back to an earlier state (a restored backup, a machine rolled back) looks sound; it even notes
-that the portal was read a moment ago. Whoever believes it makes everything again that was made since. So each end in
-order leaves behind what the file was, and each start compares:
+A ledger that was put back to an earlier state (a restored backup, a machine rolled back) looks sound; it even says that
+the portal was read a moment ago. If it were believed, everything that was made since would be made again. So each
+orderly end writes down what the file was, and each start compares:
 
     generation   counts starts and checkpoints, in the file and here: one behind the echo is older than its own past
     inode, changed_ns, size   as the kernel keeps them; no program can set `changed_ns` back to what it was
     clean        False while syncd works with the file, and so after a crash
     booted_at    when the machine started: a machine that was put back has to start, or to set its clock
 
-Whatever does not agree costs one reading of the portal; what is believed wrongly would cost doubles. The echo is never
-synced to the disk: after a power cut the machine has started again, so it is not believed anyway.
+A needless doubt costs one reading of the portal; a wrong belief would cost doubles. The echo is never synced to the
+disk: after a power cut the machine has started again, so the ledger is doubted anyway.
 """
 
 from __future__ import annotations

@@ -24,10 +24,11 @@ from syncd.state.sqlite.connection import (
     log_bytes,
     log_of,
     transaction,
+    translated,
+    unusable,
 )
 from syncd.state.sqlite.echo import Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.sqlite.schema import STEPS, Step, apply, check_structure, learn_sum, version_of
-from syncd.state.sqlite.trouble import translated, unusable
 
 _READ_AT_ONCE: Final = 4 * 1024 * 1024
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
@@ -123,8 +124,9 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnect
 def _read_ahead(path: Path) -> None:
     """Read the file once from its start to its end, so that the check finds its pages in memory.
 
-    It takes them in the order of the trees, which for a cold gigabyte on a slow disk is minutes of seeking. Before the
-    connection is made: closing any descriptor of the file would release SQLite's locks on it.
+    The check reads pages in the order of the trees, which on a slow disk takes minutes for a gigabyte that is not in
+    memory. This happens before the connection is made, because closing a descriptor of the file would release SQLite's
+    locks on it.
     """
     with suppress(OSError), path.open("rb", buffering=0) as file:  # what cannot be read, the check tells
         while file.read(_READ_AT_ONCE):
@@ -132,7 +134,7 @@ def _read_ahead(path: Path) -> None:
 
 
 def _compact(connection: sqlite3.Connection) -> None:
-    """Rewrite a ledger of which most is free, and which comes from a version that gave nothing back to the disk."""
+    """Rewrite a ledger that is mostly free space and comes from a version that returned none to the disk."""
     (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -146,14 +148,14 @@ def _compact(connection: sqlite3.Connection) -> None:
 def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
     """Return a connection that can only read the ledger at `path`; needs no lock.
 
-    A missing file reads as an empty ledger; a file of an older schema is read through an upgraded copy in memory.
-    Raises StateError when the file is damaged, foreign, newer than this program or not readable.
+    A missing file reads as an empty ledger. An older file with other tables is read through an upgraded copy in memory.
+    Raises StateError if the file is damaged, foreign, newer than this program or unreadable.
     """
     with translated(path):
         connection = _open_existing(path) if path.exists() else in_memory()
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
-            if version < len(steps):
+            if any(steps[version:]):
                 copy = in_memory()
                 connection.backup(copy)
                 connection.close()

@@ -1,4 +1,4 @@
-"""A ledger in a file that moves: out of it, or into a new one beside its place, which it takes at the end."""
+"""Moves a ledger out of a file, or into a new file, which is built beside its place and put there at the end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from syncd.lang.saying import say
 from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
 from syncd.state.sqlite.backup import synced
-from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction
+from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction, translated
 from syncd.state.sqlite.echo import echo_of, write_echo
 from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing
 from syncd.state.sqlite.schema import MOVED, STEPS, apply, moved_of, version_of
-from syncd.state.sqlite.trouble import translated
 
 _ARRIVING = "arriving"
 _MOVE = "SELECT value FROM notes WHERE scope = 'moved' AND name = ?"
@@ -143,7 +142,7 @@ class ArrivingFile:
         self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks(columns)})", rows)  # noqa: S608
 
     def put_numbers(self, numbers: Numbers) -> None:
-        """Have ids go on from there."""
+        """Let ids go on from there."""
         self.connection.execute("UPDATE counters SET next = ? WHERE name = 'intent'", (numbers.next_intent,))
         for table, last in numbers.last.items():
             self.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))

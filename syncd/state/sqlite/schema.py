@@ -16,7 +16,7 @@ import orjson
 from syncd.errors import StateError
 from syncd.lang.saying import say, say_count
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
-from syncd.state.sqlite.trouble import DamagedError
+from syncd.state.sqlite.connection import DamagedError
 
 APPLICATION_ID: Final = 0x73796E63
 """Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""
@@ -105,12 +105,13 @@ STEPS: Final[tuple[Step, ...]] = (
         "ALTER TABLE runs ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE changes ADD COLUMN sum INTEGER",
     ),
+    (),  # what was sent is shortened from here on, which earlier versions cannot read (codec.py); older rows stay
 )
 """Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
 
 
 def learn_sum(connection: sqlite3.Connection) -> None:
-    """Let statements on `connection` use `row_sum`; one of values that cannot be summed is -1."""
+    """Define `row_sum` for statements on `connection`; it returns -1 for values that cannot be summed."""
     connection.create_function("row_sum", -1, row_sum_or_less, deterministic=True)
 
 
@@ -121,7 +122,7 @@ def sum_all(connection: sqlite3.Connection) -> None:
 
 
 def check_all(connection: sqlite3.Connection) -> None:
-    """Raise DamagedError if a row that decides what is sent is not what was written."""
+    """Raise DamagedError if a row that matters for what is sent differs from what was written."""
     for table, columns in _with_sums(connection):
         wrong = f"SELECT count(*) FROM {table} WHERE sum IS NOT row_sum({columns})"  # noqa: S608 - likewise
         if (number := connection.execute(wrong).fetchone()[0]) > 0:
@@ -142,7 +143,7 @@ def check_all(connection: sqlite3.Connection) -> None:
 
 
 def check_records(connection: sqlite3.Connection) -> None:
-    """Raise DamagedError if a change record is not what was written, as far as it has a sum."""
+    """Raise DamagedError if a change record that has a sum differs from what was written."""
     wrong = f"SELECT count(*) FROM changes WHERE sum IS NOT NULL AND sum != row_sum({SUMMED_CHANGE})"  # noqa: S608
     if (number := connection.execute(wrong).fetchone()[0]) > 0:
         raise DamagedError(
@@ -212,7 +213,8 @@ def apply(connection: sqlite3.Connection, steps: Sequence[Step], version: int) -
     try:
         for statement in (statement for step in steps[version:] for statement in step):
             connection.execute(statement)
-        sum_all(connection)  # also where a step changed what the sums cover
+        if any(steps[version:]):  # else a row that is damaged already would get a sum that fits it
+            sum_all(connection)  # also where a step changed what the sums cover
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")
@@ -225,8 +227,8 @@ def apply(connection: sqlite3.Connection, steps: Sequence[Step], version: int) -
 def check_structure(connection: sqlite3.Connection, *, every: bool = False) -> None:
     """Raise DamagedError if the pages do not fit together; takes a second for a gigabyte.
 
-    An index is compared with its table only where it finds what was linked, for a row that its index does not show
-    would be created again; with `every` all of them are.
+    Only the indexes that find links, intents and notes are compared with their tables, because a row that is missing in
+    its index would be created again. With `every`, all indexes are compared.
     """
     tables = ("integrity_check(links)", "integrity_check(intents)", "integrity_check(notes)")
     for check in ("integrity_check(1)",) if every else ("quick_check(1)", *tables):

@@ -1,7 +1,7 @@
-"""The ledger in a file as an open store, and how it is opened: lock, echo, checks, and what the start itself writes.
+"""An open ledger in a file, and how it is opened: lock, echo, checks, and what the start itself writes.
 
-The work is done one piece after the other in a single thread, so that a slow disk never stops the event loop and no two
-transactions overlap. A coroutine that is cancelled leaves its transaction complete or not begun.
+All work is done in a single thread, one piece after the other, so that a slow disk never blocks the event loop and no
+two transactions overlap. If a coroutine is cancelled, its transaction is complete or has not begun.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,7 +25,15 @@ from syncd.state.base import Backup, Doubt, Store
 from syncd.state.notes import forget_all_verified, note_restored
 from syncd.state.runs import end_runs
 from syncd.state.sqlite.backup import back_up, check
-from syncd.state.sqlite.connection import SqliteConnection, in_memory, log_bytes, log_of, transaction
+from syncd.state.sqlite.connection import (
+    SqliteConnection,
+    in_memory,
+    log_bytes,
+    log_of,
+    moved_away,
+    transaction,
+    translated,
+)
 from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, doubt_of, echo_of, read_echo, write_echo
 from syncd.state.sqlite.file import (
     Lock,
@@ -36,7 +44,6 @@ from syncd.state.sqlite.file import (
     open_for_writing,
 )
 from syncd.state.sqlite.schema import STEPS, apply, check_all, check_structure
-from syncd.state.sqlite.trouble import decoded, moved_away, translated
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -49,9 +56,9 @@ _WRITES: Final = 64
 class FileStore:
     """An open ledger in the file at `path`, with the thread that works on it; without a `lock` it only reads.
 
-    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
-    `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
-    `booted_at` is the unix time at which the machine started.
+    `clean` takes secrets out of errors that are kept, which may quote a portal or a feed. `doubt` is why the ledger may
+    be older than the portal, None if there is no reason to doubt it. `booted_at` is the unix time at which the machine
+    started.
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class FileStore:
         return self.lock is not None
 
     def board(self) -> None:
-        """Return None: the file is one machine's."""
+        """Return None, because a file belongs to a single machine."""
 
     def put_back(self, booted_at: float) -> bool:
         """Return True, once, if the machine seems to have started at another time than before, and the file with it."""
@@ -99,10 +106,10 @@ class FileStore:
         return True
 
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
-        """Do `work` in the thread, in one transaction if it `writes`, whatever of it.
+        """Do `work` in the thread, in one transaction if it `writes`; for a file it does not matter about what.
 
-        Raises StateError when the file cannot be read or written, or no longer stands where it was opened: what is
-        written to a deleted file is lost with the process, so nothing may be sent that was written down there.
+        Raises StateError if the file cannot be read or written, or is no longer at its path: what is written to a
+        deleted file is lost with the process, so an intent that was written there must not be sent.
         """
 
         def job() -> T:
@@ -111,7 +118,7 @@ class FileStore:
             # Outside the transaction, as it is the commit that fails when the disk is full.
             if writes and self._file is not None and _identity(self.path) != self._file:
                 raise moved_away(self.path)
-            with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
+            with translated(self.path, decoding=not writes), transaction(self.connection) if writes else nullcontext():
                 result = work()
             if writes and self._log_is_long():
                 # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
@@ -124,8 +131,8 @@ class FileStore:
     def _log_is_long(self) -> bool:
         """Return True now and then, and whenever the log has grown.
 
-        A log that was copied is written again from its start but keeps its size, which spares the disk much; so the
-        size alone does not tell how much is in it.
+        SQLite writes a log that was copied again from its start, but does not make it shorter, which spares the disk.
+        So the size alone does not tell how much is in it.
         """
         self._uncopied += 1
         size = log_bytes(self._log)
@@ -180,7 +187,7 @@ def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolEx
 
 
 def open_readonly(path: Path, booted_at: float, thorough: bool, executor: ThreadPoolExecutor) -> FileStore:
-    """Open the ledger at `path` for looking only, as `Ledger.open_readonly` says."""
+    """Open the ledger at `path` for reading only, as `Ledger.open_readonly` says."""
     with translated(path):
         before = _seen(path, booted_at)
     connection = open_for_reading(path)
@@ -234,14 +241,14 @@ def _begin(connection: SqliteConnection, now: float, doubt: Doubt | None) -> Non
 
 
 def _seen(path: Path, booted_at: float) -> Echo | None:
-    """Return what the ledger at `path` is now, but for its generation; None without content that could be doubted."""
+    """Return the echo of the ledger at `path` as it is now, without its generation; None for an empty ledger."""
     if not path.exists() or not path.stat().st_size:
         return None
     return echo_of(path, 0, booted_at, clean=False)
 
 
 def _doubt(path: Path, connection: sqlite3.Connection, before: Echo | None) -> Doubt | None:
-    """Return why the ledger is not to be believed that was `before` when `connection` to it was opened."""
+    """Return why the ledger is to be doubted, None if it is not. `before` is its echo before it was opened."""
     if before is None:
         return None
     with translated(path):

@@ -1,11 +1,12 @@
 """The calendar target: entries become events of user, group and company calendars.
 
-What the portal can hold, and every trap on the way, is PORTAL.md 4; this module decides how an entry is said in those
-terms and never sends anything.
+PORTAL.md 4 describes what the portal can hold, and its traps. This module decides how an entry is expressed in those
+terms. It sends nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -59,7 +60,8 @@ _LONGEST_REMINDER_MIN = 60 * 24 * 366
 class CalendarSettings:
     """The parts of [sync.target] and [sync.fields] that shape events.
 
-    Templates that are None leave the field to the entry itself. `remind` in minutes; None takes the source's alarms.
+    A template that is None leaves the field to the entry itself. `remind` is in minutes before the start; None takes
+    the alarms of the source.
     """
 
     sync: str
@@ -86,7 +88,7 @@ class CalendarSettings:
 
 
 class CalendarTarget:
-    """Shapes entries into calendar events and reads them back; see `syncd.target.base.Target` for the contract."""
+    """Shapes entries into calendar events and reads them back. See `syncd.target.base.Target` for the contract."""
 
     on_cards = False
     command = staticmethod(portal_event.command)  # what is sent follows from the change alone
@@ -114,26 +116,29 @@ class CalendarTarget:
         return not place.on_card
 
     def limits(self) -> tuple[str, ...]:
-        """Return what linking to the CRM brings along (PORTAL.md 6.6)."""
+        """Return what links to the CRM bring along (PORTAL.md 6.6)."""
         if not self._settings.crm:
             return ()
         return (say("the portal adds a to-do to the card of everything an event is linked to (crm)"),)
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
-        """Return the names of owners whose calendar is not found, each with why."""
+        """Return why the calendar of an owner is not found, by the owner's name."""
         found: dict[str, str] = {}
         for name, why in self._unfound(entries, directory):
             found.setdefault(name, why)
         return found
 
     def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
+        """Return a sentence about the owners who are not found, if their entries go to the fallback.
+
+        Nothing else is overlooked: the config says whose calendar an entry goes to.
+        """
         if self._settings.on_unresolved != "fallback":
             return ()
         return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
-        """Yield the name of each entry's owner who is not found, with why."""
+        """Yield the name of the owner of each entry whose owner is not found, and why."""
         owner = self._settings.owner
         for name in names_of(entries, owner) if owner is not None else ():
             try:
@@ -146,7 +151,7 @@ class CalendarTarget:
         return clients_sought(self._settings.crm, entries, directory) if self._settings.crm else frozenset()
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the calendars these entries go to; entries whose owner is not found are skipped."""
+        """Return the calendars that these entries go to. Entries whose owner is not found are skipped."""
         found: set[Place] = set()
         for entry in entries:
             try:
@@ -158,7 +163,7 @@ class CalendarTarget:
         return frozenset(found)
 
     def _calendar(self, entry: Entry, directory: Directory) -> Place:
-        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
+        """Return the calendar of `entry`. Raises EntryError, or SkippedError if the entry is to be left out."""
         settings = self._settings
         if settings.calendar == "company":
             return _COMPANY
@@ -173,7 +178,7 @@ class CalendarTarget:
             raise
 
     def _find(self, name: str, directory: Directory, *, as_it_is: bool = False) -> Place:
-        """Return whose calendar `name` means, which may be an alias unless taken `as_it_is`; raises EntryError."""
+        """Return the calendar of `name`, an alias or, if taken `as_it_is`, a name. Raises EntryError."""
         wanted = name if as_it_is else self._aliases.resolve(name.strip())
         if not wanted:
             raise EntryError(say("the owner is empty"), say("see owner, owners and on_unresolved in [sync.target]"))
@@ -186,7 +191,7 @@ class CalendarTarget:
         return section.id if section is not None else None
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
-        """Return the events `entry` becomes in `context`, or why there are none."""
+        """Return the events that `entry` becomes in `context`, or why there are none."""
         dropped = entry.details.status == "CANCELLED"  # the portal should not show it
         try:
             calendar = self._calendar(entry, context.directory)
@@ -216,7 +221,7 @@ class CalendarTarget:
     def _items(
         self, entry: Entry, compiled: Compiled, calendar: Place, section_id: int | None, context: ShapeContext
     ) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
-        """Return the items of all pieces that touch the window, and warnings; raises EntryError."""
+        """Return the items of all pieces that touch the window, and warnings. Raises EntryError."""
         items: list[Item] = []
         problems: list[Problem] = []
         for piece in compiled.pieces:
@@ -254,7 +259,7 @@ class CalendarTarget:
     def _event(
         self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
     ) -> tuple[EventFields, Guests]:
-        """Return the event of one piece and its guests; raises EntryError."""
+        """Return the event of one piece, and its guests. Raises EntryError."""
         settings, span, given = self._settings, piece.span, piece.details
         details, _ = readable(given, settings.untitled)
         # Most entries have little more than a title and times: what is not there is not looked into.
@@ -316,7 +321,7 @@ class CalendarTarget:
     ) -> Iterator[Item]:
         """Yield a silent copy for every guest, and add to `warnings` whose calendar cannot be written to.
 
-        `said` is the event, and where there are other words for it, the event in these.
+        `said` is the event, followed by the event in other words if there are any.
         """
         for user in guests.copies:
             calendar = Place(kind="user", owner=user)
@@ -339,18 +344,18 @@ class CalendarTarget:
     async def fetched(
         self, changes: Sequence[Change], stopped: Callable[[], bool]
     ) -> tuple[Sequence[Change], Mapping[int, str]]:
-        """Return `changes` as they are: they need nothing from elsewhere."""
+        """Return `changes` unchanged: events need nothing from elsewhere."""
         return changes, {}
 
     def creator(self, item: Item, caller: int) -> int:
-        """Return the caller, but for a meeting in a user's calendar its owner (PORTAL.md 4.2)."""
+        """Return the owner of the calendar for a meeting in a user's calendar, else `caller` (PORTAL.md 4.2)."""
         place = item.key.place
         return place.owner if place.kind == "user" and item.fields.get("meeting") else caller
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return what the portal said, whose texts differ by language (PORTAL.md 4), and why it may have said so.
+        """Return the text of the portal, which differs by language (PORTAL.md 4), and what it may mean.
 
-        Rights to a meeting are checked as its host (PORTAL.md 4.2).
+        The right to change a meeting is checked for its host (PORTAL.md 4.2).
         """
         said = refused.description or refused.code or say("refused without a reason")
         meeting = change.item.fields.get("meeting") if change.item is not None else None
@@ -367,7 +372,7 @@ class CalendarTarget:
         )
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
-        """Return who is told of `change`: guests, but neither the host nor the event's creator."""
+        """Return who is told of `change`: guests, except the host and the creator of the event."""
         return told(change, directory, now, comparison=self._comparison, seen=seen)
 
     def section_command(self, calendar: Place, name: str) -> Command:
@@ -378,13 +383,16 @@ class CalendarTarget:
     async def observe(
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
-        """Read `links` and whatever else stands in the sections `places` within `window`; raises the client's errors.
+        """Read `links`, and what else stands in the sections `places` within `window`. Raises the client's errors.
 
-        A listing or a look by id without a usable answer raises PortalUnreachableError: absence has to be proved.
+        Raises PortalUnreachableError if a listing or a read by id gets no usable answer, because absence has to be
+        proved.
         """
         reading = observe.Reading(portal, links)
         if places:
-            await reading.list_sections(places, observe.days_to_read(links, window))
+            # Beside the event loop, as it looks at the days of every link.
+            days = await asyncio.to_thread(observe.days_to_read, links, window)
+            await reading.list_sections(places, days)
         gone = await reading.ask_by_id()
         alien = frozenset(reading.parts)
         return Observation(events=reading.events, gone=gone, comparison=self._comparison, alien=alien)
@@ -395,7 +403,7 @@ class CalendarTarget:
 
 
 def _accessibility(template: Template, entry: Entry, piece: Piece) -> Accessibility:
-    """Return what `template` gives; raises EntryError for a word that the portal does not know."""
+    """Return the word that `template` gives. Raises EntryError for one that the portal does not know."""
     word, words = template.render(entry, piece.details, piece.span).strip().lower(), get_args(Accessibility)
     if word not in words:
         raise EntryError(
@@ -410,7 +418,7 @@ def _minutes_before(reminders: Iterable[Reminder]) -> tuple[int, ...]:
 
 
 def _known_color(said: str, warnings: list[str]) -> str:
-    """Return a colour as the portal takes it, "" for none and, with a warning, for one that is not known."""
+    """Return a colour as the portal takes it, "" for none. An unknown one is told in a warning and left out."""
     found = color_of(said) if said else ""
     if found is None:
         warnings.append(

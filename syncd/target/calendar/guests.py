@@ -1,4 +1,4 @@
-"""Who is invited to an event (PORTAL.md 4.2); who is told of a change to it is in `notices.py`."""
+"""Who is invited to an event (PORTAL.md 4.2). Who is told of a change to it is decided in `notices.py`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSettings:
-    """The guests' part of [sync.fields]; `flags` are those of [sync.fields.meeting] that are set.
+    """The part of [sync.fields] that concerns guests. `flags` are the flags of [sync.fields.meeting] that are set.
 
-    `host` None is the calendar's owner, in other calendars the webhook's user.
+    If `host` is None, the host is the owner of the calendar, in calendars that are no user's the user of the webhook.
     """
 
     attendees: Literal["source", "none"] | tuple[str, ...] = "none"
@@ -34,7 +34,7 @@ class GuestSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guests:
-    """Who comes: `meeting` for invitations, `copies` for silent ones, `listed` for the description."""
+    """The guests of an event: `meeting` for invitations, `copies` for silent copies, `listed` for the description."""
 
     meeting: Meeting | None = None
     copies: tuple[int, ...] = ()
@@ -56,11 +56,11 @@ class GuestList:
 
     @property
     def invites(self) -> bool:
-        """True if events may get guests: a host alone makes no meeting, and silent copies need none."""
+        """True if events may get guests. A host alone makes no meeting, and silent copies need none."""
         return self._settings.attendees != "none" and not self.sends_copies
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the calendars that silent copies go to."""
+        """Return the calendars that silent copies of these entries go to."""
         if not self.sends_copies:
             return frozenset()
         found: set[Place] = set()
@@ -97,7 +97,7 @@ class GuestList:
         return Guests(meeting=Meeting(attendees=people, host=host, **flags), listed=listed)
 
     def _split(self, details: Details, directory: Directory) -> tuple[set[int], tuple[str, ...]]:
-        """Return the ids of guests who are active users, and the names of the others."""
+        """Return the ids of the guests who are active users, and the names of the others."""
         wish = self._settings.attendees
         named = details.attendees if wish == "source" else () if wish == "none" else wish
         users: set[int] = set()
@@ -133,7 +133,7 @@ class GuestList:
 
 
 def _told_uninvited(outside: Sequence[str], *, is_listed: bool) -> str:
-    """Return the warning about guests who are no users of the portal; `is_listed` where the description names them."""
+    """Return the warning about guests who are no users. `is_listed` is True if the description names them."""
     names: Value = tuple(outside[:_SHOWN])
     if more := len(outside[_SHOWN:]):
         names = say("{names} and {more} more", names=names, more=more)

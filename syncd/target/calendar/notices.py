@@ -1,7 +1,7 @@
 """Who is told of a change to an event (PORTAL.md 4.10).
 
-Notices cannot be muted, so the plan counts them beforehand. What guests are told depends on what they have answered:
-where that was read the count is exact, else it is the most that can go out.
+Notices cannot be turned off, so a plan counts them beforehand. What guests are told depends on what they have answered.
+The count is exact where their answers were read; otherwise it is the largest number that can go out.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
+from syncd.model.evidence import Stamp
 from syncd.model.item import Change, Observed
 from syncd.model.observation import Comparison
 from syncd.model.recurrence.portal_arithmetic import native_as_sent, save
 from syncd.model.recurrence.wall import DAY, clock_of
 from syncd.model.rule import NativeRule
-from syncd.model.stamp import Stamp
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.target.calendar.portal_event import EventFields, from_fields, wall
 
@@ -28,9 +28,9 @@ _DECLINED = "N"
 def told(
     change: Change, directory: Directory, now: float, *, comparison: Comparison, seen: Observed | None
 ) -> tuple[int, ...]:
-    """Return the ids of users who get a notice of `change` at unix time `now`, in ascending order.
+    """Return the ids of the users who get a notice of `change` at unix time `now`, in ascending order.
 
-    `seen` is the event as it stands, None if it was not read. An event that is over is told to nobody.
+    `seen` is the event as it stands, None if it was not read. Nobody is told of an event that is over.
     """
     before = _standing(change, seen)
     after = from_fields(change.item.fields) if change.item is not None and change.op != "adopt" else None
@@ -49,14 +49,14 @@ def told(
 
 
 def _is_told_off(change: Change, answers: Mapping[int, str], user: int) -> bool:
-    """Return True if a guest who is taken out gets a cancel notice: of an update only one who had said yes."""
+    """Return True if a guest who is removed is told so. An update tells only those who had accepted."""
     if change.op == "delete" or not answers:
         return answers.get(user) != _DECLINED
     return answers.get(user) == _ACCEPTED
 
 
 def _standing(change: Change, seen: Observed | None) -> EventFields | None:
-    """Return what stands in the portal before `change`, as far as is known; None for a create."""
+    """Return what stands in the portal before `change`, as far as it is known, None for a create."""
     if change.link is None or change.op in ("create", "adopt"):
         return None
     return from_fields({**change.link.sent, **seen.fields} if seen is not None else change.link.sent)
@@ -71,8 +71,9 @@ def _untold(
 ) -> set[int]:
     """Return who is told nothing: the host, from whom notices come, the creator, and the owner of the calendar.
 
-    A meeting made in a user's calendar counts as created by that user, anything else by the webhook's (PORTAL.md 4.2).
-    What an event was made as may be long ago, so what was learnt of its creator goes before what is sent now.
+    A meeting in a user's calendar counts as created by that user, any other event by the user of the webhook (PORTAL.md
+    4.2). The event may have been made long ago as something else. So what was read of its creator takes precedence over
+    what is sent now.
     """
     place = change.key.place
     meetings = [one.meeting for one in (after, before) if one is not None and one.meeting is not None]
@@ -90,7 +91,7 @@ def _untold(
 def _is_news(
     change: Change, before: EventFields, after: EventFields, comparison: Comparison, seen: Observed | None
 ) -> bool:
-    """Return True if guests see a difference: what syncd changes, or puts back after a person has."""
+    """Return True if guests see a difference: what syncd changes, or what it puts back after a person's edit."""
     raised = after.importance == "high" != before.importance
     link, item = change.link, change.item
     assert link is not None
@@ -101,7 +102,7 @@ def _is_news(
 
 
 def _is_over(event: EventFields, portal_zone: str, now: float) -> bool:
-    """Return True if the event, or the whole series as the portal stores its end, is over at unix time `now`."""
+    """Return True if the event, or the whole series by the end that the portal stores, is over at unix time `now`."""
     if event.rule is not None:
         return _series_end(event, event.rule, portal_zone) < now
     end = wall(event.end).replace(tzinfo=ZoneInfo(event.zone_to or portal_zone)).timestamp()

@@ -8,7 +8,7 @@ before it counts as gone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -17,12 +17,12 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.lang.saying import say
+from syncd.model.as_sent import MANY, EventsOfLinks
 from syncd.model.entry import Window
+from syncd.model.evidence import split_mark, stamp_of, whole_number
 from syncd.model.item import CALENDAR_KINDS, Item, Link, Observed, Place
 from syncd.model.json_values import Json, PackedFields, packed_fields
-from syncd.model.marks import split_mark
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
-from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.remedies import unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
@@ -35,6 +35,9 @@ _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
 _LISTINGS_AT_ONCE = 50
 _TIMES_TO_SAY_NO = 2
+_MOST_OFTEN = 20_000
+_BORN_LENGTH = len("20261201T060000Z-")
+"""So much of DAV_XML_ID tells the start with which an event was made (`model.evidence.beginning`)."""
 
 Days = tuple[date | None, date | None]
 """The first and the last day to be read, both None where there is nothing to look for."""
@@ -92,12 +95,16 @@ class Reading:
     """
 
     def __init__(self, portal: PageReader, links: Sequence[Link]) -> None:
-        self.events: dict[int, Observed] = {}
+        self.events: MutableMapping[int, Observed] = {}
         self.parts: set[int] = set()
         """Linked ids at which a detached occurrence or an attendee's copy stands."""
         self._portal = portal
         self._links = {link.remote_id: link for link in links}
+        if len(links) >= MANY:
+            self.events = EventsOfLinks(self._links)
         self._listing: dict[int, int] = {}
+        self._often: dict[str, str] = {}
+        """Starts and stamps that were seen lately, so that equal ones are kept once."""
         self._series: dict[int, Place] = {}
         """Ids that have to be read by themselves, each with the calendar in whose listing it stands."""
 
@@ -141,7 +148,7 @@ class Reading:
         """
         series = dict(self._series)
         asked: list[int] = []
-        unknown = [*sorted(series), *sorted(self._links.keys() - self._listing.keys())]
+        unknown = [*sorted(series), *sorted(one for one in self._links if one not in self._listing)]
 
         def take(number: int, reply: Reply) -> None:
             row, remote_id = _result(reply), asked[number]
@@ -170,7 +177,9 @@ class Reading:
         seen = read_event(calendar, row)
         link = self._links.get(remote_id)
         if seen is not None:
-            self.events[remote_id] = _small(seen, link)
+            if len(self._often) > _MOST_OFTEN:
+                self._often.clear()
+            self.events[remote_id] = _small(seen, link, self._often.setdefault)
         elif link is not None and is_part(row):
             self.parts.add(remote_id)
 
@@ -180,13 +189,17 @@ class Reading:
         self.parts.discard(remote_id)
 
 
-def _small(seen: Observed, link: Link | None) -> Observed:
-    """Return `seen`, sharing with `link` what is equal: nearly all events are as they were sent."""
+def _small(seen: Observed, link: Link | None, share: Callable[[str, str], str]) -> Observed:
+    """Return `seen`, sharing with `link` what is equal: nearly all events are as they were sent.
+
+    `share` returns the same text for equal ones.
+    """
     packed = packed_fields(seen.fields)
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
     changed: Callable[..., Observed] = partial(msgspec.structs.replace, cast(Any, seen))
     if link is None:
         return changed(fields=packed)
+    start, stamp, born = seen.start, seen.stamp, seen.born[:_BORN_LENGTH]
     sent = link.sent
     # By their texts alone: comparing the values would unpack both, and what is unpacked stays.
     is_same = isinstance(packed, PackedFields) and isinstance(sent, PackedFields) and packed.text == sent.text
@@ -196,9 +209,9 @@ def _small(seen: Observed, link: Link | None) -> Observed:
         fields=sent if is_same else packed,
         place=link.key.place if seen.place == link.key.place else seen.place,
         title=link.title if seen.title == link.title else seen.title,
-        start=link.start if seen.start == link.start else seen.start,
-        stamp=link.stamp if seen.stamp == link.stamp else seen.stamp,
-        born="" if link.stamp else seen.born,  # it tells whose an event is where nothing else does
+        start=link.start if start == link.start else share(start, start),
+        stamp=link.stamp if stamp == link.stamp else share(stamp, stamp),
+        born="" if link.stamp else share(born, born),  # it tells whose an event is where nothing else does
     )
 
 

@@ -1,7 +1,7 @@
 """A calendar event as the portal keeps it: its canonical fields, its times, and the calls that write it.
 
-The fields are what is compared, remembered and sent. An update always carries the full set of them, because what is
-left out is reset or re-labelled (PORTAL.md 4.3).
+These fields are compared, remembered and sent. An update always carries all of them, because the portal resets or
+changes what is left out (PORTAL.md 4.3).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from syncd.errors import EntryError, message_of
 from syncd.lang.saying import say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
-from syncd.model.item import Change, Link, Observed
-from syncd.model.json_values import Fields, Json
-from syncd.model.marks import marked
+from syncd.model.evidence import marked
+from syncd.model.item import Change
+from syncd.model.json_values import Fields, Json, unpacked
 from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
@@ -37,12 +37,12 @@ MEETING_FLAGS = ("notify", "reinvite", "allow_invite", "hide_guests")
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3).
+    """The guests of an event: their user ids in ascending order, the host included, and the host (PORTAL.md 4.2, 4.3).
 
-    The four flags are the portal's own; `reinvite` has every update ask all guests again.
+    The four flags are the portal's own. With `reinvite` every update invites all guests again.
 
-    `kept` are guests that people invited to an event which was taken over: nothing is ever sent about them, and the
-    portal leaves them as they are where an update says nothing of a meeting.
+    `kept` is True for guests whom people invited to an event that was taken over. Nothing is ever sent about them: the
+    portal leaves them as they are if an update says nothing of a meeting.
     """
 
     attendees: tuple[int, ...]
@@ -57,10 +57,11 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     """Every field of calendar.event.add that syncd writes.
 
-    `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the
-    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` and `text_color` "" leave the section's;
-    `remind` is in minutes before the start; `mark` is the recovery mark or "". `accessibility` and `importance` may be
-    words that syncd never writes, where another program has put them into the portal: that is an edit like any other.
+    `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`. With `all_day` they are
+    the first and the last day (inclusive; PORTAL.md 4.6), and there are no zones. "" for `color` and `text_color`
+    leaves the colours of the section. `remind` is in minutes before the start, and `mark` is the recovery mark or "".
+    `accessibility` and `importance` may be words that syncd never writes, if another program has written them into the
+    portal. That is an edit like any other.
     """
 
     name: str
@@ -94,19 +95,19 @@ def to_fields(event: EventFields) -> Fields:
 
 
 def from_fields(fields: Fields) -> EventFields:
-    """Return the event that `to_fields` wrote; raises msgspec.ValidationError for anything else."""
-    return msgspec.convert(fields, EventFields)
+    """Return the event that `to_fields` wrote. Raises msgspec.ValidationError for anything else."""
+    return msgspec.convert(unpacked(fields), EventFields)
 
 
 def wall(text: str) -> datetime:
-    """Return the naive wall clock (midnight for a date) that a `start` or `end` names."""
+    """Return the naive wall clock of a `start` or `end`, midnight for a date."""
     return datetime.fromisoformat(text)
 
 
 def days_of(event: EventFields) -> tuple[date, date | None]:
-    """Return the first and the last day the event touches, the last None for a series without an end.
+    """Return the first and the last day that the event touches. The last is None for a series without an end.
 
-    For a series that ends by COUNT the last day is an upper bound: it only places the item against the window.
+    The last day of a series that ends by COUNT is an upper bound, enough to compare the item with the window.
     """
     start, end = wall(event.start), wall(event.end)
     length = end.date() - start.date()
@@ -132,10 +133,10 @@ _NEW_EVENT = frozenset({
 
 
 def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) -> Comparison:
-    """Return how the events of a sync compare: the portal tells everything that is sent but, apart, the mark.
+    """Return how the events of a sync compare. The portal returns everything that is sent; the mark is found apart.
 
-    A sync that invites nobody leaves the guests of events that it takes over alone; one that does not name the host
-    takes whomever the portal makes it. People may link an event to more than what was sent.
+    A sync that invites nobody leaves the guests of events that it takes over alone. One that does not name the host
+    accepts whomever the portal makes the host. People may link an event to more than what was sent.
     """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
@@ -157,10 +158,10 @@ def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """When something is, as `EventFields` says it: `start`, `end`, `all_day` and both zones.
+    """The times of something, in the form of `EventFields`: `start`, `end`, `all_day` and both zones.
 
-    `first` and `last` are the days it touches, also as ISO dates; `shown` is its start with its offset, for people and
-    for sorting.
+    `first` and `last` are the days that it touches, `starts_on` and `ends_on` the same as ISO dates. `shown` is the
+    start with its offset, for people and for sorting.
     """
 
     start: str
@@ -178,7 +179,7 @@ class Times:
 # In a timetable many entries are at the same time, and what the portal gets for it depends on nothing else.
 @lru_cache(maxsize=32_768)
 def times_of(span: Span) -> Times:
-    """Return the times of `span`; raises EntryError when the portal cannot hold them."""
+    """Return the times of `span`. Raises EntryError if the portal cannot hold them."""
     return _days(span.first, span.end) if isinstance(span, AllDay) else _clocks(span)
 
 
@@ -230,7 +231,7 @@ _NOON = 12
 
 
 def command(change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
-    """Return the call that carries out `change` for `ledger`; raises ValueError for an adopt, which needs none."""
+    """Return the call that carries out `change` for `ledger`. Raises ValueError for an adopt, which needs none."""
     calendar = change.key.place
     owner: Mapping[str, Json] = {"type": calendar.kind, "ownerId": calendar.owner}
     match change.op:
@@ -245,44 +246,52 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
                 params["rrule"] = _rule(event.rule)
             return Command(method=ADD, params=params, success="id")
         case "update":
-            assert change.item is not None
-            assert change.link is not None
-            event = _as_it_can_be(from_fields(change.item.fields), change)
-            params = {
-                "id": change.link.remote_id,
-                **owner,
-                "section": section_id,
-                **_params(event, directory, ledger),
-                **_updated(event, change.link, change.observed),
-            }
-            return Command(method=UPDATE, params=params, success="id")
+            return _update(change, section_id, directory, ledger)
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
 
 
-def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
-    """Return `event` with the organiser that it has in the portal, which takes no other, and people's own links.
-
-    By one reading any other host is refused, by the other it is whose rights count; what was read is right by both
-    (PORTAL.md 4.3).
-    """
-    seen = change.observed
-    if seen is None or change.link is None:
-        return event
-    if event.meeting is not None and not event.meeting.kept and seen.host:
-        event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
-    sent = from_fields(change.link.sent).crm
-    stands = seen.fields.get("crm")
-    if not (event.crm or sent) or not isinstance(stands, list | tuple):
-        return event
-    own = tuple(str(one) for one in stands if one not in sent and one not in event.crm)
-    return msgspec.structs.replace(event, crm=(*event.crm, *own))
+def _update(change: Change, section_id: int, directory: Directory, ledger: str) -> Command:
+    """Return the call that updates an event, of which the portal holds what was sent unless it was just read there."""
+    assert change.item is not None
+    assert change.link is not None
+    link, seen, place = change.link, change.observed, change.key.place
+    event, sent = from_fields(change.item.fields), from_fields(link.sent)
+    before = sent
+    if seen is not None:
+        shown = unpacked(seen.fields)
+        before = from_fields({**unpacked(link.sent), **shown})
+        # The portal takes no other organiser. By one reading any other host is refused, by the other it is whose rights
+        # count; what was read is right by both (PORTAL.md 4.3).
+        if event.meeting is not None and not event.meeting.kept and seen.host:
+            event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
+        stands = shown.get("crm")
+        if (event.crm or sent.crm) and isinstance(stands, list | tuple):  # people's own links are left to them
+            own = tuple(str(one) for one in stands if one not in sent.crm and one not in event.crm)
+            event = msgspec.structs.replace(event, crm=(*event.crm, *own))
+    params: dict[str, Json] = {
+        "id": link.remote_id,
+        "type": place.kind,
+        "ownerId": place.owner,
+        "section": section_id,
+        **_params(event, directory, ledger),
+        "rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"},
+    }
+    # An empty list takes away what stands there, and only then it is sent: it cannot go in a batch.
+    if before.remind and not event.remind:
+        params["remind"] = []
+    if before.crm and not event.crm and set(before.crm).intersection(sent.crm):
+        params["crm_fields"] = []
+    if before.meeting is not None and event.meeting is None:
+        params["is_meeting"] = "N"
+    return Command(method=UPDATE, params=params, success="id")
 
 
 def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, Json]:
-    """Return the parameters that add and update share: the full set of fields. Lists are left out where they are empty.
+    """Return the parameters that add and update have in common. Empty lists are left out.
 
-    An update must send all of them (PORTAL.md 4.3). An empty list cannot travel in a batch: `_updated` adds it.
+    They hold every field, because an update must send all of them (PORTAL.md 4.3). An empty list cannot be sent in a
+    batch; `_update` adds one if it is needed.
     """
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
@@ -323,24 +332,8 @@ def _params(event: EventFields, directory: Directory, ledger: str) -> dict[str, 
     return params
 
 
-def _updated(event: EventFields, link: Link, seen: Observed | None) -> dict[str, Json]:
-    """Return what an update has to take away: empty lists only where there is something, for they cannot go in a batch.
-
-    What stands in the portal is what was sent, unless it was just `seen` there; people's own links are left to them.
-    """
-    before = from_fields({**link.sent, **seen.fields} if seen is not None else link.sent)
-    params: dict[str, Json] = {"rrule": _rule(event.rule) if event.rule else {"FREQ": "NONE"}}
-    if before.remind and not event.remind:
-        params["remind"] = []
-    if before.crm and not event.crm and set(before.crm).intersection(from_fields(link.sent).crm):
-        params["crm_fields"] = []
-    if before.meeting is not None and event.meeting is None:
-        params["is_meeting"] = "N"
-    return params
-
-
 def _rule(rule: NativeRule) -> dict[str, Json]:
-    """Return the rule as the portal reads it: an object, INTERVAL always there, UNTIL a plain date (PORTAL.md 4.7)."""
+    """Return the rule as the portal reads it: an object with INTERVAL always there, UNTIL as a date (PORTAL.md 4.7)."""
     said: dict[str, Json] = {"FREQ": rule.freq, "INTERVAL": rule.interval}
     if rule.byday:
         said["BYDAY"] = list(rule.byday)
@@ -352,10 +345,11 @@ def _rule(rule: NativeRule) -> dict[str, Json]:
 
 
 def _safe_hour(directory: Directory) -> int:
-    """Return the hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
+    """Return an hour at which a whole day survives the portal's shift between caller and server (PORTAL.md 4.1).
 
-    Noon, unless the zones differ by eleven hours or more; counted from the day's midnight, so it may lie on the next
-    day. An hour is kept free on either side, for on a day on which the server's clock is set the shift is another one.
+    It is noon, unless the two zones are eleven hours or more apart. It counts from the midnight of the day, so it may
+    lie on the next day. An hour is kept free on either side, because the shift is another one on a day on which the
+    clock of the server is changed.
     """
     try:
         zone = ZoneInfo(directory.caller.zone)

@@ -1,7 +1,7 @@
-"""The activity target: entries become meetings or calls on a client's card, and in the responsible's calendar.
+"""The activity target: entries become meetings or calls on a client's card and in the responsible person's calendar.
 
-A meeting brings its own calendar event along (PORTAL.md 6.5), so this target never writes one. Identity is ORIGIN_ID:
-a ledger that is lost costs nothing.
+A meeting brings its own calendar event along (PORTAL.md 6.5), so this target never writes one. Activities are
+recognised by their ORIGIN_ID, so nothing is lost with a ledger.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _VERSION_LIMIT = 255
 class ActivitySettings:
     """The parts of [sync.target] and [sync.fields] that shape activities.
 
-    `remind` is in minutes before the start, None takes the source's alarms. `completed` says when an activity counts
-    as done: once it is "past", "never", or as a template tells with yes or no. `markup` is what an HTML description is
-    written as, and `extra` are parameters by flat name (`extra.py`).
+    `remind` is in minutes before the start; None takes the alarms of the source. `completed` says when an activity
+    counts as done: "past" once it is over, "never", or yes or no as a template gives it. `markup` is what an HTML
+    description is converted to, and `extra` holds parameters by flat name (`extra.py`).
     """
 
     sync: str
@@ -65,7 +65,7 @@ class ActivitySettings:
 
 
 class ActivityTarget(CardTarget):
-    """Shapes entries into activities and reads them back; see `syncd.target.base.Target` for the contract."""
+    """Shapes entries into activities and reads them back. See `syncd.target.base.Target` for the contract."""
 
     def __init__(self, settings: ActivitySettings) -> None:
         super().__init__(settings.cards, kind=settings.kind)
@@ -77,7 +77,7 @@ class ActivityTarget(CardTarget):
         self._comparison = wire.comparison_of(settings.sync, [name for name, is_used in seldom.items() if is_used])
 
     def writes_to(self, place: Place) -> bool:
-        """Return True for cards, of meetings and calls alike: this target itself moves an item from one to another."""
+        """Return True for cards, with meetings or calls: this target moves items between the two itself."""
         return place.on_card and not place.kind.startswith("todo-")
 
     def limits(self) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class ActivityTarget(CardTarget):
     def item(
         self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
-        """Return the activity of one piece; raises EntryError."""
+        """Return the activity of one piece. Raises EntryError."""
         settings = self._settings
         details, was_html = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
@@ -163,7 +163,7 @@ class ActivityTarget(CardTarget):
         return _DIRECTIONS[word]
 
     def _notify(self, details: Details) -> int:
-        """Return the minutes of the one reminder an activity holds, 0 for none."""
+        """Return the minutes of the one reminder that an activity can have, 0 for none."""
         minutes = self._settings.remind
         if minutes is None:
             minutes = tuple(int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ())
@@ -176,9 +176,10 @@ class ActivityTarget(CardTarget):
         return wish == "past" and last < today
 
     def _communication(self, entry: Entry, client: CrmCard, directory: Directory) -> wire.Communication:
-        """Return how the client is met or called: the phone the entry names, else the first; raises EntryError.
+        """Return how the client is met or called: the phone that the entry names, else the first. Raises EntryError.
 
-        A deal or quote has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
+        A deal or quote has no phone of its own, so its contact is met, or its company if it has no contact (PORTAL.md
+        6.2).
         """
         person = client
         if client.type not in REACHED:
@@ -195,7 +196,10 @@ class ActivityTarget(CardTarget):
         return wire.Communication(type=kind, value=phone or email, entity_type=number_of(person.type), entity=person.id)
 
     def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
-        """Return the call that carries out `change`; a card has no sections, and an origin no room for a ledger."""
+        """Return the call that carries out `change`.
+
+        A card has no sections, and an origin no room for the name of a ledger.
+        """
         return wire.command(change, directory, self._files.parameter(change) if self._has_files else None)
 
     async def fetched(
@@ -205,7 +209,7 @@ class ActivityTarget(CardTarget):
         return await self._files.fetched(changes, stopped) if self._has_files else (changes, {})
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return what the portal said, and what to do about it."""
+        """Return what the portal said, and what can be done about it."""
         return wire.explain(change, refused)
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:

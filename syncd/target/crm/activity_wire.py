@@ -1,7 +1,7 @@
 """Activities in the portal's terms: fields, calls, answers, and reading them back by their origin (PORTAL.md 6).
 
 An update always carries LOCATION, because leaving it out clears the place in the calendar. It carries communications
-and completion only when they changed, so that what people added on the card stays.
+and completion only if they changed, so that what people added on the card stays.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 
 from syncd.lang.saying import say
 from syncd.model.entry import Window
+from syncd.model.evidence import Stamp, whole_number
 from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
-from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.remedies import explained, meaning_of, unread
 from syncd.portal.line.shapes import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
@@ -60,7 +60,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Communication:
-    """With whom and how: `type` PHONE, EMAIL or "" for a meeting without either."""
+    """How the client is met: `type` is PHONE, EMAIL, or "" for a meeting without either."""
 
     type: str
     value: str
@@ -70,10 +70,11 @@ class Communication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityFields:
-    """Every field of crm.activity.add that syncd writes; the card is part of the key.
+    """Every field of crm.activity.add that syncd writes. The card is part of the key.
 
-    `start` and `end` are ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none. `extra` are
-    parameters by flat name (`extra.py`), `version` is ORIGIN_VERSION, `files` and `file_count` are as in `attached.py`.
+    `start` and `end` are in ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none. `extra` holds
+    parameters by flat name (`extra.py`), `version` is ORIGIN_VERSION, and `files` and `file_count` are described in
+    `attached.py`.
     """
 
     subject: str
@@ -107,12 +108,12 @@ def _is_usual(name: str, value: Json) -> bool:
 
 
 def from_fields(fields: Fields) -> ActivityFields:
-    """Return the activity that `to_fields` wrote; raises msgspec.ValidationError for anything else."""
+    """Return the activity that `to_fields` wrote. Raises msgspec.ValidationError for anything else."""
     return msgspec.convert(fields, ActivityFields)
 
 
 def origin(sync: str, key: Key) -> str:
-    """Return the ORIGIN_ID: sync, uid and piece where they are plain, else a hash that no filter rewrites."""
+    """Return the ORIGIN_ID: sync, uid and piece if they are plain, else a hash that no filter rewrites."""
     said = ".".join(filter(None, (sync, key.uid, key.piece)))
     if _READABLE_ORIGIN.match(said) and "." not in key.uid + key.piece:
         return said
@@ -123,7 +124,7 @@ def origin(sync: str, key: Key) -> str:
 def command(change: Change, directory: Directory, files: Json = None) -> Command:
     """Return the call that carries out `change`, with `files` as FILES unless they are None.
 
-    Raises ValueError for an adopt, which needs none.
+    Raises ValueError for an adopt, which needs no call.
     """
     match change.op:
         case "delete":
@@ -159,7 +160,7 @@ def _files(files: Json) -> dict[str, Json]:
 def _said(
     activity: ActivityFields, before: ActivityFields | None, directory: Directory, changed: Iterable[str]
 ) -> dict[str, Json]:
-    """The fields that may change; all are texts and numbers, so they fit a batch."""
+    """Return the parameters that may change. All are texts and numbers, so they can be sent in a batch."""
     notify_type, notify_value = _notify(activity.notify)
     said: dict[str, Json] = {
         "SUBJECT": activity.subject,
@@ -189,7 +190,7 @@ def _said(
 
 
 def _notify(minutes: int) -> tuple[int, int]:
-    """Return NOTIFY_TYPE and NOTIFY_VALUE: days, hours or minutes, the largest that says it exactly."""
+    """Return NOTIFY_TYPE and NOTIFY_VALUE in days, hours or minutes, whichever is the largest exact unit."""
     for kind, unit in ((3, 1440), (2, 60), (1, 1)):
         if minutes and minutes % unit == 0:
             return kind, minutes // unit
@@ -197,7 +198,7 @@ def _notify(minutes: int) -> tuple[int, int]:
 
 
 def explain(change: Change, refused: Refused) -> str:
-    """Return what the portal said and, where known, what it means."""
+    """Return what the portal said and, if it is known, what that means."""
     said = refused.description or refused.code or say("refused without a reason")
     return explained(said, meaning_of(ADD, refused.code, refused.description))
 
@@ -228,10 +229,10 @@ class _Row(msgspec.Struct, rename="upper"):
 
 
 def comparison_of(sync: str, seldom: Collection[str] = ()) -> Comparison:
-    """Return how the activities of a sync compare; `seldom` are the fields that are compared only where a config asks.
+    """Return how the activities of a sync compare. Fields in `seldom` are compared only if the config asks for them.
 
-    The portal puts a signature under the description. Completion is not compared: whoever did the work says when it is
-    done. Looks prove nothing, for every activity has its origin.
+    The portal adds a signature to the description. Completion is not compared, because whoever did the work says when
+    it is done. Looks prove nothing, because every activity has its origin.
     """
     plainest = to_fields(ActivityFields(subject="", start="", end=""))
     return Comparison(
@@ -261,7 +262,7 @@ async def observe(
 ) -> Observation:
     """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
 
-    Raises the client's errors; an activity counts as gone only when the portal says so.
+    Raises the client's errors. An activity counts as gone only if the portal says so.
     """
     events: dict[int, Observed] = {}
     read = partial(read_activity, extras=extras)
@@ -280,7 +281,7 @@ async def observe(
 
 
 async def stands(portal: PageReader, origins: Sequence[str]) -> bool:
-    """Return True if an activity has one of the first of `origins`; raises the client's errors."""
+    """Return True if an activity has one of the first of `origins`. Raises the client's errors."""
     first = list(origins[:_IDS_PER_LISTING])
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR, "@ORIGIN_ID": first}
     rows = await portal.read_pages(LIST, {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
@@ -290,7 +291,7 @@ async def stands(portal: PageReader, origins: Sequence[str]) -> bool:
 async def _listed(
     portal: PageReader, ids: Sequence[int], columns: tuple[str, ...], read: Callable[[Json], Observed | None]
 ) -> dict[int, Observed]:
-    """Return those of the activities with these ids that a list gives."""
+    """Return those of the activities with these ids that a listing returns."""
     found: dict[int, Observed] = {}
     for at in range(0, len(ids), _IDS_PER_LISTING):
         wanted: dict[str, Json] = {"@ID": ids[at : at + _IDS_PER_LISTING]}
@@ -302,7 +303,7 @@ async def _listed(
 
 
 def _listing(window: Window, columns: tuple[str, ...]) -> dict[str, Json]:
-    """The activities of syncd that touch `window`, with a margin for the zones."""
+    """Return the listing of the activities of syncd that touch `window`, with a margin for the zones."""
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
     wanted |= bounds(window, after="END_TIME", before="START_TIME")
     return {"filter": wanted, "select": columns, "order": {"ID": "ASC"}}
@@ -311,9 +312,9 @@ def _listing(window: Window, columns: tuple[str, ...]) -> dict[str, Json]:
 async def read_by_id(
     portal: PageReader, ids: Sequence[int], events: dict[int, Observed], read: Callable[[Json], Observed | None]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """Ask for activities that a listing lacked, and put those found into `events`.
+    """Ask for activities that a listing lacked, and add those that are found to `events`.
 
-    Returns the ids that are gone, and those that activities of another kind have, such as an e-mail.
+    Return the ids that are gone, and the ids of activities of another kind, such as an e-mail.
     """
     gone: set[int] = set()
     alien: set[int] = set()
@@ -329,14 +330,14 @@ async def read_by_id(
 
 
 def _has_kind(row: Json) -> bool:
-    """Return True if `row` says what kind of activity it is, and on what card."""
+    """Return True if `row` tells the kind of the activity and its card."""
     return isinstance(row, Mapping) and all(whole_number(row.get(name)) for name in ("ID", "TYPE_ID", "OWNER_TYPE_ID"))
 
 
 def is_gone(reply: Reply) -> bool:
     """Return True if an answer to crm.activity.get means that there is no such activity.
 
-    Raises PortalUnreachableError if it is no answer at all: absence has to be proved.
+    Raises PortalUnreachableError if it is no usable answer, because absence has to be proved.
     """
     match reply:
         case Done():
@@ -350,7 +351,7 @@ def is_gone(reply: Reply) -> bool:
 def read_activity(row: Json, extras: tuple[str, ...] = ()) -> Observed | None:
     """Return a row of crm.activity.list or get in our terms, None for one that cannot be ours.
 
-    Of the parameters without a field of their own it says those in `extras`.
+    Of the parameters without a field of their own, those in `extras` are included.
     """
     try:
         read = msgspec.convert(row, _Row)
@@ -390,13 +391,13 @@ def read_activity(row: Json, extras: tuple[str, ...] = ()) -> Observed | None:
 
 
 def made(created: str | None, author: int | str | None) -> str:
-    """Return the stamp of an activity; the portal tells its moment in ISO 8601 (PORTAL.md 6.3)."""
+    """Return the stamp of an activity. The portal tells its moment in ISO 8601 (PORTAL.md 6.3)."""
     at = stamp(created)
     return str(Stamp(at=at, by=whole_number(author))) if at else ""
 
 
 def stamp(text: str | None) -> int:
-    """Return the moment of the last change as a number that grows; 0 where the portal tells none."""
+    """Return the moment of the last change as a number that grows, 0 if the portal does not tell it."""
     try:
         return int(datetime.fromisoformat(text or "").timestamp())
     except ValueError:

@@ -1,7 +1,7 @@
-"""Files on activities: which an entry has, and their contents while a pass needs them (PORTAL.md 6.1).
+"""Files of activities: which files an entry has, and their contents while a pass needs them (PORTAL.md 6.1).
 
-What an item says of a file is its name and a digest of its content or of the link to it. Contents and links, which may
-be passwords, stay out of the ledger. The portal may give a file another name, so only how many stand there is compared.
+An item holds the name of each file and a digest of its content or of the link to it. Contents are not kept in the
+ledger, nor are links, which may be passwords. The portal may rename a file, so only the number of files is compared.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings:
-    """What of the entries' files is wanted, and from which hosts linked ones may come."""
+    """Which files of entries are wanted, and from which hosts they may be fetched."""
 
     wanted: Literal["none", "inline", "links"] = "none"
     hosts: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ NO_FILES = FileSettings()
 
 
 class Files:
-    """The files of one target's items, with their contents until entries are shaped again."""
+    """The files of the items of one target. Their contents are kept until entries are shaped again."""
 
     def __init__(self, settings: FileSettings, fetch: Fetch | None = None) -> None:
         self.settings = settings
@@ -63,16 +63,16 @@ class Files:
         self._fetched: dict[str, bytes] = {}
 
     def begin(self, turn: object) -> None:
-        """Forget the contents of earlier entries, unless `turn` is the same object as for those.
+        """Forget the contents of earlier entries, unless `turn` is the object of the last call.
 
-        Entries with files are shaped in every turn, so whatever is of use is named again (`target.base`).
+        Entries with files are shaped in every turn, so whatever is still needed is named again (`target.base`).
         """
         if turn is not self._turn:
             self._contents, self._links, self._fetched = {}, {}, {}
         self._turn = turn
 
     def refs(self, details: Details, warnings: list[str]) -> tuple[FileRef, ...]:
-        """Return the files that the activity of an entry gets; `warnings` tell of those that it does not get."""
+        """Return the files that the activity of an entry gets, and add to `warnings` those that it does not get."""
         if self.settings.wanted == "none":
             return ()
         found: list[FileRef] = []
@@ -105,8 +105,8 @@ class Files:
     ) -> tuple[tuple[Change, ...], dict[int, str]]:
         """Fetch what new and changed activities link to.
 
-        Return the changes without the files that cannot be had now, so that they are missed and tried again in the next
-        pass, and of each change of which then nothing is left why that is, by its place.
+        Return the changes without the files that cannot be fetched now, so that these are missed and tried again in the
+        next pass. Also return, by index, why a change has nothing left to do.
         """
         self._fetched = {}
         budget = _Budget(stopped)
@@ -141,9 +141,9 @@ class Files:
         return missing
 
     def parameter(self, change: Change) -> Json:
-        """Return FILES for an add or an update, None if nothing is to be said of them.
+        """Return FILES for an add or an update, None if it must not mention files.
 
-        Of a content that is not known any more, as when an earlier state is restored, nothing can be said.
+        Nothing can be sent of a content that is no longer known, for example when an earlier state is restored.
         """
         if change.item is None or not _says_files(change):
             return None
@@ -165,7 +165,7 @@ def _told_missing(missing: Mapping[FileRef, str]) -> str:
 
 
 class _Budget:
-    """What one pass may spend on linked files, whoever has written the schedule: time, memory, and patience."""
+    """The limits of one pass for linked files, whoever has written the schedule: time, memory and silent hosts."""
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self._stopped = stopped
@@ -174,7 +174,7 @@ class _Budget:
         self._silences: Counter[str | None] = Counter()
 
     def check_fetching(self, url: str) -> None:
-        """Raise FileError if a link must not be followed in this pass any more."""
+        """Raise FileError if no link may be fetched in this pass any more."""
         if self._stopped():
             raise FileError(say("the pass was stopped"))
         if self._silences[urlsplit(url).hostname] >= _MOST_SILENCES:
@@ -183,13 +183,13 @@ class _Budget:
             raise FileError(_ENOUGH)
 
     def take(self, size: int) -> None:
-        """Count a file that is to be sent; raise FileError if it is too much for this pass."""
+        """Count a file that is to be sent. Raises FileError if it is too much for this pass."""
         if self._left_bytes <= 0:
             raise FileError(_ENOUGH)
         self._left_bytes -= size
 
     def note_silence(self, url: str) -> None:
-        """Count a link that its host left unanswered."""
+        """Count a link whose host did not answer."""
         self._silences[urlsplit(url).hostname] += 1
 
 
@@ -198,20 +198,20 @@ def _now() -> float:
 
 
 def refs_of(fields: Fields) -> tuple[FileRef, ...]:
-    """Return the files that an item's fields name."""
+    """Return the files that the fields of an item name."""
     files = fields.get("files")
     return tuple((str(one[0]), str(one[1])) for one in files) if isinstance(files, list | tuple) else ()
 
 
 def refs_to_send(change: Change) -> tuple[FileRef, ...]:
-    """Return the files that the call for `change` has to say, all of them or none."""
+    """Return the files that the call for `change` has to carry: all of them or none."""
     return refs_of(change.item.fields) if change.item is not None and _says_files(change) else ()
 
 
 def _says_files(change: Change) -> bool:
-    """Return True if the files of an activity are to be said: an update replaces all, so only where they have changed.
+    """Return True if the call for `change` has to carry the files of the activity.
 
-    In the source, or in the portal.
+    An update replaces all of them, so it carries them only if they have changed, in the source or in the portal.
     """
     if change.item is None or change.op not in ("create", "update"):
         return False
@@ -220,9 +220,9 @@ def _says_files(change: Change) -> bool:
 
 
 def _without(change: Change, missing: Mapping[FileRef, str]) -> Change:
-    """Return `change` without the `missing` files, and without a word of any where one of these stands there already.
+    """Return `change` without the `missing` files, or without any files if one of these stands there already.
 
-    FILES replaces all, so it would take away what was attached before because a server is silent today.
+    FILES replaces all files. So it would remove what was attached before because a server does not answer today.
     """
     item, link = change.item, change.link
     assert item is not None
@@ -253,5 +253,5 @@ def _digest(content: bytes) -> str:
 
 
 def count_of(number: int) -> list[str]:
-    """Return a number of files as a list of which a smaller one is a part: people may attach files of their own."""
+    """Return a number of files as a list that contains the list of any smaller number: people may attach more."""
     return [str(one) for one in range(1, number + 1)]

@@ -1,6 +1,6 @@
 """What the targets of the CRM have in common: whose card an entry goes to, and who is responsible.
 
-Decides from the directory alone; never asks the portal.
+All of this is decided by the directory alone; the portal is not asked.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardSettings:
-    """The parts of [sync.target] that say whose card and who is responsible.
+    """The parts of [sync.target] that say whose card an entry goes to and who is responsible.
 
-    `owner_field` is the field of the element that `contact` is the value of; "" finds it by id, phone or e-mail.
-    `responsible` None takes the client's own. `fallback_owner` is used where the responsible person is not found.
+    `owner_field` is the field of the element that has the value of `contact`; "" finds it by id, phone or e-mail. If
+    `responsible` is None, the client's own responsible person is taken. `fallback_owner` is used if the responsible
+    person is not found.
     """
 
     contact: Template
@@ -47,7 +48,7 @@ class CardSettings:
 
 
 class Cards:
-    """Finds client and responsible person of entries."""
+    """Finds the client and the responsible person of entries."""
 
     def __init__(self, settings: CardSettings) -> None:
         self._settings = settings
@@ -60,7 +61,7 @@ class Cards:
         return self._settings.responsible is not None
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
-        """Return who must be looked up; entries that name no client are skipped."""
+        """Return the clients that must be looked up. Entries that name none are skipped."""
         found = set()
         for entry in entries:
             try:
@@ -70,20 +71,20 @@ class Cards:
         return frozenset(found)
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
-        """Return the names of responsible persons who are not found, each with why."""
+        """Return why a responsible person is not found, by name."""
         found: dict[str, str] = {}
         for name, why in self._unfound(entries, directory):
             found.setdefault(name, why)
         return found
 
     def to_fallback(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return who is not found, where their entries get the fallback as responsible."""
+        """Return a sentence about who is not found, if their entries go to the fallback."""
         if self._settings.on_unresolved != "fallback":
             return ()
         return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
-        """Yield the name of each entry's responsible person who is not found, with why."""
+        """Yield the name of the responsible person of each entry whose person is not found, and why."""
         template = self._settings.responsible
         for name in names_of(entries, template) if template is not None else ():
             try:
@@ -93,7 +94,7 @@ class Cards:
                 yield name, error.message
 
     def resolve(self, entry: Entry, directory: Directory) -> tuple[CrmCard, int]:
-        """Return the client and the responsible user's id; raises EntryError, or SkippedError when it is left out."""
+        """Return the client and the id of the responsible user. Raises EntryError, or SkippedError to leave it out."""
         try:
             client = directory.clients.client(self.sought_by(entry, directory))
             return client, self._responsible(entry, client, directory)
@@ -103,14 +104,14 @@ class Cards:
             raise
 
     def sought_by(self, entry: Entry, directory: Directory) -> Sought:
-        """Return what the entry names its client by; raises EntryError when that is nothing to look up."""
+        """Return what the entry names its client by. Raises EntryError if that cannot be looked up."""
         text = self._settings.contact.render(entry, entry.details, entry.span)
         owner_type, country = self._settings.owner_type, directory.home_country
         field = self._settings.owner_field
         return sought(text, owner_type, is_phone=self._asks_phones, country=country, field=field)
 
     def _responsible(self, entry: Entry, client: CrmCard, directory: Directory) -> int:
-        """Return who is responsible: as named, else the client's own, else the fallback; raises EntryError."""
+        """Return the responsible user: as named, else the client's own, else the fallback. Raises EntryError."""
         settings = self._settings
         try:
             return directory.user(self._responsible_name(entry, client)).id
@@ -133,7 +134,7 @@ class Cards:
 
 
 class CardTarget(ABC):
-    """What all targets of the CRM do alike; see `syncd.target.base.Target` for the contract."""
+    """What all targets of the CRM do alike. See `syncd.target.base.Target` for the contract."""
 
     wants_groups = False
     wants_crm = True
@@ -145,7 +146,7 @@ class CardTarget(ABC):
         self._kind = kind
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
-        """Return the names of responsible persons who are not found, each with why."""
+        """Return why a responsible person is not found, by name."""
         return self.cards.unresolved(entries, directory)
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
@@ -153,7 +154,7 @@ class CardTarget(ABC):
         return self.cards.sought(entries, directory)
 
     def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
-        """Return that entries name owners whom nothing makes responsible, or whose entries go to the fallback."""
+        """Return sentences about owners whom nothing makes responsible, or about entries that go to the fallback."""
         if self.cards.names_responsible:
             return self.cards.to_fallback(entries, directory)
         if not any(entry.details.owner for entry in entries):
@@ -166,7 +167,7 @@ class CardTarget(ABC):
         )
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the cards these entries go to; those whose client or responsible person is not found are skipped."""
+        """Return the cards of these entries. Entries whose client or responsible person is not found are skipped."""
         found: set[Place] = set()
         for entry in entries:
             try:
@@ -176,7 +177,7 @@ class CardTarget(ABC):
         return frozenset(found)
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
-        """Return what `entry` becomes in `context`, one item for each occurrence, or why there is none."""
+        """Return what `entry` becomes in `context`: one item for each occurrence, or why there is none."""
         if entry.details.status == "CANCELLED":
             return Shaped()
         try:
@@ -201,7 +202,7 @@ class CardTarget(ABC):
     def item(
         self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
-        """Return the item of one piece; raises EntryError."""
+        """Return the item of one piece. Raises EntryError."""
 
     def place(self, client: CrmCard) -> Place:
         """Return the place on a client's card."""
@@ -210,15 +211,15 @@ class CardTarget(ABC):
     async def fetched(
         self, changes: Sequence[Change], stopped: Callable[[], bool]
     ) -> tuple[Sequence[Change], Mapping[int, str]]:
-        """Return `changes` as they are: they need nothing from elsewhere."""
+        """Return `changes` unchanged: they need nothing from elsewhere."""
         return changes, {}
 
     def creator(self, item: Item, caller: int) -> int:
-        """Return the caller, who is the author of all that he makes."""
+        """Return the caller, who is the author of everything that it makes."""
         return caller
 
     def section_command(self, place: Place, name: str) -> Command:
-        """Cards have no sections; raises ValueError."""
+        """Raise ValueError: cards have no sections."""
         raise ValueError(f"{place} has no sections")
 
 
@@ -231,7 +232,7 @@ _MARGIN = timedelta(days=2)
 
 
 def moments(span: Span, zone: str) -> tuple[str, str]:
-    """Return start and end as ISO 8601 with offsets, without seconds; whole days last from 0:00 to 23:59 in `zone`.
+    """Return start and end in ISO 8601 with offsets, without seconds. Whole days last from 0:00 to 23:59 in `zone`.
 
     Raises EntryError for an unknown zone and for an end before the start.
     """
@@ -252,7 +253,7 @@ def _iso(wall: datetime, zone: str) -> str:
 
 
 def days(start: str, end: str) -> tuple[date, date]:
-    """Return the first and the last day of two such moments; an end at midnight does not touch the day it begins."""
+    """Return the first and the last day of two such moments. An end at midnight does not touch the day it begins."""
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     return first.date(), max(first.date(), (last - timedelta(seconds=1)).date())
 
@@ -260,9 +261,9 @@ def days(start: str, end: str) -> tuple[date, date]:
 def to_send(moment: str, directory: Directory) -> str:
     """Return the moment to send so that the portal keeps `moment`.
 
-    The portal converts with the difference between the caller's and the server's clocks of today, although the two may
-    differ by another amount on that date (they switch to summer time on different days). The moment sent makes up for
-    it in advance.
+    The portal converts it with the present difference between the clocks of caller and server. On the date of the
+    moment the two may differ by another amount, because they switch to summer time on different days. The moment that
+    is sent makes up for that in advance.
     """
     caller = known_zone(directory.caller.zone)
     if not caller:

@@ -1,7 +1,7 @@
-"""Parameters of crm.activity.add that have no key of their own: `[sync.fields.extra]` (PORTAL.md 6.1).
+"""Parameters of crm.activity.add without a config key of their own: `[sync.fields.extra]` (PORTAL.md 6.1).
 
-They are kept flat, "SETTINGS.DISABLE_SENDING_MESSAGE_COPY", so that what the portal or an app adds to a table of
-settings is neither compared nor taken away.
+They are kept by flat name, such as "SETTINGS.DISABLE_SENDING_MESSAGE_COPY". So what the portal or an app adds to a
+table of settings is neither compared nor removed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _in_one_form(name: str, text: str) -> str:
 
 
 def plain_number(text: str) -> str | None:
-    """Return a number in its one form, "12.5" for "12.5000"; None for a text that is none."""
+    """Return a number in a standard form, "12.5" for "12.5000". Return None for a text that is no number."""
     try:
         number = Decimal(text.replace(",", ".").replace(" ", "").replace("\u00a0", ""))
     except InvalidOperation:
@@ -63,7 +63,8 @@ def plain_number(text: str) -> str | None:
 def to_send(extra: Extra, before: Extra | None, changed: Iterable[str]) -> dict[str, Json]:
     """Return the parameters for an add, or with `before` those of an update.
 
-    An update sends a table of settings only where it has changed, here or there, for it replaces all of it.
+    An update replaces a whole table of settings, so it sends one only if it has changed, in the source or in the
+    portal.
     """
     said: dict[str, Json] = {}
     if before is not None and extra == before and "extra" not in changed:
@@ -88,13 +89,13 @@ def _put(table: dict[str, Json], path: list[str], value: str) -> None:
 
 
 def columns(extra: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns in which the portal gives these back."""
+    """Return the columns in which the portal returns these parameters."""
     roots = dict.fromkeys(name.partition(".")[0] for name in extra)
     return tuple(name for name in roots if name not in NOT_GIVEN_BACK)
 
 
 def read(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Return what a row says of the parameters `names`, "" for what it does not say."""
+    """Return the values of the parameters `names` in a row, "" for those that it does not have."""
     found: dict[str, str] = {}
     for name in names:
         if name.partition(".")[0] in NOT_GIVEN_BACK:

@@ -1,8 +1,8 @@
-"""Fetches files that a schedule links to, from the hosts that the config names and from nowhere else.
+"""Fetches the files that a schedule links to, from the hosts that the config names and from nowhere else.
 
-A link comes from whoever writes the schedule, so it must not make syncd ask what only this machine can reach. So the
-config lists the hosts, names and not patterns; redirects are not followed, nothing identifies the caller, and sizes
-and times are limited.
+A link comes from whoever writes the schedule, so it must not make syncd ask servers that only this machine can reach.
+So the config lists the hosts by name, without patterns. Redirects are not followed, requests do not identify the
+caller, and sizes and times are limited.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _CHUNK: Final = 65_536
 
 
 class FileError(Exception):
-    """A linked file cannot be had; the text says why, without the link, which may be a password."""
+    """A linked file cannot be fetched. The text says why, without the link, which may be a password."""
 
 
 class SilentError(FileError):
-    """The server of a linked file gives no answer, or stops in the middle of it."""
+    """The server of a linked file does not answer, or stops in the middle of it."""
 
 
 def allowed(url: str, hosts: Collection[str]) -> str:
@@ -42,7 +42,7 @@ def allowed(url: str, hosts: Collection[str]) -> str:
 
 
 async def fetch_file(url: str, *, hosts: Collection[str], limit_bytes: int) -> bytes:
-    """Return the content of a linked file; raises FileError."""
+    """Return the content of a linked file. Raises FileError."""
     import aiohttp  # noqa: PLC0415 - few configs fetch anything
 
     if why := allowed(url, hosts):

@@ -1,8 +1,8 @@
 """The to-do target: entries become to-dos on a client's card.
 
-A to-do has a deadline and no start, and no origin (PORTAL.md 6.7): identity lives in the ledger, and without it a to-do
-is recognised by its mark or by card, title and deadline. Every update carries the full set, for what is left out goes
-blank.
+A to-do has a deadline and no start, and no origin (PORTAL.md 6.7). The ledger knows which is whose; without it a to-do
+is recognised by its mark, or by card, title and deadline. Every update carries all fields, because the portal empties
+what is left out.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.lang.saying import say
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
+from syncd.model.evidence import marked, split_mark
 from syncd.model.item import TODO_PROVIDER, Change, Item, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
-from syncd.model.marks import marked, split_mark
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
@@ -53,7 +53,10 @@ _MEANINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoSettings:
-    """The parts of [sync.target] and [sync.fields] that shape to-dos; `ping` in minutes, None: the source's alarms."""
+    """The parts of [sync.target] and [sync.fields] that shape to-dos.
+
+    `ping` is in minutes; None takes the alarms of the source.
+    """
 
     sync: str
     cards: CardSettings
@@ -68,7 +71,7 @@ class TodoSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoFields:
-    """Every field of crm.activity.todo.add that syncd writes; the card is part of the key."""
+    """Every field of crm.activity.todo.add that syncd writes. The card is part of the key."""
 
     title: str
     deadline: str
@@ -80,7 +83,7 @@ class TodoFields:
 
 
 class TodoTarget(CardTarget):
-    """Shapes entries into to-dos and reads them back; see `syncd.target.base.Target` for the contract."""
+    """Shapes entries into to-dos and reads them back. See `syncd.target.base.Target` for the contract."""
 
     def __init__(self, settings: TodoSettings) -> None:
         super().__init__(settings.cards, kind="todo")
@@ -110,7 +113,7 @@ class TodoTarget(CardTarget):
     def item(
         self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
-        """Return the to-do of one piece; raises EntryError."""
+        """Return the to-do of one piece. Raises EntryError."""
         settings = self._settings
         details, _ = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
@@ -139,7 +142,7 @@ class TodoTarget(CardTarget):
         )
 
     def _deadline(self, span: Span, zone: str) -> str:
-        """Return the moment that counts; of whole days the last minute of the first or the last."""
+        """Return the deadline: for whole days the last minute of the first or of the last day."""
         if isinstance(span, AllDay) and self._settings.deadline == "start":
             span = AllDay(first=span.first, end=date.fromordinal(span.first.toordinal() + 1))
         start, end = moments(span, zone)
@@ -159,7 +162,7 @@ class TodoTarget(CardTarget):
         return word
 
     def command(self, change: Change, section_id: int, directory: Directory, ledger: str = "") -> Command:
-        """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+        """Return the call that carries out `change`. Raises ValueError for an adopt, which needs none."""
         if change.op == "delete":
             assert change.link is not None
             return Command(method=DELETE, params={"id": change.link.remote_id}, success="true")
@@ -186,12 +189,15 @@ class TodoTarget(CardTarget):
         return Command(method=UPDATE, params={"id": change.link.remote_id, **params}, success="object")
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return what the portal said, and what to do about it."""
+        """Return what the portal said, and what can be done about it."""
         said = refused.description or refused.code or say("refused without a reason")
         return explained(said, _MEANINGS.get(refused.code, ""))
 
     def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
-        """Return the responsible person of a new to-do, or the new one of a to-do, unless it is the webhook's user."""
+        """Return the responsible person of a new to-do, or the new responsible person of a changed one.
+
+        The user of the webhook gets no notice.
+        """
         if change.item is None or change.op == "adopt":
             return ()
         responsible = _from_fields(change.item.fields).responsible
@@ -241,7 +247,7 @@ class _Row(msgspec.Struct, rename="upper"):
 
 
 def _comparison_of(sync: str) -> Comparison:
-    """Return how the to-dos of a sync compare; the portal tells neither pings nor colours."""
+    """Return how the to-dos of a sync compare. The portal returns neither pings nor colours."""
     plainest = _to_fields(TodoFields(title="", deadline=""))
     return Comparison(
         sync=sync,
@@ -268,7 +274,7 @@ async def _observe(
 
 
 def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
-    """One listing for each 50 cards of a kind, within the window where it has bounds."""
+    """Return one listing for each 50 cards of a kind, within the window if it has bounds."""
     within: dict[str, Json] = {
         "=PROVIDER_ID": TODO_PROVIDER,
         **bounds(window, after="DEADLINE", before="DEADLINE"),

@@ -21,7 +21,7 @@ from syncd.source.json.json_format import JsonFormat
 from syncd.source.json.page_proof import PagesRead
 from syncd.source.json.paged_source import KnownPages, PagedSource, _records
 from syncd.source.json.paging import NextOptions, Paging
-from syncd.source.table.row_reader import TableOptions
+from syncd.source.table.columns import TableOptions
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import WebAnswer
 from tests.source.web.serving import QuickClock

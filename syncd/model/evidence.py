@@ -1,11 +1,22 @@
-"""When and by whom an event was made: no edit changes it, so it tells an event from another one with its id.
+"""What tells whose an event is: who made it and when, its stamp, and the recovery mark in its description.
 
-The portal shows DATE_CREATE in the format of its settings and in a zone that they may change (PORTAL.md 4.6), so two
-stamps that are whole quarters of an hour apart may still be one.
+No edit changes a stamp, so it tells an event from another one with its id. The portal shows DATE_CREATE in the format
+of its settings and in a zone that they may change (PORTAL.md 4.6), so two stamps that are whole quarters of an hour
+apart may still be one.
+
+A description ends with its mark and the name of the ledger that wrote it:
+
+    Room 4
+    [syncd-by:1a2b3c4d] [syncd:0123456789abcdef]
+
+The second part names the item, the same for every ledger; it is among the item's fields. The first names the ledger. It
+is added when an event is sent and is no part of the fields: events that stand there without it, as versions before made
+them, are what they were, so that nothing is written because of it.
 """
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,8 +50,9 @@ from an answer: the webhook may have changed hands unnoticed."""
 class Stamp:
     """When an event was made and by which user, 0 if that is not known.
 
-    `at` is the portal's wall clock as seconds; only differences count. `read` is False for a stamp that was taken from
-    the answer to the create, which tells the moment to a few seconds and in its own zone.
+    `at` is the portal's wall clock in seconds; only differences between stamps have a meaning. `read` is False for a
+    stamp that was taken from the answer to the create. Such a stamp is exact to a few seconds only, and in a zone of
+    its own.
     """
 
     at: int
@@ -60,9 +72,9 @@ class Stamp:
 
 
 def stamp_of(date_create: object, created_by: object) -> str:
-    """Return the stamp of an event as text, from the portal's two columns; "" if the moment cannot be read.
+    """Return the stamp of an event as text, from two columns of the portal, "" if the moment cannot be read.
 
-    The month comes first where the time is said in halves of the day, else the day (PORTAL.md, culture format).
+    The month comes first in a time with AM or PM, otherwise the day (PORTAL.md, culture format).
     """
     found = _PARTS.match(date_create.strip()) if isinstance(date_create, str) else None
     if found is None:
@@ -76,19 +88,19 @@ def stamp_of(date_create: object, created_by: object) -> str:
         at = datetime(year, month, day, hour, int(found["minute"]), int(found["second"]), tzinfo=UTC)
     except ValueError:
         return ""
-    return str(Stamp(at=int(at.timestamp()), by=whole_number(created_by)))
+    return f"{int(at.timestamp())} {whole_number(created_by)}"  # as a `Stamp` is written
 
 
 def whole_number(value: object) -> int:
-    """Return an id as the portal writes it, 0 if it is none."""
+    """Return an id in whichever form the portal writes it, 0 if it is none."""
     text = str(value)
     return int(text) if isinstance(value, int | str) and text.isascii() and text.isdecimal() else 0
 
 
 def answered(start: float | None, finish: float | None, by: int, offset_s: int) -> str:
-    """Return the stamp of an event made by a call that ran from `start` to `finish` in unix time, "" if that is vague.
+    """Return the stamp of an event made by a call that ran from `start` to `finish` in unix time.
 
-    `offset_s` is the UTC offset of the portal's wall clock.
+    Return "" if the call took too long to tell the moment. `offset_s` is the UTC offset of the portal's wall clock.
     """
     if start is None or finish is None or not 0 <= finish - start <= 2 * _ANSWERED_WITHIN_S - 2:
         return ""
@@ -96,15 +108,16 @@ def answered(start: float | None, finish: float | None, by: int, offset_s: int) 
 
 
 def made_since(stamp: str, moment: float) -> bool:
-    """Return True if the event with `stamp` was made at `moment` of the portal's wall clock or later, for certain."""
+    """Return True if the event with `stamp` was certainly made at `moment` of the portal's wall clock or later."""
     made = Stamp.parse(stamp)
     return made is not None and made.at >= moment
 
 
 def made_during(stamp: str, first: float, last: float, *, shifted: bool = False) -> bool:
-    """Return True if what bears `stamp` was made between two moments of the portal's wall clock; False if unknown.
+    """Return True if the event with `stamp` was made between two moments of the portal's wall clock.
 
-    With `shifted` whole quarters of an hour between the two clocks do not count, as of other zones.
+    Return False if that is not known. With `shifted`, a difference of whole quarters of an hour between the two clocks
+    does not count, because they may be in different zones.
     """
     made = Stamp.parse(stamp)
     if made is None:
@@ -141,15 +154,15 @@ def _zones_apart(one: int, other: int, slack: int) -> bool:
 
 
 def _swapped(at: int) -> int:
-    """Return a moment with day and month swapped: the format may have been changed since."""
+    """Return the moment with day and month swapped, because the portal may have changed their order since."""
     moment = datetime.fromtimestamp(at, UTC)
     return at if moment.day > 12 else int(moment.replace(month=moment.day, day=moment.month).timestamp())
 
 
 def beginning(start: str, zone: str, born: str) -> Beginning:
-    """Return whether an event with the note `born` was made for the wall time `start` in `zone`; "" for whole days.
+    """Return whether an event with the note `born` was made for the wall time `start` in `zone`, "" for whole days.
 
-    The note (DAV_XML_ID) tells the start in UTC, as far as the documentation's one example shows (PORTAL.md 4.12).
+    The note (DAV_XML_ID) tells the start in UTC, as far as the one example in the documentation shows (PORTAL.md 4.12).
     """
     found = _BORN.match(born)
     try:
@@ -166,3 +179,44 @@ def beginning(start: str, zone: str, born: str) -> Beginning:
         return "same"
     # A portal that notes the clock on the wall instead must not have everything doubled.
     return "unknown" if noted == wall else "other"
+
+
+LEDGER_DIGITS = 8
+_PART = re.compile(r"\s*\[syncd(?:-by:[0-9a-f]{8}|:[0-9a-f]{16})\]")
+_MARK = re.compile(r"\s*(?:\[syncd-by:([0-9a-f]{8})\]\s*)?\[syncd:([0-9a-f]{16})\]\s*\Z")
+
+
+def marked(text: str, mark: str, ledger: str) -> str:
+    """Return a description with its recovery mark on a line of its own (PORTAL.md 4.12), unchanged without a mark.
+
+    `ledger` is the name of the ledger that writes, "" for none.
+    """
+    if not mark:
+        return text
+    by = f"[syncd-by:{ledger}] " if ledger else ""
+    return f"{text}\n{by}[syncd:{mark}]".lstrip()
+
+
+def unmarked(text: str) -> str:
+    """Return a text of a source without anything that could pass for a mark or a part of one."""
+    decoded = html.unescape(text) if "&" in text else text  # as the portal's filter leaves it (PORTAL.md 1.5)
+    found = 1 if "[syncd" in decoded else 0
+    if found and _PART.search(decoded):
+        text = decoded
+    while found:  # what is left may be one in its turn
+        text, found = _PART.subn("", text)
+    return text
+
+
+def is_marked(text: str) -> bool:
+    """Return True if a description ends with a recovery mark."""
+    return _MARK.search(text) is not None
+
+
+def split_mark(text: str) -> tuple[str, str, str]:
+    """Return a description without its recovery mark, the mark, and the ledger that wrote it, each "" if missing.
+
+    The white space between the two parts may vary, because editors and the portal's filter change it.
+    """
+    found = _MARK.search(text)
+    return (text[: found.start()], found[2], found[1] or "") if found else (text, "", "")

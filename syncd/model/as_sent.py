@@ -1,0 +1,175 @@
+"""Items and events that are as their links tell, of which no more than the link is kept.
+
+In a pass that reads the portal nearly all of 100,000 items and events are so. Each is made again when somebody asks for
+it, equal to what it was and sharing its values with the link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, KeysView, Mapping, MutableMapping, Sequence
+from typing import Final, overload
+
+import msgspec
+
+from syncd.model.item import Item, Key, Link, Observed, SentFields
+from syncd.model.json_values import PackedFields
+
+MANY: Final = 2_000
+"""From so many links on it is worth while."""
+_MOST_SHARED: Final = 20_000
+
+
+class ItemsOfLinks(Sequence[Item]):
+    """Items in the order in which they were added; `linked` are the links by the keys of items."""
+
+    def __init__(self, linked: Mapping[Key, Link]) -> None:
+        self._linked = linked
+        self._held: list[Item | Link] = []
+
+    def extend(self, items: Iterable[Item]) -> None:
+        """Add items, those that are as they were sent as `slim` returns them."""
+        for item in items:
+            link = self._linked.get(item.key)
+            self._held.append(link if link is not None and _is_of(item, link) else item)
+
+    def complete(self) -> ItemsOfLinks:
+        """Return the items, to which none is added any more: the links of others are let go of."""
+        self._linked = {}
+        return self
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Item]:
+        for one in self._held:
+            yield _item_of(one) if isinstance(one, Link) else one
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Item]: ...
+
+    def __getitem__(self, at: int | slice) -> Item | Sequence[Item]:
+        if isinstance(at, slice):
+            return tuple(self)[at]
+        one = self._held[at]
+        return _item_of(one) if isinstance(one, Link) else one
+
+
+def _is_of(item: Item, link: Link) -> bool:
+    """Return True if all that `item` says can be told from `link`; what is equal is shared already."""
+    fields, sent = item.fields, link.sent
+    return (
+        type(fields) is SentFields
+        and type(sent) is PackedFields
+        and fields.text is sent.text
+        and fields.section == item.section == link.section
+        and item.section_id == link.section_id
+        and item.title is link.title
+        and item.where is link.where
+        and item.starts_on is link.starts_on
+        and item.ends_on is link.ends_on
+        and item.start is link.start
+        and item.summary is None
+        and item.also is None
+        and not item.fixed
+    )
+
+
+def _item_of(link: Link) -> Item:
+    sent = link.sent
+    assert isinstance(sent, PackedFields)
+    return Item(
+        key=link.key,
+        section=link.section,
+        section_id=link.section_id,
+        fields=SentFields(sent.text, link.section, link.fingerprint),
+        title=link.title,
+        where=link.where,
+        starts_on=link.starts_on,
+        ends_on=link.ends_on,
+        start=link.start,
+    )
+
+
+class _Rest(msgspec.Struct, frozen=True, gc=False):
+    """What an event tells besides that which its link does; events that were made together have it in common."""
+
+    version: int | None
+    mark: str
+    ledger: str
+    start: str
+    stamp: str
+    creator: int
+    host: int
+    born: str
+
+
+class EventsOfLinks(MutableMapping[int, Observed]):
+    """Events by id, some of them those of `links`, which are by the same ids."""
+
+    def __init__(self, links: Mapping[int, Link]) -> None:
+        self._links = links
+        self._held: dict[int, Observed | _Rest] = {}
+        self._shared: dict[_Rest, _Rest] = {}
+
+    def __setitem__(self, remote_id: int, seen: Observed) -> None:
+        link = self._links.get(remote_id)
+        if link is None or not _shows(seen, link):
+            self._held[remote_id] = seen
+            return
+        rest = _Rest(seen.version, seen.mark, seen.ledger, seen.start, seen.stamp, seen.creator, seen.host, seen.born)
+        if len(self._shared) > _MOST_SHARED:
+            self._shared.clear()
+        self._held[remote_id] = self._shared.setdefault(rest, rest)
+
+    def __getitem__(self, remote_id: int) -> Observed:
+        held = self._held[remote_id]
+        return _event_of(self._links[remote_id], held) if isinstance(held, _Rest) else held
+
+    def __delitem__(self, remote_id: int) -> None:
+        del self._held[remote_id]
+
+    def __contains__(self, remote_id: object) -> bool:
+        return remote_id in self._held
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def keys(self) -> KeysView[int]:
+        """Return the ids, as a dict does."""
+        return self._held.keys()
+
+
+def _shows(seen: Observed, link: Link) -> bool:
+    """Return True if the event shows what was sent where it was sent; what is equal is shared already."""
+    return (
+        seen.fields is link.sent
+        and seen.place is link.key.place
+        and seen.title is link.title
+        and seen.remote_id == link.remote_id
+        and seen.section_id == link.section_id
+        and not (seen.masked or seen.damage or seen.answers)
+    )
+
+
+def _event_of(link: Link, rest: _Rest) -> Observed:
+    return Observed(
+        remote_id=link.remote_id,
+        place=link.key.place,
+        section_id=link.section_id,
+        version=rest.version,
+        fields=link.sent,
+        mark=rest.mark,
+        ledger=rest.ledger,
+        title=link.title,
+        start=rest.start,
+        stamp=rest.stamp,
+        creator=rest.creator,
+        host=rest.host,
+        born=rest.born,
+    )
