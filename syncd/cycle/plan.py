@@ -13,6 +13,7 @@ from syncd.cycle.look import (
     observe,
     observe_elsewhere,
     observe_hinted,
+    observe_meetings,
     observe_touched,
     whose,
     with_suspects,
@@ -30,7 +31,7 @@ from syncd.model.doubles import Double, doubles_left
 from syncd.model.draft import Found, found_by, touched
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link
 from syncd.model.json_values import unpacked
 from syncd.model.observation import UNASKED, Observation
 from syncd.model.plan import Plan, Wanted
@@ -191,7 +192,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         confirmed=found.confirmed,
         gone=found.gone,
         stamps=found.stamps,
-        meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
+        meetings=await observe_meetings(run, with_guests, observation, window) if with_guests else {},
         lost=found.lost,
         doubles=twice,
         suspects=tuple(one for one in run.notes.suspects if observation and one.mark in observation.suspects),
@@ -285,8 +286,7 @@ async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, 
     """
     if reading.streamed is None or run.sync.uids != "source" or run.notes.uids.names:
         return None
-    directory = await known_directory(run, keep=keep)
-    if directory is None:
+    if (directory := await known_directory(run, keep=keep)) is None:
         return None
     await recall_series(run)
     first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
@@ -417,17 +417,6 @@ async def _found(
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
     return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
-
-
-async def _meetings(
-    run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
-) -> dict[int, Observed]:
-    """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
-    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
-    found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
-    if unread := [link for link in with_guests if link.remote_id not in found]:
-        found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
-    return found
 
 
 def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
