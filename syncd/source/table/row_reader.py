@@ -19,6 +19,7 @@ from syncd.source.table import cell_values
 from syncd.source.table.cell_values import is_error
 from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
 from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
+from syncd.source.table.first_lines import FirstLines
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.no_entries import NoEntries, TitlesAgain
 from syncd.source.table.spans import ENDS, SpanReader, is_nothing, named, strict
@@ -238,7 +239,7 @@ class RowReader:
 
         Of two rows with the same uid the first is used. What else there is to tell is put into `part`.
         """
-        lines: dict[str, int | str] = {}
+        lines = FirstLines()
         width = len(self._titles)
         self._spare = least - width
         no_entries, again = self._no_entries, self._no_entries.again
@@ -273,7 +274,7 @@ class RowReader:
                     said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
                     part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
-                first = lines.setdefault(entry.uid, line)
+                first = lines.first(entry.uid, line)
                 if first != line:
                     part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
