@@ -17,7 +17,7 @@ from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, RunRecord
 
 if TYPE_CHECKING:  # `status --json` must be quick, and loads neither
-    from syncd.cycle.plan import Prepared
+    from syncd.cycle.prepared import Prepared
     from syncd.portal.client import MethodBudget
 
 

@@ -30,7 +30,7 @@ from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, User, server_zone
 from syncd.portal.people.reading import read_directory
 from syncd.source import ReadContext, open_source
-from syncd.source.files import read_file
+from syncd.source.file_source import read_file
 from syncd.source.google.recognised import first_keys
 from syncd.source.graph import graph_first
 from syncd.source.guess import Guess, guess, guess_query

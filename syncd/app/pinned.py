@@ -12,7 +12,7 @@ import msgspec
 from syncd.app import words
 from syncd.app.documents import change_document
 from syncd.app.told_json import told_json
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_count
 from syncd.model.item import Change

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
 from syncd.lang.catalog import told

@@ -28,7 +28,7 @@ from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
-    from syncd.cycle.plan import Prepared
+    from syncd.cycle.prepared import Prepared
     from syncd.cycle.run import PassResult
     from syncd.portal.limits.forecast import Forecast
     from syncd.portal.people.directory import Directory

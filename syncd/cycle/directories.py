@@ -14,6 +14,7 @@ import structlog
 
 from syncd import events
 from syncd.clock import sleep_or_stop
+from syncd.cycle.kept import UNRESOLVED_AGE_S, is_lacking, is_missing
 from syncd.cycle.sync import Pass, moment_for
 from syncd.errors import EntryError
 from syncd.lang.saying import say
@@ -30,39 +31,62 @@ from syncd.portal.people.directory import Directory
 from syncd.portal.people.reading import read_directory
 from syncd.portal.people.section_rights import with_calendars
 from syncd.portal.probe.facts import facts_from
+from syncd.state.portal_ledger import KnownPortal
 
 _log = structlog.get_logger()
 _SECTION_ADD = "calendar.section.add"
-UNRESOLVED_AGE_S = 900.0
-"""How old the directory may be when somebody is missing in it, or a section that may not be written to."""
 _TRIES = 3
 
 
-async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, keep: bool) -> Directory:
+async def directory_for(
+    run: Pass, entries: Sequence[Entry], *, fresh: bool, keep: bool, lacking: Sequence[Entry] | None = None
+) -> Directory:
     """Return a directory that holds the owners of `entries` and their sections.
 
     `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
     is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found are
-    asked for again each time.
+    asked for again each time. `lacking`, where they are known, are the entries that the kept one may lack something of.
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
     remembered = await run.portal_ledger.known(run.portal.origin)
-    known = _readable(remembered.directory)
-    run.directory_mark = remembered.mark if known is not None else ""
-    kept = None
-    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
-        kept = known if known.groups or not run.sync.target.wants_groups else None
+    known, kept = _kept(run, remembered, now, fresh=fresh)
     if kept is not None:
-        kept = await _with_needed(run, entries, kept)
+        some = entries if lacking is None else lacking
+        kept = await _with_needed(run, some, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and await run.worked_out(is_lacking, run, entries, kept):
+        if too_old and await run.worked_out(is_lacking, run.sync.target, some, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
+    return await _completed(run, remembered, known, kept, keep=keep)
+
+
+async def known_directory(run: Pass, *, keep: bool) -> Directory | None:
+    """Return what `directory_for` returns if the kept directory lacks nothing; None if the portal has to be asked."""
+    remembered = await run.portal_ledger.known(run.portal.origin)
+    known, kept = _kept(run, remembered, run.clock.now(), fresh=False)
+    if kept is None:
+        return None
+    return await _completed(run, remembered, known, replace(kept, country=run.sync.country), keep=keep)
+
+
+def _kept(run: Pass, remembered: KnownPortal, now: float, *, fresh: bool) -> tuple[Directory | None, Directory | None]:
+    """Return the directory that was kept, and again if it may serve this pass."""
+    known = _readable(remembered.directory)
+    run.directory_mark = remembered.mark if known is not None else ""
+    if known is None or fresh or not 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
+        return known, None
+    return known, known if known.groups or not run.sync.target.wants_groups else None
+
+
+async def _completed(
+    run: Pass, remembered: KnownPortal, known: Directory | None, kept: Directory, *, keep: bool
+) -> Directory:
+    """Return `kept` with what else is known of the portal, and write it to the ledger if that is news."""
     if known is not None and (kept.sections is not known.sections or kept.barred):  # else nothing was read or lost
         # Where events of ours may stand already, a right that was lost is no reason to make or to hold anything.
         once_open = known.sections.keys() - known.barred.keys()
@@ -98,26 +122,6 @@ def _readable(kept: Json) -> Directory | None:
         return None  # written by another version of syncd: it is read from the portal again
 
 
-def is_lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
-    """Return True if somebody of `entries` is missing in `directory`, or has a section that may not be written to.
-
-    Rights that were taken away and given back are noticed in no other way: what may not be written to is never tried.
-    """
-    target = run.sync.target
-    if any(not target.places((entry,), directory) for entry in entries):
-        return True
-    return any(is_refused(directory, place, target.section_name) for place in target.places(entries, directory))
-
-
-def is_refused(directory: Directory, place: Place, label: str) -> bool:
-    """Return True if nothing can be written into the section `label` of a place."""
-    try:
-        directory.section(place, label)
-    except EntryError:
-        return True
-    return False
-
-
 def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
     """Return `directory` with the sections renamed since `before`, and tell of those that are new among them."""
     directory = directory.following(before, run.sync.target.section_name)
@@ -137,12 +141,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
         run.directory_mark = ""
         directory = directory.with_clients(await read_clients(run.portal, sought))
     needed = await run.worked_out(target.places, entries, directory)
-    # Where a section would be of no use, the right may have been granted since.
-    missing = sorted(
-        place
-        for place in needed
-        if not place.on_card and (not directory.knows(place) or str(place) in directory.barred)
-    )
+    missing = sorted(place for place in needed if not place.on_card and is_missing(directory, place))
     if missing:
         run.directory_mark = ""
         directory = await with_calendars(run.portal, directory, missing)

@@ -81,6 +81,17 @@ async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:
     return await observe(run, (), links, EVERYTHING)
 
 
+async def observe_meetings(
+    run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
+) -> dict[int, Observed]:
+    """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
+    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
+    found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
+    if unread := [link for link in with_guests if link.remote_id not in found]:
+        found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
+    return found
+
+
 async def observe_touched(run: Pass, links: Sequence[Link]) -> Observation:
     """Read the events of `links` before they are changed; other events are left out.
 

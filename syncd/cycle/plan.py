@@ -2,212 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
+from syncd.cycle.directories import directory_for, kept_directory, known_directory
+from syncd.cycle.kept import Kept, is_refused
 from syncd.cycle.look import (
     joined,
     observe,
     observe_elsewhere,
     observe_hinted,
+    observe_meetings,
     observe_touched,
     whose,
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.read import Kept, Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised
+from syncd.cycle.prepared import Prepared
+from syncd.cycle.read import Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised, shape_stream
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
-from syncd.cycle.writers import NO_WRITERS, Writers, writers_of
+from syncd.cycle.writers import writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles_left
 from syncd.model.draft import Found, found_by, touched
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import ANY_FINGERPRINT, Change, Hold, Item, Key, Link, Observed
+from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link
 from syncd.model.json_values import unpacked
-from syncd.model.observation import UNASKED, Observation, recovery_mark
-from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
+from syncd.model.observation import UNASKED, Observation
+from syncd.model.plan import Plan, Wanted
 from syncd.model.second_writer import NOBODY
-from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.sent_links import SentLinks, Unseen
+from syncd.model.settled import Settled, change_of
 from syncd.model.stowed import Stowed
-from syncd.model.traces import Suspect
 from syncd.model.unanswered import came_late
-from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
-from syncd.state.notes import Uids
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A plan with everything it was made from.
-
-    `run` and `now` tell for whom and at which unix time it was made. `problems` are all problems of the pass so far, in
-    order of place. `wanted` is what the source asks for, `links` what was linked before; of an ordinary pass only
-    what may change. `observed` are the ids
-    of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
-    sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
-    to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
-    the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones, `writers` tells of other ledgers. `suspects` are events that may be creates still. `settled` is
-    what the pass was recognised by, where nothing has changed: then it holds no entries, items and links, for none were
-    read.
-
-    What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
-    """
-
-    run: Pass = field(repr=False)
-    now: float
-    plan: Plan
-    snapshot: Snapshot
-    kept: Kept
-    directory: Directory
-    problems: tuple[Problem, ...]
-    rejected: int
-    held: int
-    verified: bool
-    skipped: int = 0
-    uids: Uids = field(default_factory=Uids)
-    wanted: Wanted = NOTHING_WANTED
-    links: tuple[Link, ...] = ()
-    observed: frozenset[int] | None = None
-    confirmed: frozenset[Key] = frozenset()
-    gone: Mapping[Key, int] = field(default_factory=dict)
-    stamps: Mapping[Key, str] = field(default_factory=dict)
-    meetings: Mapping[int, Observed] = field(default_factory=dict)
-    lost: frozenset[int] = frozenset()
-    doubles: tuple[Double, ...] = ()
-    settled: Settled | None = None
-    suspects: tuple[Suspect, ...] = ()
-    writers: Writers = NO_WRITERS
-
-    def check(self) -> None:
-        """Raise GuardError if the pass must not go on without a person's word."""
-        if self.writers.found.made:
-            raise self.writers.found.refusal(self.sync)
-        self.run.sync.guard.check(self.plan, self.sync)
-
-    @property
-    def doubtful(self) -> bool:
-        """True if the portal is not what the ledger knows, so that nothing is created before all of it has been read.
-
-        Also if something is to be created that an event noted as a suspect may be: one that left the source and has
-        come back. Nothing holds it any more, and only a reading of everything looks for suspects.
-        """
-        if self.gone or self.writers.doubted:
-            return True
-        suspects = {one.mark for one in self.run.notes.suspects}
-        new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
-        return any(recovery_mark(self.sync, key) in suspects for key in new)
-
-    @property
-    def sync(self) -> str:
-        """The name of the sync."""
-        return self.run.name
-
-    @property
-    def edits_win(self) -> bool:
-        """True if a conflict is decided for the portal, so that no person has to decide."""
-        return self.run.sync.policy.on_conflict == "portal"
-
-    @cached_property
-    def forecast(self) -> Forecast:
-        """What sending the changes would take, under the portal's limits as they are when this is first asked for."""
-        target, changes = self.run.sync.target, (*self.plan.changes, *self.remade)
-        methods = Counter(target.command(one, 0, self.directory).method for one in changes if one.op != "adopt")
-        return self.run.portal.forecast(methods)
-
-    @cached_property
-    def notified(self) -> Mapping[int, int]:
-        """How many notices people get, by user id (PORTAL.md 4.10)."""
-        target = self.run.sync.target
-        found: Counter[int] = Counter()
-        for one in self.plan.changes:
-            if one.op == "delete" and one.link is not None and one.link.remote_id in self.lost:
-                continue
-            seen = self.meetings.get(one.link.remote_id) if one.link is not None else None
-            found.update(target.notices(one, self.directory, self.now, seen))
-        for one in self.remade:
-            found.update(target.notices(one, self.directory, self.now, None))
-        return found
-
-    @cached_property
-    def remade(self) -> tuple[Change, ...]:
-        """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
-        deleted = {change.key for change in self.plan.changes if change.op == "delete"}
-        again = (item for item in self.wanted.items if item.key in deleted) if deleted else ()
-        return tuple(Change(op="create", key=item.key, item=item, reason=say("made again")) for item in again)
-
-    @property
-    def notices(self) -> int:
-        """How many notices people get."""
-        return sum(self.notified.values())
-
-    @property
-    def new_sections(self) -> int:
-        """How many sections would be created."""
-        items = (change.item for change in (*self.plan.changes, *self.remade) if change.item is not None)
-        return len({(item.key.place, item.section) for item in items if item.section_id is None})
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Counts by what would be done, in the order of the plan's JSON."""
-        plan, ops = self.plan, Counter(change.op for change in self.plan.changes)
-        return {
-            "create": ops["create"],
-            "update": ops["update"],
-            "delete": ops["delete"],
-            "adopt": ops["adopt"],
-            "unchanged": plan.unchanged,
-            "held": self.held,
-            "rejected": self.rejected,
-            "conflict": len(plan.conflicts),
-            "skipped": self.skipped,
-            "kept": len(plan.kept),
-        }
-
-    @property
-    def leaves_nothing(self) -> bool:
-        """True if the next pass would plan the same, as long as nothing changes and it does not read the portal."""
-        learned = self.verified or self.gone or self.stamps or self.doubles or self.uids != self.run.notes.uids
-        return not learned and leaves_nothing(self.plan, self.snapshot, self.run.sync.policy)
-
-    @property
-    def findings(self) -> Findings:
-        """What the next pass has to know to report the same."""
-        plan, snapshot = self.plan, self.snapshot
-        return Findings(
-            unchanged=plan.unchanged,
-            held=self.held,
-            rejected=self.rejected,
-            skipped=self.skipped,
-            known_uids=plan.known_uids,
-            complete=snapshot.complete,
-            incomplete_because=snapshot.incomplete_because,
-            problems=self.problems,
-            conflicts=conflicts_of(plan),
-            kept=tuple(link.key for link in plan.kept),
-            absent=tuple(sorted(plan.absent)),
-        )
-
-    def directory_lasts(self) -> Iterator[float]:
-        """Yield when the directory has to be read again: by its age, or sooner if people or rights are missing."""
-        read_at = self.directory.read_at
-        yield read_at + self.run.sync.directory_every.total_seconds()
-        troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
-        if troubled and is_lacking(self.run, self.kept.entries, self.directory):
-            yield read_at + UNRESOLVED_AGE_S
-
-    def left_over(self, counts: Mapping[str, int]) -> int:
-        """Return how many of `counts` wait for a person."""
-        waiting = counts.get("rejected", 0) + counts.get("held", 0)
-        return waiting if self.edits_win else waiting + counts.get("conflict", 0)
+from syncd.source.base import EntryStream
+from syncd.target.base import ShapeContext
 
 
 async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
@@ -234,11 +69,13 @@ class SourceReading:
     """What the source held, and when it was asked, in unix time: the days of the window follow from that.
 
     `settled` is what is known of a source that has not changed since a pass left nothing to do, and `directory` whom
-    that pass knew; then nothing was parsed.
+    that pass knew; then nothing was parsed. Nor was it if the source can be streamed: then whoever needs all entries
+    in memory has it `parsed`.
     """
 
-    snapshot: Snapshot
     now: float
+    parsed: Callable[[], Awaitable[Snapshot]]
+    streamed: Callable[[], EntryStream] | None = None
     settled: Settled | None = None
     directory: Directory | None = None
 
@@ -246,17 +83,19 @@ class SourceReading:
 async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
     """Read the source; raises SourceError if it cannot be read at all.
 
-    It is not parsed if it is known what would follow, unless `fresh`. It is separate from `prepare`, because it can
-    take as long as a slow server likes, and must not make other syncs wait. With `whole`, a source that otherwise asks
-    its server for changes asks for everything. What failed is read again only in the next pass (`service/schedule.py:
-    next_due`); a source on the web repeats requests itself (`WebClient.ask`).
+    It is not parsed if it is known what would follow, unless `fresh`, and not yet if it can be streamed. It is separate
+    from `prepare`, because it can take as long as a slow server likes, and must not make other syncs wait. With
+    `whole`, a source that otherwise asks its server for changes asks for everything. What failed is read again only in
+    the next pass (`service/schedule.py: next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
     fetched = await run.sync.fetch(now, whole=whole)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
-        return SourceReading(snapshot=await fetched.parsed(), now=now)
+        if not fresh and fetched.streamed is not None:
+            return SourceReading(now=now, parsed=fetched.parsed, streamed=fetched.streamed)
+        return SourceReading(now=now, parsed=partial(_same, await fetched.parsed()))
     found = settled.findings
     snapshot = Snapshot(
         entries=(),
@@ -265,7 +104,12 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
         incomplete_because=found.incomplete_because,
         changed_marker=fetched.marker,
     )
-    return SourceReading(snapshot=snapshot, now=now, settled=settled, directory=directory)
+    return SourceReading(now=now, parsed=partial(_same, snapshot), settled=settled, directory=directory)
+
+
+async def _same(snapshot: Snapshot) -> Snapshot:
+    """Return `snapshot`, which is parsed already."""
+    return snapshot
 
 
 async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, directory: Directory) -> Prepared:
@@ -282,7 +126,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
         run=run,
         now=reading.now,
         plan=plan,
-        snapshot=reading.snapshot,
+        snapshot=await reading.parsed(),
         kept=Kept(entries=()),
         uids=run.notes.uids,
         directory=directory,
@@ -348,7 +192,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         confirmed=found.confirmed,
         gone=found.gone,
         stamps=found.stamps,
-        meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
+        meetings=await observe_meetings(run, with_guests, observation, window) if with_guests else {},
         lost=found.lost,
         doubles=twice,
         suspects=tuple(one for one in run.notes.suspects if observation and one.mark in observation.suspects),
@@ -371,34 +215,111 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    sync, everything, names = run.sync, verify or whole, run.notes.uids.names
-    if isinstance(entries := reading.snapshot.entries, Stowed):
+    first = None if directory is not None or verify or whole else await _streamed(run, reading, held, keep=keep)
+    if first is None:
+        first = await _listed(run, reading, held, directory, verify=verify, keep=keep, whole=whole)
+    links, shaping, directory = first.links, first.shaping, first.context.directory
+    if shaping.unseen is not None:
+        links, shaping = await _left(run, shaping, shaping.unseen)
+        if asks_for_all(first.read, shaping, links):
+            return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
+    read, shaped, renamed = await run.worked_out(
+        shape_recognised, run.sync, first.read, first.context, links, held, shaping, first.again
+    )
+    if shaped.unseen is not None and shaped is not shaping:
+        links, shaped = await _left(run, shaped, shaped.unseen)
+    if keep and read.has_series:
+        await keep_series(run)
+    return read, shaped, links, renamed, directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _First:
+    """What the source holds and what it becomes under its own uids; `again` shapes it under others.
+
+    `links` are all of them if nothing was let go of.
+    """
+
+    read: Named
+    shaping: Shaping
+    context: ShapeContext
+    again: Callable[[Snapshot, Kept], Shaping]
+    links: Sequence[Link] = ()
+
+
+async def _listed(
+    run: Pass,
+    reading: SourceReading,
+    held: Sequence[Hold],
+    directory: Directory | None,
+    *,
+    verify: bool,
+    keep: bool,
+    whole: bool,
+) -> _First:
+    """Shape the entries of a snapshot, all of which are in memory."""
+    sync, everything, watched = run.sync, verify or whole, {hold.key.uid for hold in held}
+    snapshot = await reading.parsed()
+    if isinstance(entries := snapshot.entries, Stowed):
         # Where all links are read, there is no room for the entries beside them.
         await run.worked_out(entries.put_away if everything else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await run.ledger.sent(run.hints, names)
-    if sent is not None:
-        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+    sent = None if everything else await _sent(run, held)
     sync.check_links((link.key.place for link in links) if sent is None else sent.places)
     used = {link.key.uid for link in links} if sent is None else sent.named
-    read = await run.worked_out(named, sync, run.notes.uids, reading.snapshot, used.union(one.key.uid for one in held))
+    read = await run.worked_out(named, sync, run.notes.uids, snapshot, used | watched)
     if directory is None:
         directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
-    context = context_of(sync, directory, reading.now)
     if read.has_series:
         await recall_series(run)
-    shape = partial(shape_all, sync, context=context, linked={link.key: link for link in links}, sent=sent)
+    context = context_of(sync, directory, reading.now)
+    linked = {link.key: link for link in links}
+    shape = partial(shape_all, sync, context=context, linked=linked, sent=sent, watched=watched)
     shaping = await run.worked_out(shape, read.snapshot, read.kept)
-    if shaping.unseen is not None:
-        links, _ = await run.ledger.unseen(shaping.unseen)
-        if asks_for_all(read, shaping, links):
-            return await _shaped(run, reading, held, directory, verify=False, keep=keep, whole=True)
-    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held, shaping, shape)
-    if shaping.unseen is not None:
-        links = [link for link in links if shaping.unseen.holds(link.key, link.fingerprint)]
-    if keep and read.has_series:
-        await keep_series(run)
-    return read, shaping, links, renamed, directory
+    return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
+
+
+async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, keep: bool) -> _First | None:
+    """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
+
+    Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
+    """
+    if reading.streamed is None or run.sync.uids != "source" or run.notes.uids.names:
+        return None
+    if (directory := await known_directory(run, keep=keep)) is None:
+        return None
+    await recall_series(run)
+    first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
+    kept = first.read.kept
+    if kept.lacking:
+        asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
+        if asked != directory:
+            return await _as_they_come(run, reading.streamed(), held, asked, reading.now)
+    return first
+
+
+async def _as_they_come(
+    run: Pass, entries: EntryStream, held: Sequence[Hold], directory: Directory, now: float
+) -> _First:
+    sync, watched = run.sync, {hold.key.uid for hold in held}
+    sent, context = await _sent(run, held), context_of(sync, directory, now)
+    sync.check_links(sent.places)
+    read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+    shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
+    return _First(read=read, shaping=shaping, context=context, again=shape)
+
+
+async def _sent(run: Pass, held: Sequence[Hold]) -> SentLinks:
+    """Return what all links were sent last; those of which more is known are set apart."""
+    sent = await run.ledger.sent(run.hints, run.notes.uids.names)
+    sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+    return sent
+
+
+async def _left(run: Pass, shaping: Shaping, unseen: Unseen) -> tuple[Sequence[Link], Shaping]:
+    """Return the links that are not of entries which were let go, and `shaping` with the uids of such entries."""
+    links, uids = await run.ledger.unseen(unseen)
+    return links, replace(shaping, wanted=replace(shaping.wanted, uids=shaping.wanted.uids.union(uids)))
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
@@ -498,17 +419,6 @@ async def _found(
     return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
 
 
-async def _meetings(
-    run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
-) -> dict[int, Observed]:
-    """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
-    known = {link.remote_id: observation.verdict(link).seen for link in with_guests} if observation is not None else {}
-    found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
-    if unread := [link for link in with_guests if link.remote_id not in found]:
-        found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
-    return found
-
-
 def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
     """Return the observation without unlinked events that are not newer than the id `known`."""
     own = {link.remote_id for link in links}
@@ -525,7 +435,7 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     sync, now, before = run.sync, run.clock.now(), prepared.plan
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
     concerned = {change.key.uid for change in before.changes}
-    kept = replace(prepared.kept, entries=tuple(one for one in prepared.kept.entries if one.uid in concerned))
+    kept = await run.worked_out(prepared.kept.only, concerned)
     shaping = await run.worked_out(shape_all, sync, prepared.snapshot, kept, context_of(sync, directory, now))
     wanted = replace(shaping.wanted, uids=prepared.wanted.uids)
     holds = {hold.key: hold for hold in await run.ledger.holds()}

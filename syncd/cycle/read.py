@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from syncd.cycle.kept import Kept, Lacking, Sieve
 from syncd.cycle.sync import Sync
-from syncd.errors import EntryError
 from syncd.lang.saying import say, say_count
+from syncd.model.again import Again, telling
 from syncd.model.as_sent import ItemsOfLinks
 from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
 from syncd.model.filter import NO_FILTER
@@ -24,19 +25,11 @@ from syncd.model.plan import Wanted
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
+from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, crashed, shaped
+from syncd.target.base import ShapeContext, Shaped, shaped
 
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
-
-    entries: Sequence[Entry]
-    problems: tuple[Problem, ...] = ()
-    doubtful: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,30 +68,11 @@ class Shaping:
 
 def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
+    sieve = Sieve(sync.filter, sync.name)
     if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
-    problems: list[Problem] = []
-
-    def passes(entry: Entry) -> bool:
-        try:
-            return sync.filter.passes(entry)
-        except EntryError as error:
-            title = entry.details.title
-            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
-        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
-            problems.append(crashed(entry, error))
-        return False
-
-    kept = kept_like(snapshot.entries, filter(passes, snapshot.entries))
-    doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
-    if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
-        reason = say_count(
-            "[sync.filter] leaves out all {count:,} entry of the source",
-            "[sync.filter] leaves out all {count:,} entries of the source",
-            len(snapshot.entries),
-        )
-        problems.append(Problem(where=sync.name, kind="warning", reason=reason))
-    return Kept(entries=kept, problems=tuple(problems), doubtful=doubtful)
+    passing = kept_like(snapshot.entries, sieve.passing(snapshot.entries))
+    return sieve.kept(passing, len(snapshot.entries))
 
 
 def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
@@ -125,58 +99,116 @@ def shape_all(
     *,
     linked: Mapping[Key, Link] | None = None,
     sent: SentLinks | None = None,
+    watched: Collection[str] = (),
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
-    Items that are as they were sent share what they hold with the links in `linked`; with `sent` they are only counted.
+    Items that are as they were sent share what they hold with the links in `linked`. With `sent` they are only counted,
+    and their uids are wanted only if they are `watched`.
     """
-    unseen = Unseen(sent) if sent is not None else None
-    items: list[Item] | ItemsOfLinks = [] if linked is None or sent is not None else ItemsOfLinks(linked)
-    unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
-    problems = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
-    troubled: dict[str, set[str]] = defaultdict(set)
-    places: dict[str, set[Place]] = defaultdict(set)
-    files, uids, as_sent, familiar = set[str](), list[str](), 0, 0
+    shapes = _Shapes(linked, sent, watched)
     for entry, one in shaped(sync.target, kept.entries, context):
+        shapes.add(entry, one)
+    return shapes.finished(sync, snapshot, kept, context)
+
+
+class _Shapes:
+    """What entries become, gathered from one after the other; see `shape_all`."""
+
+    def __init__(self, linked: Mapping[Key, Link] | None, sent: SentLinks | None, watched: Collection[str]) -> None:
+        self._linked = linked
+        self._sent = sent
+        self._unseen = Unseen(sent) if sent is not None else None
+        self._watched = watched
+        self._items: list[Item] | ItemsOfLinks = [] if linked is None or sent is not None else ItemsOfLinks(linked)
+        self._problems: list[Problem] = []
+        self._troubled: dict[str, set[str]] = defaultdict(set)
+        self._uids: set[str] = set()
+        self._files: set[str] = set()
+        self._places: set[tuple[str, Place]] = set()
+        self._as_sent = self._familiar = 0
+
+    def add(self, entry: Entry, one: Shaped) -> None:
+        """Add what `entry` became."""
         for problem in one.problems:
-            problems.append(problem)
-            troubled[problem.kind].add(entry.uid)
+            self._problems.append(problem)
+            self._troubled[problem.kind].add(entry.uid)
         if one.stands:
-            troubled["stands"].add(entry.uid)
+            self._troubled["stands"].add(entry.uid)
         own = one.items
         for item in own:
-            files.add(file_of(item.where))
-            if snapshot.unnamed:
-                places[entry.details.owner].add(item.key.place)
-        if linked and own:
-            own = tuple(slim(item, linked) for item in own)
-        elif unseen is not None and own:
-            own = unseen.undecided(own)
+            self._files.add(file_of(item.where))
+            self._places.add((entry.details.owner, item.key.place))
+        if self._unseen is not None and own:
+            own = self._unseen.undecided(own)
             if not own:
-                as_sent += len(one.items)
-                familiar += 1
-        items.extend(own)
-        uids.append(own[0].key.uid if own else entry.uid)  # that of its link, or else the entry's would be kept as well
-    # What could not be read or shaped still stands in the source: its links must not count as absent.
-    unread = kept.doubtful | snapshot.rejected_uids
-    return Shaping(
-        wanted=Wanted(
-            items=tuple(items) if isinstance(items, list) else items.complete(),
-            uids=unread.union(uids),
-            unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
-            complete=snapshot.complete,
-            as_sent=as_sent,
-            known_uids=sent.uids if sent is not None else None,
-        ),
-        problems=tuple(problems),
-        rejected=len(troubled["rejected"]) + len(kept.doubtful) + sum(p.kind == "rejected" for p in snapshot.problems),
-        held=len(troubled["held"]),
-        skipped=sum(problem.kind == "skipped" for problem in problems),
-        familiar=familiar,
-        unseen=unseen,
-        files=frozenset(files),
-        places=places,
+                self._as_sent += len(one.items)
+                self._familiar += 1
+                if entry.uid not in self._watched:
+                    return
+        elif self._linked and own:
+            own = tuple(slim(item, self._linked) for item in own)
+        # That of its link, or else the entry's would be kept as well.
+        self._uids.add(own[0].key.uid if own else entry.uid)
+        self._items.extend(own)
+
+    def finished(self, sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
+        """Return all of it, once the entries of `kept` have been added."""
+        unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
+        told = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
+        # What could not be read or shaped still stands in the source: its links must not count as absent.
+        unread = kept.doubtful | snapshot.rejected_uids
+        troubled = self._troubled
+        places: dict[str, set[Place]] = defaultdict(set)
+        for owner, place in self._places if snapshot.unnamed else ():
+            places[owner].add(place)
+        return Shaping(
+            wanted=Wanted(
+                items=tuple(self._items) if isinstance(self._items, list) else self._items.complete(),
+                uids=unread.union(self._uids),
+                unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
+                complete=snapshot.complete,
+                as_sent=self._as_sent,
+                known_uids=self._sent.uids if self._sent is not None else None,
+            ),
+            problems=(*told, *self._problems),
+            rejected=sum(p.kind == "rejected" for p in snapshot.problems)
+            + len(troubled["rejected"])
+            + len(kept.doubtful),
+            held=len(troubled["held"]),
+            skipped=sum(problem.kind == "skipped" for problem in (*told, *self._problems)),
+            familiar=self._familiar,
+            unseen=self._unseen,
+            files=frozenset(self._files),
+            places=places,
+        )
+
+
+def shape_stream(
+    sync: Sync, known: Uids, entries: EntryStream, context: ShapeContext, sent: SentLinks, watched: Collection[str]
+) -> tuple[Named, Shaping]:
+    """Return what `entries` are and become, one after the other; of those that are as they were sent nothing is kept.
+
+    Otherwise like `named` and `shape_all`, for a sync in which all go by the uids of their source. Raises SourceError.
+    """
+    sieve, shapes, lacking = (
+        Sieve(sync.filter, sync.name),
+        _Shapes(None, sent, watched),
+        Lacking(sync.target, context.directory),
     )
+    snapshots: list[Snapshot] = []
+    passing = lacking.watching(sieve.passing(telling(entries, snapshots.append)))
+    for entry, one in shaped(sync.target, passing, context):
+        shapes.add(entry, one)
+        if not one.items:
+            lacking.look_at(entry)
+    (snapshot,) = snapshots
+    every: Sequence[Entry] = snapshot.entries
+    if sync.filter != NO_FILTER:
+        every = Again(sieve.passed, lambda: Sieve(sync.filter, sync.name).passing(snapshot.entries))
+    kept = replace(sieve.kept(every, len(snapshot.entries)), lacking=lacking.found)
+    read = Named(snapshot=snapshot, kept=kept, uids=known, has_series=sieve.has_series)
+    return read, shapes.finished(sync, snapshot, kept, context)
 
 
 def named(sync: Sync, known: Uids, snapshot: Snapshot, used: Collection[str]) -> Named:
@@ -217,7 +249,9 @@ def shape_recognised(
     wanted = shaping.wanted
     known = {link.key.uid for link in links}.union(hold.key.uid for hold in holds)
     # Only what has gone from the source may stand in it under another uid. What is wanted is there in any case.
-    if known <= wanted.uids or known <= (present := {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids):
+    there = (wanted.uids, snapshot.rejected_uids, read.kept.left_out)
+    present = {uid for uid in known if any(uid in some for some in there)}
+    if known <= present:
         return replace(read, uids=Uids(names=read.uids.names)), shaping, ()
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
@@ -231,7 +265,7 @@ def shape_recognised(
         familiar=shaping.familiar,
         dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
     )
-    moved = _moved(snapshot, shaping, links, found, context)
+    moved = _moved(snapshot, shaping, links, present.union(found.names.values()), found, context)
     names = {**found.names, **{uid: link.key.uid for uid, (_, link) in moved.items()}}
     fresh = {known: uid for uid, known in names.items()}
     uncertain = found.uncertain.difference(fresh)
@@ -258,7 +292,12 @@ def asks_for_all(read: Named, shaping: Shaping, links: Sequence[Link]) -> bool:
 
 
 def _moved(
-    snapshot: Snapshot, shaping: Shaping, links: Sequence[Link], found: Recognised, context: ShapeContext
+    snapshot: Snapshot,
+    shaping: Shaping,
+    links: Sequence[Link],
+    present: Collection[str],
+    found: Recognised,
+    context: ShapeContext,
 ) -> Mapping[str, tuple[Item, Link]]:
     """Return the rows without an id that moved, by uid.
 
@@ -266,12 +305,12 @@ def _moved(
     """
     if found.whole or (snapshot.unnamed is None and not snapshot.complete):
         return {}
-    present = {*(entry.uid for entry in snapshot.entries), *snapshot.rejected_uids, *found.names.values()}
     if all(link.key.uid in present for link in links):
         return {}  # a row that moved leaves its old uid behind
-    items: Iterable[Item] = (item for item in shaping.wanted.items if item.key.uid not in found.names)
+    items = [item for item in shaping.wanted.items if item.key.uid not in found.names]
     if snapshot.unnamed:
-        titles = {entry.uid: entry.details.title for entry in snapshot.entries}
+        wanted = {item.key.uid for item in items}
+        titles = {entry.uid: entry.details.title for entry in snapshot.entries if entry.uid in wanted}
         unread = _unread(snapshot.unnamed, shaping.places)
         items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
     return moved_rows(items, links, present=present, files=shaping.files, today=context.today)
@@ -302,6 +341,8 @@ def _under(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Sn
         entries=renamed_entries(kept.entries, names),
         problems=problems,
         doubtful=frozenset(names.get(uid, uid) for uid in kept.doubtful),
+        left_out=frozenset(names.get(uid, uid) for uid in kept.left_out),
+        lacking=None if kept.lacking is None else renamed_entries(kept.lacking, names),
     )
     return renamed(snapshot, names), kept
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from syncd.cycle.doubles import remove_doubles
 from syncd.cycle.look import ReadBack
-from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
+from syncd.cycle.plan import plan_again, prepare, read_source
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.push import push, where_of
 from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again

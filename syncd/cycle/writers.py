@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
 from syncd.cycle.sync import Pass
 from syncd.model.doubles import given_up
 from syncd.model.item import Item, Link
 from syncd.model.observation import Comparison, Observation, mark_of
 from syncd.model.plan import Plan
-from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Looked, Own, Strangers, looked_at, strangers
+from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Own, Strangers, Writers, looked_at, strangers
 from syncd.portal.people.directory import Directory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writers:
-    """What was found of other ledgers, and after a reading of everything what is to be noted of it.
-
-    `doubted` is True if something stands there already that would be made, or another ledger has written what is ours:
-    then the whole portal has to be read.
-    """
-
-    found: Strangers = NOBODY
-    looked: Looked | None = None
-    doubted: bool = False
-
-
-NO_WRITERS: Final = Writers()
 
 
 async def writers_of(

@@ -13,10 +13,11 @@ given away once, so that two equal entries stay two. What a uid looks like plays
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
+from syncd.model.again import Again
 from syncd.model.entry import AllDay, Entry, Snapshot
 from syncd.model.item import Hold, Item, Link, fingerprint
 from syncd.model.stowed import kept_like
@@ -207,4 +208,8 @@ def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
 
 def renamed_entries(entries: Sequence[Entry], names: Mapping[str, str]) -> Sequence[Entry]:
     """Return the entries with their uids replaced by `names`."""
-    return kept_like(entries, (replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries))
+
+    def under_names() -> Iterator[Entry]:
+        return (replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries)
+
+    return Again(len(entries), under_names) if isinstance(entries, Again) else kept_like(entries, under_names())

@@ -192,6 +192,22 @@ def _named(seen: Observed) -> str:
 NOBODY: Final = Strangers()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writers:
+    """What was found of other ledgers, and after a reading of everything what is to be noted of it.
+
+    `doubted` is True if something stands there already that would be made, or another ledger has written what is ours:
+    then the whole portal has to be read.
+    """
+
+    found: Strangers = NOBODY
+    looked: Looked | None = None
+    doubted: bool = False
+
+
+NO_WRITERS: Final = Writers()
+
+
 def strangers(items: Iterable[Item], links: Iterable[Link], observation: Observation, own: Own) -> Strangers:
     """Return what an observation shows of other ledgers. `items` are wanted, `links` are those of this ledger.
 

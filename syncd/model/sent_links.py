@@ -6,11 +6,16 @@ fingerprints would take 350 MB to answer that.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from struct import Struct
+from typing import Any
 
 from syncd.model.item import Item, Key, Place, fingerprint, in_other_words
 
+SentRow = Sequence[Any]
+"""Uid, kind and owner of the place, piece, remote id and fingerprint of a link."""
 _pack = Struct("=qq").pack
 _SIZE = 16
 _BITS = 15
@@ -19,7 +24,7 @@ _LAST = (1 << _BITS) - 1
 
 
 class SentLinks:
-    """The links of a sync as hashes of their keys and fingerprints; filled by the ledger, in the order of keys.
+    """The links of a sync as hashes of their keys and fingerprints.
 
     Two links count as the same if both of these 64-bit hashes are; Python keys them anew in each process. `uids` and
     `number` count uids and links, and `places` are those in which the links stand, in their order. Links whose keys are
@@ -27,27 +32,48 @@ class SentLinks:
     `named` are those of the uids asked for that have links.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Iterable[Key] = ()) -> None:
         self.uids = 0
         self.number = 0
-        self.places: dict[Place, None] = {}
-        self.apart: set[Key] = set()
+        self.apart = set(apart)
         self.named: set[str] = set()
+        self._places: dict[tuple[str, int], None] = {}
         self._buckets: dict[int, bytearray] = {}
 
-    def add(self, key: Key, sent: str) -> None:
-        """Add a link with the fingerprint `sent`."""
-        self.number += 1
-        hashed = hash(key)
-        bucket = self._buckets.get(hashed & _LAST)
-        if bucket is None:
-            self._buckets[hashed & _LAST] = bytearray(_pack(hashed, hash(sent)))
-        else:
-            bucket += _pack(hashed, hash(sent))
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places in which links stand, in the order in which they were added."""
+        return tuple(Place(kind=kind, owner=owner) for kind, owner in self._places)
 
-    def find(self, key: Key, sent: str) -> int:
-        """Return the number of the link of `key` if it has the fingerprint `sent`, -1 otherwise."""
-        hashed = hash(key)
+    def add(self, links: Iterable[SentRow], uids: Collection[str] = ()) -> Collection[int]:
+        """Add links, which come in the order of keys, and return the ids of events that are linked twice."""
+        buckets, places, last, ids = self._buckets, self._places, None, array("q")
+        for uid, kind, owner, piece, remote_id, sent in links:
+            hashed = hash((uid, kind, owner, piece))
+            bucket = buckets.get(hashed & _LAST)
+            if bucket is None:
+                buckets[hashed & _LAST] = bytearray(_pack(hashed, hash(sent)))
+            else:
+                bucket += _pack(hashed, hash(sent))
+            self.number += 1
+            if uid != last:
+                last = uid
+                self.uids += 1
+                if uid in uids:
+                    self.named.add(uid)
+            places[kind, owner] = None
+            ids.append(remote_id)
+        return {one for one, other in pairwise(sorted(ids)) if one == other}
+
+    def set_apart(self, links: Iterable[SentRow], ids: Collection[int]) -> None:
+        """Set those of `links` apart that are to one of the events `ids`."""
+        for uid, kind, owner, piece, remote_id, _ in links:
+            if remote_id in ids:
+                self.apart.add(Key(uid=uid, place=Place(kind=kind, owner=owner), piece=piece))
+
+    def find(self, uid: str, kind: str, owner: int, piece: str, sent: str) -> int:
+        """Return the number of the link of a key if it has the fingerprint `sent`, -1 otherwise."""
+        hashed = hash((uid, kind, owner, piece))
         bucket = self._buckets.get(hashed & _LAST, b"")
         slot = _pack(hashed, hash(sent))
         at = bucket.find(slot)
@@ -64,57 +90,45 @@ class Unseen:
         self.number = sent.number
         self._seen: dict[int, int] = {}
 
-    def holds(self, key: Key, sent: str) -> bool:
-        """Return True unless an item was seen that is what the link of `key` was sent, which has that fingerprint."""
-        at = self.sent.find(key, sent)
-        return at < 0 or not self._seen.get(at & _LAST, 0) >> (at >> _BITS) & 1
-
     def undecided(self, items: Sequence[Item]) -> tuple[Item, ...]:
         """Return the items of an entry in the words that were sent, or () if there is nothing to decide about any.
 
         Then their links are no longer unseen.
         """
-        if len(items) == 1 and items[0].key not in self.sent.apart:
-            at = self.sent.find(items[0].key, items[0].fingerprint)
-            if at >= 0:  # as nearly always
-                self._see(at)
-                return ()
-        found = [self._in_words(item) for item in items]
-        if any(at < 0 or item.key in self.sent.apart for item, at in found):
-            return tuple(item for item, _ in found)
+        find, decided = self.sent.find, True
+        found: list[tuple[Item, int]] = []
+        for item in items:
+            key, place, worded = item.key, item.key.place, item
+            at = find(key.uid, place.kind, place.owner, key.piece, item.fingerprint)
+            if at < 0 and item.also is not None:
+                at = find(key.uid, place.kind, place.owner, key.piece, fingerprint(item.also, item.section))
+                worded = in_other_words(item) if at >= 0 else item
+            decided = decided and at >= 0 and key not in self.sent.apart
+            found.append((worded, at))
+        if not decided:
+            return tuple(worded for worded, _ in found)
         for _, at in found:
-            self._see(at)
+            self._seen[at & _LAST] = self._seen.get(at & _LAST, 0) | 1 << (at >> _BITS)
+        self.number -= len(found)
         return ()
 
-    def _see(self, at: int) -> None:
-        bucket = at & _LAST
-        self._seen[bucket] = self._seen.get(bucket, 0) | 1 << (at >> _BITS)
-        self.number -= 1
-
-    def _in_words(self, item: Item) -> tuple[Item, int]:
-        """Return `item` in the words that were sent, and the number of its link, -1 if it has not been sent so."""
-        at = self.sent.find(item.key, item.fingerprint)
-        if at < 0 and item.also is not None:
-            at = self.sent.find(item.key, fingerprint(item.also, item.section))
-            item = in_other_words(item) if at >= 0 else item
-        return item, at
-
-    def keys(self, links: Iterable[tuple[Key, str]]) -> tuple[Sequence[Key], Collection[str]]:
-        """Return the keys of the unseen links among `links`: key and fingerprint of all of them, in the order of keys.
+    def keys(self, links: Iterable[SentRow]) -> tuple[Sequence[Key], Collection[str]]:
+        """Return the keys of those of the `links` that are unseen; they are all links, in the order of keys.
 
         Also the uids that have links of both kinds.
         """
         left: list[Key] = []
         both: set[str] = set()
-        uid, seen, unseen = "", False, False
-        for key, sent in links:
-            if key.uid != uid:
-                uid, seen, unseen = key.uid, False, False
-            if self.holds(key, sent):
-                left.append(key)
-                unseen = True
-            else:
+        last, seen, unseen = "", False, False
+        for uid, kind, owner, piece, _, sent in links:
+            if uid != last:
+                last, seen, unseen = uid, False, False
+            at = self.sent.find(uid, kind, owner, piece, sent)
+            if at >= 0 and self._seen.get(at & _LAST, 0) >> (at >> _BITS) & 1:
                 seen = True
+            else:
+                left.append(Key(uid=uid, place=Place(kind=kind, owner=owner), piece=piece))
+                unseen = True
             if seen and unseen:
                 both.add(uid)
         return left, both

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.lang.saying import say
 from syncd.model.item import Change
 from syncd.model.labels import labels

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Set
 import structlog
 
 from syncd import events
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.errors import GuardError
 from syncd.model.entry import Problem
 from syncd.model.record import RunRecord

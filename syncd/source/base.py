@@ -6,13 +6,13 @@ proves that it is: what is missing from a complete snapshot is deleted in the po
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from syncd.model.entry import Snapshot, Window
+from syncd.model.entry import Entry, Snapshot, Window
 from syncd.model.filter import NO_FILTER, Filter
 from syncd.source.shelf import Shelf
 
@@ -71,16 +71,25 @@ class Source(Protocol):
         ...
 
 
+EntryStream = Generator[Entry, None, Snapshot]
+"""Yields the entries of a source as they are parsed, and returns the snapshot, which reads them anew. It blocks.
+
+Raises SourceError, at any time, if nothing can be read at all.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """What a source returned when it was asked, before any of it is parsed.
 
     `marker` is the `changed_marker` that the snapshot will have, "" if only parsing tells. `parsed` returns that
-    snapshot, once; it raises SourceError like `Source.read`.
+    snapshot; it raises SourceError like `Source.read`. A source that can parse without keeping all entries has
+    `streamed` besides, which may be called before `parsed` and any number of times.
     """
 
     marker: str
     parsed: Callable[[], Awaitable[Snapshot]]
+    streamed: Callable[[], EntryStream] | None = None
 
 
 @runtime_checkable

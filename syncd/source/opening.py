@@ -11,7 +11,8 @@ from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.source.base import Source
 from syncd.source.encodings import known_encoding
-from syncd.source.files import Assembly, FileFormat, FileSource
+from syncd.source.file_source import FileSource
+from syncd.source.files import Assembly, FileFormat
 from syncd.source.web.access import WEB_KEYS, WebOptions, is_given, read_access
 
 

@@ -6,14 +6,14 @@ reserve_ids -> intend -> (sent) -> settle. An intent stays open until its outcom
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from syncd import collector
 from syncd.errors import StateError
 from syncd.lang.saying import say
-from syncd.model.item import Hold, Key, Link, Place
+from syncd.model.item import Hold, Key, Link
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.unanswered import unanswered
@@ -47,7 +47,6 @@ MOST_CHANGES: Final = 500_000
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_SENT: Final = f"SELECT {KEY}, remote_id, fingerprint FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
-_GET_TWICE: Final = "SELECT remote_id FROM links WHERE sync = ? GROUP BY remote_id HAVING count(*) > 1"
 _GET_HOLDS: Final = f"SELECT {SUMMED_HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 _GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
@@ -97,23 +96,11 @@ class SyncLedger(NotesOfSync):
 
         Also which of `uids` have links.
         """
-        found = SentLinks()
-        found.apart.update(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
-        looked_at = {number for (number,) in connection.execute(_GET_TWICE, (self.name,))}.union(ids)
-        last, place = None, None
+        found = SentLinks(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
         with collector.resting():
-            for key, remote_id, fingerprint in _sent_rows(connection, self.name):
-                if key.uid != last:  # they come in the order of keys
-                    last = key.uid
-                    found.uids += 1
-                    if last in uids:
-                        found.named.add(last)
-                if key.place is not place:
-                    place = key.place
-                    found.places[place] = None
-                found.add(key, fingerprint)
-                if remote_id in looked_at:
-                    found.apart.add(key)
+            twice = found.add(connection.rows(_GET_SENT, (self.name,)), uids)
+        if looked_at := {*twice, *ids}:
+            found.set_apart(connection.rows(_GET_SENT, (self.name,)), looked_at)
         return found
 
     @reading
@@ -121,7 +108,7 @@ class SyncLedger(NotesOfSync):
         """Return the links that `unseen` holds still, ordered by key, and the uids that have such links and others."""
         if not unseen.number:
             return (), ()
-        keys, both = unseen.keys((key, sent) for key, _, sent in _sent_rows(connection, self.name))
+        keys, both = unseen.keys(connection.rows(_GET_SENT, (self.name,)))
         found = links_for(connection, [(self.name, key) for key in keys])
         return tuple(found[self.name, key] for key in keys), both
 
@@ -353,14 +340,6 @@ class SyncLedger(NotesOfSync):
             if (known := key_of(key)) in keys:
                 found[known].append(op)
         return found
-
-
-def _sent_rows(connection: Connection, sync: str) -> Iterator[tuple[Key, int, str]]:
-    """Yield key, remote id and fingerprint of each link of `sync`, ordered by key; all keys share their places."""
-    places: dict[tuple[str, int], Place] = {}
-    for uid, kind, owner, piece, remote_id, sent in connection.rows(_GET_SENT, (sync,)):
-        place = places.get((kind, owner)) or places.setdefault((kind, owner), Place(kind=kind, owner=owner))
-        yield Key(uid=uid, place=place, piece=piece), remote_id, sent
 
 
 def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exception) -> Exception:

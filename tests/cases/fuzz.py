@@ -27,7 +27,8 @@ import pytest
 from syncd.app.application import App
 from syncd.app.init import make_start
 from syncd.app.wiring import make_sync
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.sync import Sync
 from syncd.errors import SyncdError
 from syncd.model.entry import AllDay, Entry, Problem, Snapshot, Window

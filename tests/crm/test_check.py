@@ -14,7 +14,8 @@ from syncd.app.check import check_all
 from syncd.app.checked import Check
 from syncd.app.documents import change_document
 from syncd.cli import show
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.errors import PortalRefusedError
 from syncd.sandbox.seed.language_school import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS

@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from syncd.app import documents
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import SyncdError
 from syncd.model.json_values import Json

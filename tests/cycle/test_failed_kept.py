@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from syncd import collector
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.takeback import Offer, purge
 from syncd.errors import SourceError, SyncdError, without_frames

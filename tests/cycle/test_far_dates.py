@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Recurrence, Reminder, Snapshot, Span, Timed
 from syncd.source.base import ReadContext

@@ -20,7 +20,7 @@ from syncd.app import program, wiring
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassResult
 from syncd.source import shelf
-from syncd.source.files import FileSource
+from syncd.source.file_source import FileSource
 from syncd.source.ical import feed_reader
 from syncd.source.ical.ics import IcsFormat
 from syncd.source.shelf import Shelf, shelf_name

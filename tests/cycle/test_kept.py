@@ -10,7 +10,8 @@ import pytest
 from syncd.app import documents, report
 from syncd.clock import SystemClock
 from syncd.config import load_config
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.service.status import Status, read_status, status_document
 from syncd.state.ledger import Ledger

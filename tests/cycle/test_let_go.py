@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from tests.cycle.edits import decided, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 

@@ -10,7 +10,8 @@ from random import Random
 
 import pytest
 
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.cycle.takeback import Offer, Taken, undo
 from syncd.sandbox.tables.database import Event

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.state.notes import SyncNotes, note_restored
 from tests.crm.stage import HEADER as VISITS_HEADER

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import GuardError
 from syncd.model.evidence import split_mark

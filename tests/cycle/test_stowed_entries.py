@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.plan import Prepared, plan_again, prepare, preview, read_source
+from syncd.cycle.plan import plan_again, prepare, preview, read_source
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.model import stowed
 from syncd.model.stowed import Stowed

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model.item import Item, Key, Place, fingerprint
-from syncd.model.sent_links import SentLinks, Unseen
+from syncd.model.sent_links import SentLinks, SentRow, Unseen
 
 _KEYS = st.builds(
     lambda uid, owner, piece: Key(uid=uid, place=Place(kind="user", owner=owner), piece=piece),
@@ -32,10 +32,17 @@ def item(key: Key, name: str, also: str = "") -> Item:
     )
 
 
+def row(key: Key, sent: str, remote_id: int = 1) -> SentRow:
+    return key.uid, key.place.kind, key.place.owner, key.piece, remote_id, sent
+
+
+def sent_rows(links: dict[Key, str]) -> list[SentRow]:
+    return [row(key, fingerprint({"name": links[key]}, "S")) for key in sorted(links)]
+
+
 def sent_links(links: dict[Key, str]) -> SentLinks:
     found = SentLinks()
-    for key in sorted(links):
-        found.add(key, fingerprint({"name": links[key]}, "S"))
+    found.add(sent_rows(links))
     return found
 
 
@@ -54,8 +61,7 @@ def test_items_as_they_were_sent_are_let_go_and_their_links_are_seen(
         if same:
             del left[key]
     assert unseen.number == len(left)
-    prints = [(key, fingerprint({"name": links[key]}, "S")) for key in sorted(links)]
-    keys, both = unseen.keys(prints)
+    keys, both = unseen.keys(sent_rows(links))
     assert keys == sorted(left)
     gone = {key.uid for key in links if key not in left}
     assert both == {key.uid for key in left} & gone
@@ -81,9 +87,8 @@ def test_an_item_is_given_in_the_words_that_were_sent() -> None:
 
 
 def test_many_links_are_told_apart() -> None:
-    keys = [Key(uid=f"S{n}", place=Place(kind="user", owner=n % 7)) for n in range(40_000)]
+    count = 40_000
     sent = SentLinks()
-    for key in keys:
-        sent.add(key, key.uid)
-    assert len({sent.find(key, key.uid) for key in keys} - {-1}) == len(keys)
-    assert {sent.find(key, "another") for key in keys} == {-1}
+    sent.add((f"S{n}", "user", n % 7, "", n, f"print {n}") for n in range(count))
+    assert len({sent.find(f"S{n}", "user", n % 7, "", f"print {n}") for n in range(count)} - {-1}) == count
+    assert {sent.find(f"S{n}", "user", n % 7, "", f"print {n + 1}") for n in range(count)} == {-1}

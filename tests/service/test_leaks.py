@@ -25,7 +25,7 @@ from aiohttp import web
 
 from syncd.cli import DEFECT, main
 from syncd.clock import SystemClock
-from syncd.source.files import FileSource
+from syncd.source.file_source import FileSource
 
 SECRETS = {
     name: f"{name}-S3cr3t/{number}+{chr(97 + number) * 3}"

@@ -10,7 +10,8 @@ from syncd.errors import ConfigError, SourceError, TransientSourceError
 from syncd.source import open_source
 from syncd.source.base import ReadContext
 from syncd.source.conformance import CONTEXT
-from syncd.source.files import Assembly, FileBytes, Part, locate, read_file
+from syncd.source.file_source import locate, read_file
+from syncd.source.files import Assembly, FileBytes, Part
 from tests.source.calendars import NIGHT, calendar, event
 
 
@@ -135,7 +136,7 @@ async def test_a_file_that_goes_while_the_others_are_read_makes_the_snapshot_inc
         (base / "b.ics").unlink()
         return found
 
-    monkeypatch.setattr("syncd.source.files.locate", gone)
+    monkeypatch.setattr("syncd.source.file_source.locate", gone)
     snapshot = await source.read(CONTEXT)
     assert [entry.uid for entry in snapshot.entries] == ["a"]
     assert not snapshot.complete

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from syncd.model.item import Item, Key, Link, Place
 from syncd.model.record import Tally
 from syncd.model.sent_links import Unseen
+from syncd.state.codec import key_row
 from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
 
@@ -69,9 +70,10 @@ async def test_what_was_sent_is_known_of_all_links_and_what_else_counts_is_set_a
     await ledger.of(OTHER).adopt(other, [link("b", remote_id=2)], now=1.0)
     await ledger.of(SYNC).mark_absent({key("a")}, ())
     found = await ledger.of(SYNC).sent({4, 99}, {"b", "z"})
-    assert len({found.find(one.key, one.fingerprint) for one in links} - {-1}) == 5
-    assert (found.find(key("a"), "another"), found.find(key("z"), links[0].fingerprint)) == (-1, -1)
-    assert (found.number, found.uids, list(found.places), found.named) == (5, 5, [key("a").place], {"b"})
+    assert len({found.find(*key_row(SYNC, one.key)[1:], one.fingerprint) for one in links} - {-1}) == 5
+    assert found.find(*key_row(SYNC, key("a"))[1:], "another") == -1
+    assert found.find(*key_row(SYNC, key("z"))[1:], links[0].fingerprint) == -1
+    assert (found.number, found.uids, found.places, found.named) == (5, 5, (key("a").place,), {"b"})
     assert found.apart == {key("a"), key("c"), key("d"), key("e")}
 
 

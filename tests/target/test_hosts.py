@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from syncd.cycle.look import ReadBack, read_back
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.sandbox.settings import HostRule, Settings
 from tests.support.sandbox import Stage, run_inline

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassResult
 from syncd.cycle.takeback import Offer, Taken, undo
 from tests.support.sandbox import Stage, run_inline

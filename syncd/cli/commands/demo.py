@@ -18,7 +18,7 @@ from syncd.app.application import App
 from syncd.cli import progress, show
 from syncd.cli.opened import opened
 from syncd.cli.simulated import serve
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.demo import samples

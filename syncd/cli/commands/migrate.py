@@ -14,7 +14,7 @@ from syncd.cli import show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cycle.look import read_back
-from syncd.cycle.plan import Prepared
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.errors import PortalUnusableError, StoppedError, SyncdError, message_of, without_frames

@@ -16,7 +16,8 @@ from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
-from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.plan import preview
+from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, PortalUnusableError, SyncdError, message_of, without_frames
 from syncd.lang.saying import say

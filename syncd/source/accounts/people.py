@@ -16,7 +16,7 @@ from pathlib import Path
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.saying import say
 from syncd.source.encodings import decode
-from syncd.source.files import CHECK_PATH, read_file
+from syncd.source.file_source import CHECK_PATH, read_file
 
 MOST_CALENDARS = 20_000
 """Each takes a request in every pass."""

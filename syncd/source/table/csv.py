@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path, PurePath
@@ -19,16 +19,17 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
+from syncd.model.entry import Entry
 from syncd.source.base import ReadContext, Source
 from syncd.source.encodings import decode
 from syncd.source.field_values import clean, sync_zone
-from syncd.source.files import Part
+from syncd.source.files import Part, collected
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.columns import ColumnMap, TableOptions, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.no_entries import above_titles, is_note
-from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, has_titles, read_table
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, has_titles, stream_table
 from syncd.source.table.when import DateOrder
 from syncd.source.twice import once
 
@@ -102,11 +103,20 @@ class CsvFormat:
 
     end = begin
 
+    @property
+    def streams(self) -> bool:
+        """Whether the entries can be given one after the other: those of a plan of people by days cannot."""
+        return self._options.grid is None
+
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds.
 
         Raises SourceError for a file that is not CSV or lacks a mapped column, ConfigError for an unknown zone.
         """
+        return collected(self.stream(name, content, context))
+
+    def stream(self, name: str, content: bytes, context: ReadContext) -> Generator[Entry, None, Part]:
+        """Yield the entries of the file, and return its part without them; otherwise like `parse`."""
         options = self._options
         zone = sync_zone(context.zone)
         if not content.strip():
@@ -138,10 +148,11 @@ class CsvFormat:
         )
         if options.grid is not None:
             part = read_grid(PlanSheet(name=name, rows=list(rows), called=(PurePath(name).stem,)), options.grid, table)
+            yield from part.entries
         else:
             titles = [clean(cell) for cell in cells] if titled else [""] * _usual_width(row for _, row in rows)
             rows.begins_at += titled
-            part = read_table(name, (line, titles), rows, table)
+            part = yield from stream_table(name, (line, titles), rows, table)
         if other is not None:
             part.warn(f"{name}:{other[0]}", other[1])
         part.assumed = assumed

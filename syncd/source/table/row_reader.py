@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import NoReturn, TypeVar
@@ -12,13 +12,14 @@ from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.source.field_values import clean, damaged, digest, dropped, fold, read_rule
-from syncd.source.files import Part
+from syncd.source.files import Part, collected
 from syncd.source.options import nearest
 from syncd.source.reasons import reason_of, with_and
 from syncd.source.table import cell_values
 from syncd.source.table.cell_values import is_error
 from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
 from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
+from syncd.source.table.first_lines import FirstLines
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.no_entries import NoEntries, TitlesAgain
 from syncd.source.table.spans import ENDS, MOST_TIMES, SpanReader, is_nothing, named, strict
@@ -48,6 +49,11 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
 
     Raises SourceError for a mapped column that the header lacks.
     """
+    return collected(stream_table(name, header, rows, options))
+
+
+def stream_table(name: str, header: Row, rows: Iterable[R], options: TableOptions) -> Generator[Entry, None, Part]:
+    """Yield the entries of a table, and return its part without them; otherwise like `read_table`."""
     line, titles = header
     positions = find_columns(options.columns, titles, where=f"{name}:{line}")
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
@@ -66,7 +72,8 @@ def read_table(name: str, header: Row, rows: Iterable[R], options: TableOptions)
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
     del texts, adding  # where every row has another time, they take as much as the entries
-    part = reader.part(rows, min(widths, default=0))
+    part = Part()
+    yield from reader.entries(rows, min(widths, default=0), part)
     for odd, line in odd_at:
         reason = say(
             "{odd!r} has day and month in the other order than the other dates of the file; it is read by itself",
@@ -228,13 +235,12 @@ class RowReader:
         self._spans: dict[str | tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def part(self, rows: Iterable[R], least: int) -> Part:
-        """Return what the rows hold, each of which has at least so many cells; a list of them is empty then.
+    def entries(self, rows: Iterable[R], least: int, part: Part) -> Iterator[Entry]:
+        """Yield the entries of the rows, each of which has at least so many cells; a list of them is empty then.
 
-        Of two rows with the same uid the first is used.
+        Of two rows with the same uid the first is used. What else there is to tell is put into `part`.
         """
-        part = Part()
-        lines: dict[str, int | str] = {}
+        lines = FirstLines()
         width = len(self._titles)
         self._spare = least - width
         no_entries, again = self._no_entries, self._no_entries.again
@@ -269,18 +275,19 @@ class RowReader:
                     said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
                     part.reject(f"{self._name}:{line}", uid, reason_of(error), **said)
                     continue
-                first = lines.setdefault(entry.uid, line)
+                first = lines.first(entry.uid, line)
                 if first != line:
                     part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
                     continue
-                part.entries.append(entry)
+                yield entry
                 if not is_plain:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
+        # A uid that is rejected in one row and good in another is there.
+        part.rejected.difference_update(uid for uid in list(part.rejected) if uid in lines)
         if has_others:
             no_entries.tell(self._name, part)
-        return part
 
     def _again_at(self, first: int | str) -> str:
         """Return what is wrong with a row that is the same entry as the one at the line `first`."""
