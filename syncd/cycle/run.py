@@ -110,11 +110,11 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         if not run.stop.is_set():
             reading = await read_source(run, fresh=options.fresh or verify or bool(run.hints), whole=options.fresh)
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
-            for whole in (verify, True):
+            for reads_portal in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-                async with run.portal.claiming if whole else nullcontext():
-                    prepared = await prepare(run, reading, verify=whole, keep=True, whole=options.fresh)
-                    if whole or not prepared.doubtful:
+                async with run.portal.claiming if reads_portal else nullcontext():
+                    prepared = await prepare(run, reading, verify=reads_portal, keep=True, whole=options.fresh)
+                    if reads_portal or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
             if prepared is not None and approved:
