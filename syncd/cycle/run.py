@@ -1,6 +1,7 @@
-"""One pass of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
+"""One pass of one sync on one screen: recover -> read -> shape -> plan -> guard -> push -> record.
 
-Steps only; every decision is made where its facts are (model, target, exchange).
+Steps only: what becomes of an item is decided where its facts are (model, target, exchange). Here it is decided whether
+the portal is read first, and whether the pass plans and sends once more.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
 
 
 async def _note_plan(run: Pass, prepared: Prepared) -> None:
-    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
+    """Write down what the plan found and what no call to the portal changes: absences, versions, adoptions, conflicts.
 
     Links to events that are gone and will be created again stay until that is done: a webhook that lost its rights sees
     nothing for a while, and what it cannot create again is still there when they return.

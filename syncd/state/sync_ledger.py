@@ -93,9 +93,10 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def sent(self, connection: Connection, ids: Collection[int] = (), uids: Collection[str] = ()) -> SentLinks:
-        """Return what all links were sent last; those to one of the events `ids`, too, are to be looked at in full.
+        """Return what all links were sent last, and which of `uids` have links.
 
-        Also which of `uids` have links.
+        Links that count in full (`SentLinks.apart`) are here those of absent entries, those that share an event, and
+        those to one of the events `ids`.
         """
         found = SentLinks()
         found.apart.update(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
