@@ -96,7 +96,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """Nothing is left to send and nothing is in flight; `stopped` is the reason when jobs remain."""
+    """Send nothing any more: no job is left, or `stopped` is the reason why the others are not sent."""
 
     stopped: Refused | Unknown | None = None
 
