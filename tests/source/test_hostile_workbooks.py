@@ -118,7 +118,7 @@ def test_a_workbook_for_which_nothing_may_begin_fails_in_words_and_the_next_one_
 
     with SheetReader() as reader:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(*(child, "start") if what == "process" else (threading.Thread, "start"), refused)
+            patch.setattr(child if what == "process" else threading.Thread, "start", refused)
             with pytest.raises(TransientSourceError, match=r"a\.xlsx cannot be read: no process may begin .*TasksMax="):
                 reader.read("a.xlsx", GOOD, None)
         assert reader.read("b.xlsx", GOOD, None).cells[1] == list(ROWS[1])
