@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 class Again(Sequence[T]):
-    """A sequence of `count` values that are worked out anew whenever somebody goes through it, so it is never kept.
+    """A sequence of `count` values that are worked out again whenever somebody goes through it, so it is never kept.
 
     `begin` returns an iterator of them. Going through it may take long, and may raise what `begin` raises.
     """

@@ -234,7 +234,7 @@ class Snapshot:
     token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
     `unnamed` are, of an incomplete one, title and owner of the entries that could not be used and have no uid, the
     owner as the source writes it ("": not known); None if more than these may be missing, or one of them has no title.
-    Many `entries` may be read anew each time that somebody goes through them (`model/again.py`).
+    Many `entries` may be read again each time that somebody goes through them (`model/again.py`).
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.

@@ -243,7 +243,7 @@ class Assembly:
                 part = before.get(digest)
                 if part is None and (part := self._part(file, errors, context)) is None:
                     continue
-                if self._format.by_file and len(digests) > 1:  # the only file is as before, or parsed anew
+                if self._format.by_file and len(digests) > 1:  # the only file is as before, or parsed again
                     self._parts[digest] = part
                 parts.append(part)
         finally:
