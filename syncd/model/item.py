@@ -262,7 +262,7 @@ class Observed:
 Op = Literal["create", "update", "delete", "adopt"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One step of a plan: what is done to which item, and why.
 
