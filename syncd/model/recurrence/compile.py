@@ -34,7 +34,7 @@ from syncd.model.rule import NativeRule
 _OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
 
 
-def settled(span: Span, server: WallClock) -> Span:
+def in_safe_zones(span: Span, server: WallClock) -> Span:
     """Return the same moments, in other zones if necessary; whole days stay as they are.
 
     The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1). A span that
@@ -149,7 +149,7 @@ def _unusable_rule(error: Exception) -> str:
 @lru_cache(maxsize=32_768)
 def _placed(given: Span, server: WallClock) -> tuple[Span, date, date]:
     """Return the span that represents `given` in the portal, and its first and last day; raises RuleError."""
-    span = settled(given, server)
+    span = in_safe_zones(given, server)
     first = span.start.date() if isinstance(span, Timed) else span.first
     if first.year >= _LAST_YEAR:
         raise RuleError(say("the series begins beyond the year 9000"))
@@ -248,7 +248,7 @@ class _Compiler:
         for single in occurrences.singles:
             piece = Piece(
                 id=self._name(single.original),
-                span=settled(single.span, self._server),
+                span=in_safe_zones(single.span, self._server),
                 rule=None,
                 details=single.details,
                 where=single.where,
@@ -343,7 +343,8 @@ class _Compiler:
         if self._is_cut_off(original + group.shift):
             return
         span = group.span_at(original)
-        piece = Piece(id=name, span=settled(span, self._server), rule=None, details=group.details, where=group.where)
+        safe = in_safe_zones(span, self._server)
+        piece = Piece(id=name, span=safe, rule=None, details=group.details, where=group.where)
         yield from self._if_in_window(piece, last_day(span))
 
     def _if_in_window(self, piece: Piece, last: date | None) -> Iterator[Piece]:
