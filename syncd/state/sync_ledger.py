@@ -264,7 +264,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def forget(self, connection: Connection, keys: Collection[Key]) -> None:
-        """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
+        """Remove the links of `keys`: their events are gone, belong to others, or are left to people; holds stay."""
         drop_links(connection, self.name, keys)
 
     @writing
