@@ -41,10 +41,9 @@ _TRIES = 3
 async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, keep: bool) -> Directory:
     """Return a directory that holds the owners of `entries` and their sections.
 
-    `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
-    is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found are
-    asked for again each time.
-    `keep` writes it to the ledger. Raises the client's errors.
+    `fresh` reads it from the portal; otherwise the kept one serves until `Sync.directory_every` has passed, or until
+    somebody is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found
+    are asked for again each time. `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
     remembered = await run.portal_ledger.known(run.portal.origin)
