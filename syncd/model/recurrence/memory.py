@@ -9,8 +9,8 @@ from datetime import date
 import msgspec
 
 from syncd.model.entry import Entry, Window
-from syncd.model.recurrence.conditions import Conditions
 from syncd.model.recurrence.compile import compile_in, compile_once
+from syncd.model.recurrence.conditions import Conditions
 from syncd.model.recurrence.piece import Compiled
 from syncd.model.recurrence.records import SeriesRecord, record_of
 
