@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from syncd.lang.saying import stored
-from syncd.source.ical.asking import AskedGroup, AskedMember, Asking
+from syncd.source.ical.asking import PROGRAM, AskedGroup, AskedMember, Asking
 from syncd.source.ical.beside import Beside, Chunks, has_room_beside, next_of
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts, RawMember, key_of, lines_of
 from syncd.source.ical.group_result import GroupResult
@@ -157,6 +157,7 @@ class _LargeFile:
         file, reader = self._file, self._calendars
         calendars = {one.calendar.number: one.calendar for number in numbers for one in self._groups[number]}
         return Asking(
+            program=PROGRAM,
             name=file.name,
             encoding=file.encoding,
             floating=file.floating,
