@@ -144,8 +144,8 @@ class OutOfMemoryError(SyncdError):
 
     def __init__(self) -> None:
         super().__init__(
-            say("the memory that syncd may use was not enough; nothing was sent that is not written down"),
-            say("let it have more (MemoryMax in its unit), or divide a large source among several syncs"),
+            say("the memory or threads that syncd may use were not enough; nothing was sent that is not written down"),
+            say("let it have more (MemoryMax and TasksMax in its unit), or divide a large source among several syncs"),
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +19,7 @@ from syncd.errors import ConfigError, PortalUnusableError
 from syncd.lang.saying import say
 from syncd.source.base import OwnEvents, PortalBacked
 from syncd.state.ledger import Ledger
+from syncd.threads import Threads
 
 if TYPE_CHECKING:
     from syncd.cycle.sync import Pass, Sync
@@ -62,7 +62,7 @@ class App:
         self._exchanging = asyncio.Lock()
         # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
         # would wait for its turn among all of them.
-        self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
+        self._workroom = Threads(max_workers=1, thread_name_prefix="workroom")
 
     @property
     def portals(self) -> Mapping[str, Portal]:

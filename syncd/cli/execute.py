@@ -18,6 +18,7 @@ from syncd.errors import OutOfMemoryError, SyncdError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
 from syncd.scrub import Scrubber
+from syncd.threads import Threads
 
 INTERRUPTED = 130
 _WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
@@ -31,13 +32,13 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     # A command prints its result. The daemon has only its log, so it logs more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
-    code = 0
+    code = None
     try:
         with asyncio.Runner() as runner:
             code = runner.run(_with_signals(command_of(arguments.command), arguments))
     except RuntimeError:
-        # The end of the loop starts a thread, and there may still be no memory for one. All has been told.
-        if code != OutOfMemoryError.exit_code:
+        # The end of the loop starts a thread, and there may be no memory for one. All has been told.
+        if code is None:
             raise
     except SyncdError as error:
         _print_error(error, as_json=getattr(arguments, "json", False))
@@ -110,6 +111,7 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
     """Run `command` with a stop event that SIGINT and SIGTERM set. A second signal cancels it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads(thread_name_prefix="asyncio"))
     task = asyncio.current_task()
 
     def on_signal() -> None:

@@ -36,6 +36,7 @@ from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.store import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
+from syncd.threads import Threads
 
 _NAME = ("ledger", "name")
 """Scope and name of the note of the ledger's own name."""
@@ -371,7 +372,7 @@ def postgres(module: str) -> Any:  # noqa: ANN401 - a module
 
 
 async def _started(make: Callable[[ThreadPoolExecutor], Store]) -> Store:
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+    executor = Threads(max_workers=1, thread_name_prefix="ledger")
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, make, executor)
     except BaseException:

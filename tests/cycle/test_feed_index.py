@@ -233,6 +233,15 @@ def test_what_a_removed_sync_has_kept_is_deleted(tmp_path: Path) -> None:
     assert the_file(stage).with_name(shelf_name("renamed")).exists()
 
 
+def test_a_folder_among_the_files_keeps_none_of_them_from_being_deleted(tmp_path: Path) -> None:
+    board = DirectoryCache(tmp_path / "index", writable=True)
+    for number in range(20):
+        board.save(f"parsed{number}", b"a schedule")
+        (tmp_path / "index" / f"folder{number}").mkdir()
+    board.keep_only({"parsed7"})
+    assert [one.name for one in (tmp_path / "index").iterdir() if one.is_file()] == ["parsed7"]
+
+
 def test_who_only_looks_keeps_nothing(tmp_path: Path) -> None:
     stage = staged(tmp_path)
     the_file(stage).unlink()

@@ -165,6 +165,22 @@ def test_a_process_that_cannot_begin_costs_nothing(
     assert read() == alone()
 
 
+def test_a_process_of_an_upgraded_program_answers_nothing(
+    pids: list[int], slowly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[bytes] = []
+
+    def noted(stream: IO[bytes]) -> bytes:
+        answers.append(asking.receive(stream))
+        return answers[-1]
+
+    monkeypatch.setattr(large_file, "PROGRAM", "0.0.9 1700000000000000000")  # as the daemon has loaded it
+    monkeypatch.setattr(beside, "receive", noted)
+    assert read() == alone()
+    assert b"".join(answers) == b""
+    assert is_gone(pids[0])
+
+
 @pytest.mark.parametrize("allowed", [0, 1, 2])
 def test_threads_that_cannot_begin_cost_nothing(
     pids: list[int], slowly: None, monkeypatch: pytest.MonkeyPatch, allowed: int

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import struct
 from datetime import timedelta
-from typing import IO
+from pathlib import Path
+from typing import IO, Final
 
 import msgspec
 
+import syncd
+
+
+def _program() -> str:
+    changed = max((one.stat().st_mtime_ns for one in Path(__file__).parent.glob("*.py")), default=0)
+    return f"{syncd.__version__} {changed}"
+
+
+PROGRAM: Final = _program()
+"""The version and time of what reads groups, as it was loaded: an upgrade replaces files while the daemon runs."""
 _LENGTH = struct.Struct("!Q")
 
 
 class Asking(msgspec.Struct, frozen=True, array_like=True):
-    """What all groups are read by: FileFacts, what CalendarReader needs, and head and zones of calendars by number."""
+    """What all groups are read by: FileFacts, what CalendarReader needs, and head and zones of calendars by number.
 
+    `program` is the PROGRAM that asks. Another one might read the same bytes otherwise.
+    """
+
+    program: str
     name: str
     encoding: str
     floating: str | None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from syncd.lang.saying import stored
 from syncd.model.entry import AllDay, Entry
-from syncd.source.ical.asking import AskedGroup, AskedMember, Asking
+from syncd.source.ical.asking import PROGRAM, AskedGroup, AskedMember, Asking
 from syncd.source.ical.beside import Beside, Chunks, has_room_beside, next_of
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts, RawMember, key_of, lines_of
 from syncd.source.ical.group_result import GroupResult
@@ -183,6 +183,7 @@ class _LargeFile:
         file, reader = self._file, self._calendars
         calendars = {one.calendar.number: one.calendar for number in numbers for one in self._groups[number]}
         return Asking(
+            program=PROGRAM,
             name=file.name,
             encoding=file.encoding,
             floating=file.floating,

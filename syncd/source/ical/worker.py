@@ -14,7 +14,7 @@ import msgspec
 
 from syncd import child
 from syncd.lang.saying import restored
-from syncd.source.ical.asking import AskedGroup, Asking, receive, send
+from syncd.source.ical.asking import PROGRAM, AskedGroup, Asking, receive, send
 from syncd.source.ical.calendar_reader import CalendarReader, FileFacts, RawMember, ReadCalendar
 from syncd.source.ical.grouping import read_members
 from syncd.source.ical.packed import PackedGroup, pack, packed_group
@@ -22,9 +22,11 @@ from syncd.source.ical.split import Calendar, RawComponent
 
 
 def main() -> None:
-    """Answer until there is no more to do."""
+    """Answer until there is no more to do, or not at all if another program asks."""
     child.confine(int(sys.argv[1]))
     asking = msgspec.msgpack.decode(receive(sys.stdin.buffer), type=Asking)
+    if asking.program != PROGRAM:
+        return  # syncd was upgraded under a daemon that still runs; it reads all of the file itself
     file = FileFacts(name=asking.name, encoding=asking.encoding, floating=asking.floating, year=asking.year)
     reader = CalendarReader(meanings=asking.meanings, no_end=asking.no_end, attachments=asking.attachments)
     calendars = {

@@ -42,9 +42,13 @@ class DirectoryCache:
         """Delete what is kept under other names, and what a process that was killed left half written."""
         if not self._writable:
             return
-        with contextlib.suppress(OSError):
-            for file in self._directory.iterdir():
-                if file.name not in names and not file.name.endswith(f".{os.getpid()}"):
+        try:
+            found = list(self._directory.iterdir())
+        except OSError:
+            return
+        for file in found:
+            if file.name not in names and not file.name.endswith(f".{os.getpid()}"):
+                with contextlib.suppress(OSError):  # a folder, say, must not keep the schedules behind it
                     file.unlink()
 
     def save(self, name: str, content: bytes) -> None:
