@@ -11,7 +11,7 @@ from syncd.cycle import plan as planning
 from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.errors import OutOfMemoryError
+from syncd.errors import ConfigError, OutOfMemoryError, SourceError
 from syncd.model.again import Again
 from tests.cycle.edits import decided, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
@@ -118,3 +118,16 @@ def test_a_file_that_lost_a_column_fails_the_pass_as_before(stage: Stage, stream
     result = run_inline(stage.one_pass())
     assert (result.exit_code, streams) == (5, ["shape_stream"])
     assert "Start" in result.record.error
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_source_that_cannot_be_read_is_told_before_a_target_that_does_not_know_the_links(
+    stage: Stage, streams: list[str], *, fresh: bool
+) -> None:
+    target = SHIFTS.index("[sync.target]")
+    stage.config = SHIFTS[:target] + '[sync.target]\ntype = "activity"\ncontact = "C_1"\nresponsible = "{owner}"\n'
+    stage.write("shifts.csv", HEADER.replace("Start", "Begin") + EARLY)
+    assert isinstance(run_inline(stage.one_pass(fresh=fresh)).error, SourceError)
+    stage.write("shifts.csv", HEADER + EARLY)
+    assert isinstance(run_inline(stage.one_pass(fresh=fresh)).error, ConfigError)
+    assert streams == (["shape_stream", "shape_stream"] if not fresh else [])
