@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -139,9 +139,9 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
         return
     facts = _Facts.of(result)
     seen: set[str] = set()
-    for entry in prepared.kept.entries:
-        seen.add(entry.uid)
-        yield facts.row(entry.where, entry.uid, entry.details.title)
+    for where, uid, title in facts.entries:
+        seen.add(uid)
+        yield facts.row(where, uid, title)
     for problem in prepared.problems:
         if problem.kind == "rejected" and (problem.key not in seen or _is_elsewhere(problem, facts.places)):
             yield (problem.where, problem.key or "", problem.title, "", "rejected", "", "no", problem.reason)
@@ -157,7 +157,7 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
 
 @dataclass(slots=True, kw_only=True)
 class _Facts:
-    """A pass's result by uid."""
+    """A pass's result by uid; `entries` are place, uid and title of what the source holds, in its order."""
 
     result: PassResult
     changes: Mapping[str, list[Change]]
@@ -165,6 +165,7 @@ class _Facts:
     troubles: Mapping[str, tuple[str, str]]
     conflicts: Mapping[str, str]
     confirmed: frozenset[Key]
+    entries: Sequence[tuple[str, str, str]] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     ids: Mapping[Key, int] = field(default_factory=dict)
     settled: frozenset[Key] = frozenset()
@@ -180,7 +181,10 @@ class _Facts:
             keys[item.key.uid].add(item.key)
         linked = {link.key: link.remote_id for link in prepared.links} if prepared else {}
         confirmed = prepared.confirmed if prepared else frozenset()
-        places = {entry.uid: entry.where for entry in prepared.kept.entries} if prepared else {}
+        # Once: after an ordinary pass, going through the entries means to parse the file anew.
+        kept = prepared.kept.entries if prepared else ()
+        entries = [(entry.where, entry.uid, entry.details.title) for entry in kept]
+        places = {uid: where for where, uid, _ in entries}
         return cls(
             result=result,
             changes=dict(changes),
@@ -188,6 +192,7 @@ class _Facts:
             troubles=_troubles(result, places),
             conflicts=_conflicts(prepared),
             confirmed=result.read_back.confirmed if result.read_back is not None else confirmed,
+            entries=entries,
             places=places,
             ids={**linked, **result.fates.remote_ids},
             settled=result.fates.settled,

@@ -303,8 +303,9 @@ async def _as_they_come(
 ) -> _First:
     sync, watched = run.sync, {hold.key.uid for hold in held}
     sent, context = await _sent(run, held), context_of(sync, directory, now)
-    sync.check_links(sent.places)
     read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+    # Not before: a source that cannot be read is told of first, however it is gone through.
+    sync.check_links(sent.places)
     shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
     return _First(read=read, shaping=shaping, context=context, again=shape)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from syncd.app import report
 from syncd.cycle import plan as planning
 from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.errors import OutOfMemoryError
+from syncd.errors import ConfigError, OutOfMemoryError, SourceError
 from syncd.model.again import Again
+from syncd.source.table.csv import CsvFormat
 from tests.cycle.edits import decided, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -118,3 +121,32 @@ def test_a_file_that_lost_a_column_fails_the_pass_as_before(stage: Stage, stream
     result = run_inline(stage.one_pass())
     assert (result.exit_code, streams) == (5, ["shape_stream"])
     assert "Start" in result.record.error
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_source_that_cannot_be_read_is_told_before_a_target_that_does_not_know_the_links(
+    stage: Stage, streams: list[str], *, fresh: bool
+) -> None:
+    target = SHIFTS.index("[sync.target]")
+    stage.config = SHIFTS[:target] + '[sync.target]\ntype = "activity"\ncontact = "C_1"\nresponsible = "{owner}"\n'
+    stage.write("shifts.csv", HEADER.replace("Start", "Begin") + EARLY)
+    assert isinstance(run_inline(stage.one_pass(fresh=fresh)).error, SourceError)
+    stage.write("shifts.csv", HEADER + EARLY)
+    assert isinstance(run_inline(stage.one_pass(fresh=fresh)).error, ConfigError)
+    assert streams == (["shape_stream", "shape_stream"] if not fresh else [])
+
+
+def test_a_report_goes_through_the_rows_once_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.write("shifts.csv", HEADER + EARLY + LATE.format(n=1, who="anna.petrova@school.example"))
+    parse, parsed = CsvFormat.stream, list[str]()
+
+    def noting(self: CsvFormat, name: str, *args: Any) -> Any:
+        parsed.append(name)
+        return parse(self, name, *args)
+
+    monkeypatch.setattr(CsvFormat, "stream", noting)
+    result = run_inline(stage.one_pass())
+    assert parsed == ["shifts.csv"]
+    rows = list(report.rows(result))
+    assert parsed == ["shifts.csv", "shifts.csv"]
+    assert ([row[1] for row in rows], rows[-1][3:5]) == ([*map(str, range(ROWS)), "x1"], ("create", "ok"))
