@@ -19,10 +19,9 @@ from syncd.cycle.look import (
     with_suspects,
     without_siblings,
 )
-from syncd.cycle.prepared import Prepared
+from syncd.cycle.prepared import Prepared, recognise
 from syncd.cycle.read import Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised, shape_stream
 from syncd.cycle.series_index import keep_series, recall_series
-from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
 from syncd.cycle.writers import writers_of
 from syncd.lang.saying import say
@@ -120,7 +119,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
         conflicts=tuple(map(change_of, found.conflicts)),
         absent=frozenset(found.absent),
         known_uids=found.known_uids,
-        kept=await kept_links(run, found),
+        kept=await run.ledger.links_for(found.kept) if found.kept else (),
     )
     return Prepared(
         run=run,
