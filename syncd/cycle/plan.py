@@ -18,12 +18,12 @@ from syncd.cycle.look import (
     whose,
     with_suspects,
     without_siblings,
+    writers_of,
 )
 from syncd.cycle.prepared import Prepared, recognise
 from syncd.cycle.read import Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised, shape_stream
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.sync import Pass, check_home
-from syncd.cycle.writers import writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles_left

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from syncd.cycle.kept import Kept, Lacking, Sieve
 from syncd.cycle.sync import Sync
 from syncd.lang.saying import say, say_count
-from syncd.model.again import Again, telling
 from syncd.model.as_sent import ItemsOfLinks
-from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
+from syncd.model.entry import Again, Entry, Problem, Snapshot, file_of, is_nameless, telling
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
 from syncd.model.moved_rows import is_apart, moved_rows
@@ -27,7 +26,7 @@ from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, Shaped, shaped
+from syncd.target.base import ShapeContext, Shaped, Target, crashed
 
 _SHOWN = 5
 
@@ -89,6 +88,15 @@ def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
 def portal_zone(sync: Sync, directory: Directory) -> str:
     """Return the server's own zone: as configured, else the best guess from its offset (PORTAL.md 1.2)."""
     return sync.portal_zone or server_zone(directory)
+
+
+def shaped(target: Target, entries: Iterable[Entry], context: ShapeContext) -> Iterator[tuple[Entry, Shaped]]:
+    """Yield each of `entries` with what it becomes. An unexpected error costs only the entry that caused it."""
+    for entry in entries:
+        try:
+            yield entry, target.shape(entry, context)
+        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
+            yield entry, Shaped(problems=(crashed(entry, error),))
 
 
 def shape_all(

@@ -12,8 +12,7 @@ from syncd import collector
 from syncd.errors import ConfigError, SourceError, TransientSourceError, without_frames
 from syncd.lang.saying import joined, say
 from syncd.log import entry_crashed
-from syncd.model.again import Again, telling
-from syncd.model.entry import Entry, Override, Problem, Snapshot
+from syncd.model.entry import Again, Entry, Override, Problem, Snapshot, telling
 from syncd.model.stowed import MANY, Stowed
 from syncd.source.base import EntryStream, ReadContext
 from syncd.source.field_values import damaged, shown

@@ -12,7 +12,7 @@ from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import OutOfMemoryError
-from syncd.model.again import Again
+from syncd.model.entry import Again
 from tests.cycle.edits import decided, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
