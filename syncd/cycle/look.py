@@ -170,7 +170,7 @@ async def without_siblings(run: Pass, observation: Observation, own: Collection[
     that event belongs to the sync whose link it fits.
     """
     on_cards = run.sync.target.on_cards  # events and activities are counted apart: the same id means two things
-    others = [name for name in run.sync.siblings if name != run.name]
+    others = [name for name in run.sync.siblings if name != run.sync.name]
     if not others:
         return observation
     theirs = await run.ledger_of_all.linked_ids(others, on_cards=on_cards)

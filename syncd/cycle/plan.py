@@ -214,9 +214,14 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    first = None if directory is not None or verify or whole else await _streamed(run, reading, held, keep=keep)
+    first, sent = None, None
+    if not (verify or whole):
+        sent = await run.ledger.sent(run.hints, run.notes.uids.names)
+        # Of these more is known.
+        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+        first = await _streamed(run, reading, sent, held, keep=keep) if directory is None else None
     if first is None:
-        first = await _listed(run, reading, held, directory, verify=verify, keep=keep, whole=whole)
+        first = await _listed(run, reading, sent, held, directory, verify=verify, keep=keep)
     links, shaping, directory = first.links, first.shaping, first.context.directory
     if shaping.unseen is not None:
         links, shaping = await _left(run, shaping, shaping.unseen)
@@ -249,21 +254,20 @@ class _First:
 async def _listed(
     run: Pass,
     reading: SourceReading,
+    sent: SentLinks | None,
     held: Sequence[Hold],
     directory: Directory | None,
     *,
     verify: bool,
     keep: bool,
-    whole: bool,
 ) -> _First:
-    """Shape the entries of a snapshot, all of which are in memory."""
-    sync, everything, watched = run.sync, verify or whole, {hold.key.uid for hold in held}
+    """Shape the entries of a snapshot, all of which are in memory; without `sent` all links are read."""
+    sync, watched = run.sync, {hold.key.uid for hold in held}
     snapshot = await reading.parsed()
     if isinstance(entries := snapshot.entries, Stowed):
         # Where all links are read, there is no room for the entries beside them.
-        await run.worked_out(entries.put_away if everything else entries.unpack)
-    links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await _sent(run, held)
+        await run.worked_out(entries.put_away if sent is None else entries.unpack)
+    links: Sequence[Link] = await run.ledger.links() if sent is None else ()
     sync.check_links((link.key.place for link in links) if sent is None else sent.places)
     used = {link.key.uid for link in links} if sent is None else sent.named
     read = await run.worked_out(named, sync, run.notes.uids, snapshot, used | watched)
@@ -278,7 +282,9 @@ async def _listed(
     return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
 
 
-async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, keep: bool) -> _First | None:
+async def _streamed(
+    run: Pass, reading: SourceReading, sent: SentLinks, held: Sequence[Hold], *, keep: bool
+) -> _First | None:
     """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
 
     Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
@@ -288,31 +294,24 @@ async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, 
     if (directory := await known_directory(run, keep=keep)) is None:
         return None
     await recall_series(run)
-    first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
+    first = await _as_they_come(run, reading.streamed(), sent, held, directory, reading.now)
     kept = first.read.kept
     if kept.lacking:
         asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
         if asked != directory:
-            return await _as_they_come(run, reading.streamed(), held, asked, reading.now)
+            return await _as_they_come(run, reading.streamed(), sent, held, asked, reading.now)
     return first
 
 
 async def _as_they_come(
-    run: Pass, entries: EntryStream, held: Sequence[Hold], directory: Directory, now: float
+    run: Pass, entries: EntryStream, sent: SentLinks, held: Sequence[Hold], directory: Directory, now: float
 ) -> _First:
     sync, watched = run.sync, {hold.key.uid for hold in held}
-    sent, context = await _sent(run, held), context_of(sync, directory, now)
+    context = context_of(sync, directory, now)
     sync.check_links(sent.places)
     read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
     shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
     return _First(read=read, shaping=shaping, context=context, again=shape)
-
-
-async def _sent(run: Pass, held: Sequence[Hold]) -> SentLinks:
-    """Return what all links were sent last; those of which more is known are set apart."""
-    sent = await run.ledger.sent(run.hints, run.notes.uids.names)
-    sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
-    return sent
 
 
 async def _left(run: Pass, shaping: Shaping, unseen: Unseen) -> tuple[Sequence[Link], Shaping]:

@@ -75,9 +75,10 @@ class Prepared:
 
     def check(self) -> None:
         """Raise GuardError if the pass must not go on without a person's word."""
+        sync = self.run.sync
         if self.writers.found.made:
-            raise self.writers.found.refusal(self.sync)
-        self.run.sync.guard.check(self.plan, self.sync)
+            raise self.writers.found.refusal(sync.name)
+        sync.guard.check(self.plan, sync.name)
 
     @property
     def doubtful(self) -> bool:
@@ -90,12 +91,12 @@ class Prepared:
             return True
         suspects = {one.mark for one in self.run.notes.suspects}
         new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
-        return any(recovery_mark(self.sync, key) in suspects for key in new)
+        return any(recovery_mark(self.run.sync.name, key) in suspects for key in new)
 
     @property
     def sync(self) -> str:
         """The name of the sync."""
-        return self.run.name
+        return self.run.sync.name
 
     @property
     def edits_win(self) -> bool:

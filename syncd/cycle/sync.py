@@ -176,11 +176,6 @@ class Pass:
     overlooked: bool = False
     fates: Fates = field(default_factory=Fates)
 
-    @property
-    def name(self) -> str:
-        """The sync's name."""
-        return self.sync.name
-
     async def worked_out(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, without keeping the event loop from the other syncs, the page and the watchdog.
 
@@ -263,7 +258,7 @@ async def close(
     problems = (*problems, *held)
     record = RunRecord(
         id=run.run_id,
-        sync=run.name,
+        sync=run.sync.name,
         started=begun.started,
         finished=run.clock.now(),
         state=state,
@@ -278,11 +273,11 @@ async def close(
     )
     await run.ledger.end_run(run.run_id, record)
     log = _log.error if error is not None else _log.info
-    log(events.PASS_DONE, sync=run.name, run=run.run_id, state=state, **record.counts, problems=record.problem_count,
+    log(events.PASS_DONE, sync=record.sync, run=record.id, state=state, **record.counts, problems=record.problem_count,
         requests=record.requests, commands=record.commands, waited_s=round(record.waited_s, 1),
         seconds=round(record.seconds, 1), error=record.error or None)  # fmt: skip
     if isinstance(error, SourceError):
-        _log.warning(events.SOURCE_UNREADABLE, sync=run.name, reason=error.message)
+        _log.warning(events.SOURCE_UNREADABLE, sync=run.sync.name, reason=error.message)
     return record
 
 
@@ -310,7 +305,7 @@ async def check_home(run: Pass) -> bool:
         raise GuardError(
             say(
                 "{name}: it has written {items} items to {home}, but {portal} is {origin} now; nothing was sent",
-                name=run.name,
+                name=run.sync.name,
                 items=tally.items,
                 home=home,
                 portal=run.portal.name,
@@ -319,7 +314,7 @@ async def check_home(run: Pass) -> bool:
             say(
                 "another portal: give this config a `state` file of its own;"
                 " the same one under a new address: run `syncd sync {name} --force` once",
-                name=run.name,
+                name=run.sync.name,
             ),
         )
     return True

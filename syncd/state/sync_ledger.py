@@ -96,7 +96,7 @@ class SyncLedger(NotesOfSync):
 
         Also which of `uids` have links.
         """
-        found = SentLinks(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
+        found = SentLinks({key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))})
         with collector.resting():
             twice = found.add(connection.rows(_GET_SENT, (self.name,)), uids)
         if looked_at := {*twice, *ids}:
