@@ -40,7 +40,7 @@ from syncd.model.settled import Settled, change_of
 from syncd.model.stowed import Stowed
 from syncd.model.unanswered import came_late
 from syncd.portal.people.directory import Directory
-from syncd.source.base import EntryStream
+from syncd.source.base import EntryStream, Fetched, Fetching
 from syncd.target.base import ShapeContext
 
 
@@ -88,7 +88,10 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
     the next pass (`service/schedule.py: next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
-    fetched = await run.sync.fetch(now, whole=whole)
+    source, told = run.sync.source, run.sync.reading(now, whole=whole)
+    fetched = Fetched(marker="", parsed=partial(source.read, told))
+    if isinstance(source, Fetching):  # then nothing need be parsed yet
+        fetched = await source.fetch(told)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:

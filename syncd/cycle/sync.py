@@ -29,7 +29,7 @@ from syncd.model.record import RunRecord, RunState
 from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
-from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
+from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.shelf import Board, Shelf
 from syncd.state.ledger import Ledger
 from syncd.state.notes import SyncNotes
@@ -122,13 +122,6 @@ class Sync:
                     name=self.name,
                 ),
             )
-
-    async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
-        """Return what the source gives at unix time `now`, unparsed if it can; raises SourceError."""
-        reading = self.reading(now, whole=whole)
-        if isinstance(self.source, Fetching):
-            return await self.source.fetch(reading)
-        return Fetched(marker="", parsed=partial(self.source.read, reading))
 
     def reading(self, now: float, *, whole: bool = False) -> ReadContext:
         """Return what the source is told of a pass at unix time `now`; `whole` has it ask for more than changes."""
