@@ -43,10 +43,10 @@ async def directory_for(
 ) -> Directory:
     """Return a directory that holds the owners of `entries` and their sections.
 
-    `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
-    is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found are
-    asked for again each time. `lacking`, where they are known, are the entries that the kept one may lack something of.
-    `keep` writes it to the ledger. Raises the client's errors.
+    `fresh` reads it from the portal; otherwise the kept one serves until `Sync.directory_every` has passed, or until
+    somebody is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found
+    are asked for again each time. `lacking`, where they are known, are the entries that the kept one may lack something
+    of. `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
     remembered = await run.portal_ledger.known(run.portal.origin)

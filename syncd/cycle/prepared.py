@@ -34,16 +34,16 @@ class Prepared:
     """A plan with everything it was made from.
 
     `run` and `now` tell for whom and at which unix time it was made. `problems` are all problems of the pass so far, in
-    order of place. `wanted` is what the source asks for, `links` what was linked before; of an ordinary pass only
-    what may change. `observed` are the ids
-    of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
-    sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
-    to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
-    the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones, `writers` tells of other ledgers. `suspects` are events that may be creates still. `settled` is
-    what the pass was recognised by, where nothing has changed: then it holds no entries, items and links, for none were
-    read.
+    order of place. `kept` are the entries that the filter leaves, not those that `plan.kept` leaves in the portal.
+    `wanted` is what the source asks for, `links` what was linked before; of an ordinary pass only what may change.
+    `observed` are the ids of the events that were read, None when the portal was not; `confirmed` the linked items
+    found there as they were sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events
+    that no longer exist and are to be created again, by key; `stamps` tell when and by whom linked events were made,
+    where that is news. `meetings` are the events with guests that are to be changed, by id: what people have answered
+    decides who is told. `lost` are the ids of events to be deleted that are gone already: nobody is told of their end.
+    `doubles` are events that stand beside linked ones, `writers` tells of other ledgers. `suspects` are events that may
+    be creates still. `settled` is what the pass was recognised by, where nothing has changed: then it holds no entries,
+    items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """

@@ -243,7 +243,8 @@ class PushJournal:
         """Write down what became of jobs, with their links, in one transaction.
 
         Some jobs were never sent. If what such a job waits for has failed, there is no intent to take back. If it
-        cannot be written as a call, its intent is written down now, late.
+        cannot be written as a call, or the portal lacks its method, its intent is written down now, late: only an
+        intent can be settled as refused.
         """
         now = self.run.clock.now()
         settled: list[Settlement] = []

@@ -49,10 +49,9 @@ class Named:
 class Shaping:
     """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped.
 
-    Of entries that are as they were sent nothing is kept where it is known what was sent: `familiar` tells how many
-    these are, and `unseen` holds the links that are not theirs.
-    `files` are those in which entries with items stand; `places` tells by owner where the items of an owner are, if
-    rows without a uid could not be read.
+    In an ordinary pass nothing is kept of entries that are as they were sent: `familiar` tells how many these are, and
+    `unseen` holds the links that are not theirs. `files` are those in which entries with items stand; `places` tells by
+    owner where the items of an owner are, if rows without a uid could not be read.
     """
 
     wanted: Wanted

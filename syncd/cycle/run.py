@@ -1,6 +1,7 @@
-"""One pass of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
+"""One pass of one sync on one screen: recover -> read -> shape -> plan -> guard -> push -> record.
 
-Steps only; every decision is made where its facts are (model, target, exchange).
+Steps only: what becomes of an item is decided where its facts are (model, target, exchange). Here it is decided whether
+the portal is read first, and whether the pass plans and sends once more.
 """
 
 from __future__ import annotations
@@ -110,11 +111,11 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         if not run.stop.is_set():
             reading = await read_source(run, fresh=options.fresh or verify or bool(run.hints), whole=options.fresh)
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
-            for whole in (verify, True):
+            for reads_portal in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-                async with run.portal.claiming if whole else nullcontext():
-                    prepared = await prepare(run, reading, verify=whole, keep=True, whole=options.fresh)
-                    if whole or not prepared.doubtful:
+                async with run.portal.claiming if reads_portal else nullcontext():
+                    prepared = await prepare(run, reading, verify=reads_portal, keep=True, whole=options.fresh)
+                    if reads_portal or not prepared.doubtful:
                         approved = await _approved(run, prepared, options)
                         break
             if prepared is not None and approved:
@@ -168,7 +169,7 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
 
 
 async def _note_plan(run: Pass, prepared: Prepared) -> None:
-    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
+    """Write down what the plan found and what no call to the portal changes: absences, versions, adoptions, conflicts.
 
     Links to events that are gone and will be created again stay until that is done: a webhook that lost its rights sees
     nothing for a while, and what it cannot create again is still there when they return.

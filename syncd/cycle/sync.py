@@ -55,11 +55,10 @@ class Sync:
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
     of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what it was parsed to
-    and what series became.
-    `window_given` is True if the config names the window,
-    `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
-    returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
-    settled.
+    and what series became. `window_given` is True if the config names the window, `everything` if all days count
+    instead. `uids` says what names entries: the source, or their content. `settings` returns a mark that differs
+    whenever the config or the program does, and blocks; without it no pass is taken for settled, and nothing parsed is
+    kept.
     """
 
     name: str

@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dataclasses import dataclass as bulk_dataclass
 else:
-    from dataclasses import MISSING, dataclass, fields
+    from dataclasses import MISSING, Field, dataclass, fields
 
     import msgspec
 
     _OF_THE_CLASS = frozenset({"__dict__", "__weakref__", "__annotations__", "__module__", "__qualname__"})
 
+    def _default_of(one: Field[object]) -> object:
+        if one.default_factory is not MISSING:
+            return msgspec.field(default_factory=one.default_factory)
+        return msgspec.NODEFAULT if one.default is MISSING else one.default
+
     def bulk_dataclass(*, frozen: bool, slots: bool, kw_only: bool) -> object:
         """Return the decorator `dataclass(frozen=True, slots=True, kw_only=True)`, the only kind there is in bulk.
 
-        Fields may have immutable defaults, but no default factories.
+        Fields may have immutable defaults, or default factories.
         """
         assert frozen
         assert slots
@@ -37,7 +42,7 @@ else:
                 own.pop(one.name, None)  # its default, which becomes the struct's
             return msgspec.defstruct(
                 plain.__name__,
-                [(f.name, f.type) if f.default is MISSING else (f.name, f.type, f.default) for f in known],
+                [(f.name, f.type, _default_of(f)) for f in known],
                 namespace={**own, "__dataclass_fields__": plain.__dataclass_fields__},
                 module=plain.__module__,
                 frozen=True,

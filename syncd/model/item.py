@@ -214,7 +214,7 @@ class Hold:
     """An item set aside: why, since when, how often it was tried, and the unix time from which it may be tried again.
 
     `retry_at` is infinity for one that waits for a person. A hold counts only for the fingerprint it was made with, so
-    that a change in the source releases it.
+    that a change in the source releases it; with `ANY_FINGERPRINT` it counts for all.
     """
 
     key: Key
@@ -262,11 +262,13 @@ class Observed:
 Op = Literal["create", "update", "delete", "adopt"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One step of a plan: what is done to which item, and why.
 
-    `item` is None for a delete, `link` for a create. `fields` holds (before, after) of every field that differs.
+    `item` is None for a delete. `link` is None for a create, unless the event of the link is gone: that link is
+    replaced once the event is made again. `observed` is the event as it was read for the plan, None if it was not.
+    `fields` holds (before, after) of every field that differs.
     """
 
     op: Op

@@ -284,7 +284,7 @@ FOREIGN = say("another event has its id in the portal now")
 UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 """Why an item waits if the portal shows its event in a way that is not understood."""
 
-Standing = Literal["ours", "gone", "foreign", "doubled", "unreadable", "unasked"]
+LinkStanding = Literal["ours", "gone", "foreign", "doubled", "unreadable", "unasked"]
 LOST: Final = frozenset({"gone", "foreign", "doubled"})
 """The standings of a link that has no event any more."""
 
@@ -308,7 +308,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     not have it yet.
     """
 
-    standing: Standing
+    standing: LinkStanding
     seen: Observed | None = None
     saved: bool = False
     edited: tuple[str, ...] = ()
@@ -364,7 +364,7 @@ class Observation:
         edited = self.comparison.edits(link.sent, seen) if saved else ()
         if saved and seen.section_id != link.section_id:
             edited = (*edited, "section")
-        standing: Standing = "doubled" if link.key in self.doubled else "ours"
+        standing: LinkStanding = "doubled" if link.key in self.doubled else "ours"
         return Verdict(standing, seen, saved, edited, seen.stamp if seen.stamp != link.stamp else "")
 
     def parted(self, links: Collection[Link]) -> Observation:

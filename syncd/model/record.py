@@ -2,7 +2,7 @@
 
 reserve_ids -> intend -> (sent) -> settle:  Written, Deleted -> link and change record; the intent is gone
                                             SetAside         -> hold;                   the intent is gone
-                                            Dropped          -> nothing was sent;       the intent is gone
+                                            Dropped          -> it was not done;        the intent is gone
                                             Unsettled        -> the intent stays open until a later settle
 """
 
@@ -46,10 +46,10 @@ class ToldTrouble:
 class Intent:
     """A change that is written down before it is sent.
 
-    `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
-    will be sent, or for a delete what stands there. `before` is what was sent last, None for a create. `state` is
-    "unknown" once a `Settlement` has said that the outcome is not known, and "ended" if it also said that the portal no
-    longer works on it. `note` is the reason in that settlement.
+    `id` comes from `SyncLedger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
+    will be sent, or for a delete what stands there. `before` is what was sent last, None if the key had no link.
+    `state` is "unknown" once a `Settlement` has said that the outcome is not known, and "ended" if it also said that
+    the portal no longer works on it. `note` is the reason in that settlement.
     """
 
     id: int
@@ -171,7 +171,7 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What one pass did. `state` is "running" and `finished` is None until `Ledger.end_run`.
+    """What one pass did. `state` is "running" and `finished` is None until `SyncLedger.end_run`.
 
     `problems` has at most `MAX_PROBLEMS` when it is read back. `problem_count` is how many there were; the number of
     `problems` counts if that is larger. `seconds` and `waited_s` are durations, `started` and `finished` unix time.

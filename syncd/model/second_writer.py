@@ -297,7 +297,8 @@ class _Holders:
     def link(self, seen: Observed) -> Link | None:
         """Return the link of an event, None if it has none."""
         link = self._links.get(seen.remote_id)
-        return link if link is not None and self._observation.verdict(link).seen is seen else None
+        # Not `is`: of events that are as they were sent no more than the links are kept (model/as_sent.py).
+        return link if link is not None and self._observation.verdict(link).seen == seen else None
 
     def beside(self, seen: Observed) -> Observed | None:
         """Return the event of the link that has the mark of `seen`, None if there is no such link or event."""

@@ -28,7 +28,7 @@ _LAST = (1 << _BITS) - 1
 class SentLinks:
     """The links of a sync as hashes of their keys and fingerprints.
 
-    Two links count as the same if both of these 64-bit hashes are; Python keys them anew in each process. `uids` and
+    Two links count as the same if both of these 64-bit hashes are; each process keys them in its own way. `uids` and
     `number` count uids and links, and `places` are those in which the links stand, in their order. Links whose keys are
     in `apart` count in full: their entry was absent, their event is linked twice, or something else is known of them.
     `named` are those of the uids asked for that have links.

@@ -1,10 +1,10 @@
 """A pass that left nothing to do, and what must stay the same so that the next one has nothing to do either.
 
-    all circumstances equal, and the hour within [since, until)    what it found is what a whole pass would find
+    all circumstances equal, and the time within [since, until)    what it found is what a whole pass would find
     anything else                                                  a whole pass
 
-What a whole pass without questions to the portal finds depends on its circumstances and on the hour alone, and on the
-hour only if something waits for it. So what is kept here is no guess: it is what was found, with all that it depended
+What a whole pass without questions to the portal finds depends on its circumstances and on the time alone, and on the
+time only if something waits for it. So what is kept here is no guess: it is what was found, with all that it depended
 on.
 """
 
@@ -23,7 +23,7 @@ MOST_LINES = 10_000
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything besides the hour that a plan depends on, as marks that differ whenever the thing differs.
+    """Everything besides the time that a plan depends on, as marks that differ whenever the thing differs.
 
     `source` stands for the bytes read, `settings` for the config and the program with its zone data, `days` for today
     and the window, `directory` for the portal's people as they are kept, and `ledger` for the links, holds, intents and
@@ -67,8 +67,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, what that depended on, and how long it holds: from unix time `since` until before `until`.
 
-    `until` is None if it holds for ever. If the clock is set back behind `since`, it is not known what waits for an
-    hour.
+    `until` is None if it holds for ever. If the clock is set back behind `since`, it is not known what waits for a
+    time.
     """
 
     circumstances: Circumstances
@@ -81,7 +81,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
         return self.circumstances == circumstances and self.holds_at(now)
 
     def holds_at(self, now: float) -> bool:
-        """Return True if nothing that waits for an hour has come due at `now`."""
+        """Return True if nothing that waits for a time has come due at `now`."""
         return self.since <= now and (self.until is None or now < self.until)
 
 

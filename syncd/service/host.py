@@ -322,7 +322,11 @@ class Service:
         )
 
     async def update_alerts(self) -> None:
-        """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
+        """Tell people once of each trouble, and once when it is over.
+
+        Syncs that are stale or that a guard stopped, entries rejected or held, portals that refuse or report no edits,
+        and edits that wait for a person.
+        """
         # Decided once: a portal that is taken or lost meanwhile is left to the next round, or to whoever has it then.
         states, here = self.states(), [one.name for one in self.config.portals if self.away(one.name) is None]
         syncs = [sync for sync in self.config.syncs if sync.name in states]

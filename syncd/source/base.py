@@ -72,7 +72,7 @@ class Source(Protocol):
 
 
 EntryStream = Generator[Entry, None, Snapshot]
-"""Yields the entries of a source as they are parsed, and returns the snapshot, which reads them anew. It blocks.
+"""Yields the entries of a source as they are parsed, and returns the snapshot, which reads them again. It blocks.
 
 Raises SourceError, at any time, if nothing can be read at all.
 """

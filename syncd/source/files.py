@@ -29,7 +29,7 @@ class Part:
     `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
     `assumed` is what was taken for granted, because the file does not say it. `sequences` are the versions of the
     entries, in their order, if the format has any, and `loose` changed occurrences by the uid of a series that is not
-    in the file. `unnamed` are the titles of what was rejected without a uid, "" for one that cannot be read, and
+    in the file. `unnamed` are title and owner of what was rejected without a uid, "" where they cannot be read, and
     `without_row` is the reason why that makes the part incomplete.
     """
 
@@ -270,7 +270,7 @@ class Assembly:
                 part = before.get(digest)
                 if part is None and (part := self._part(file, errors, context)) is None:
                     continue
-                if self._format.by_file and len(digests) > 1:  # the only file is as before, or parsed anew
+                if self._format.by_file and len(digests) > 1:  # the only file is as before, or parsed again
                     self._parts[digest] = part
                 parts.append(part)
         finally:

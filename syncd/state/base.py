@@ -166,7 +166,7 @@ class Store(Protocol):
         """Do `work` in the thread, in one transaction.
 
         If it `writes`, `scope` says about what: "sync/NAME", "portal/NAME" or "". Raises StateError if the store cannot
-        be read or written. Then the work was not done, or nobody knows whether it was; reading the store again tells.
+        be read or written. Then the work was not done, or may not have been: reading the store again tells.
         """
         ...
 

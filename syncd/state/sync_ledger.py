@@ -92,9 +92,10 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def sent(self, connection: Connection, ids: Collection[int] = (), uids: Collection[str] = ()) -> SentLinks:
-        """Return what all links were sent last; those to one of the events `ids`, too, are to be looked at in full.
+        """Return what all links were sent last, and which of `uids` have links.
 
-        Also which of `uids` have links.
+        Links that count in full (`SentLinks.apart`) are here those of absent entries, those that share an event, and
+        those to one of the events `ids`.
         """
         found = SentLinks({key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))})
         with collector.resting():
@@ -250,7 +251,7 @@ class SyncLedger(NotesOfSync):
 
     @writing
     def forget(self, connection: Connection, keys: Collection[Key]) -> None:
-        """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
+        """Remove the links of `keys`: their events are gone, belong to others, or are left to people; holds stay."""
         drop_links(connection, self.name, keys)
 
     @writing

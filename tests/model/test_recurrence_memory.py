@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from syncd.model.entry import Entry, Recurrence, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
-from syncd.model.recurrence.circumstances import Circumstances
+from syncd.model.recurrence.conditions import Conditions
 from tests.model.generated import SERVERS, ZONES, generated_series, moving_windows
 from tests.model.referee import at, days, override, series, timed
 
@@ -123,8 +123,8 @@ def test_a_plain_entry_is_compiled_like_a_series_of_one(
         )
 
 
-def test_circumstances_hold_exactly_as_long_as_every_answer_does() -> None:
-    asked = Circumstances(YEAR, TODAY)
+def test_conditions_hold_exactly_as_long_as_every_answer_does() -> None:
+    asked = Conditions(YEAR, TODAY)
     questions = [(date(2026, 1, 10), date(2026, 1, 12)), (date(2025, 12, 1), date(2025, 12, 30)), (TODAY, None)]
     answers = [asked.touches(*question) for question in questions]
     for shift in range(-60, 60):

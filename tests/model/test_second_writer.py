@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.model.as_sent import EventsOfLinks
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.second_writer import CLOCKS_APART_S, NOBODY, Looked, Own, Strangers, looked_at, strangers
@@ -53,6 +54,22 @@ def test_what_bears_our_name_or_none_shows_nobody() -> None:
 def test_our_event_with_another_ledgers_name_was_written_by_that_one() -> None:
     assert made(WRITTEN) == [100]
     assert made(replace(WRITTEN, version=None)) == [100]
+
+
+@pytest.mark.parametrize("ledger", [THEM, LOST])
+def test_an_event_of_which_only_the_link_is_kept_tells_the_same(ledger: str) -> None:
+    at = SINCE if ledger == LOST else FIRST - 100
+    link = replace(LINK, remote_id=250, title=STANDING.title, stamp=f"{int(at)} {CALLER}")
+    one = replace(
+        WRITTEN, remote_id=250, place=link.key.place, section_id=link.section_id, fields=link.sent, ledger=ledger,
+        stamp=link.stamp,
+    )  # fmt: skip
+    events = EventsOfLinks({250: link})
+    events[250] = one
+    assert events[250] is not one
+    kept, whole = (strangers([OLD], [link], replace(observation(), events=each), OWN) for each in (events, {250: one}))
+    assert kept == whole
+    assert [seen.remote_id for seen in kept.made] == ([250] if ledger == THEM else [])
 
 
 @pytest.mark.parametrize("behind", [0, 1])

@@ -420,6 +420,16 @@ def test_before_the_first_answer_a_small_push_goes_out_on_all_lanes_and_a_larger
     assert sends == requests
 
 
+def test_before_the_first_answer_a_reading_goes_out_on_six_lanes_however_small_it_is() -> None:
+    _, pace = exchange_of(Limits(lanes=8))
+    exchange = Exchange(pace, reading=True)
+    exchange.offer(jobs_of("calendar.event.getbyid", 40))
+    sends = 0
+    while isinstance(exchange.next(0.0), Send):
+        sends += 1
+    assert sends == 6
+
+
 def test_a_request_is_timed_from_its_departure_not_from_its_wait_before() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(UPDATE, 10))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -70,17 +72,26 @@ def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_file._LargeFile, "_parse", after_the_other)
 
 
-def read() -> Part:
+def read(name: str = "t.ics") -> Part:
     calendars = CalendarReader(no_end=timedelta(minutes=30), meanings={"elsewhere": "Europe/Paris"})
     reader = FeedReader(known={}, calendars=calendars)
-    return parse_ics("t.ics", FEED, encoding="auto", zone="Europe/Moscow", year=2026, reader=reader)
+    return parse_ics(name, FEED, encoding="auto", zone="Europe/Moscow", year=2026, reader=reader)
 
 
-def alone() -> Part:
+def alone(name: str = "t.ics") -> Part:
     """Return what the feed is without any process, and without being large."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed_reader, "MANY", 1_000_000)
-        return read()
+        return read(name)
+
+
+@pytest.fixture(autouse=True)
+def quietly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread may end with an error that nobody foresaw, whatever the plan is."""
+    ended: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", ended.append)
+    yield
+    assert ended == []
 
 
 def is_gone(pid: int) -> bool:
@@ -151,6 +162,36 @@ def test_a_process_that_cannot_begin_costs_nothing(
         raise BlockingIOError("no more processes")
 
     monkeypatch.setattr(child, "start", refused)
+    assert read() == alone()
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_threads_that_cannot_begin_cost_nothing(
+    pids: list[int], slowly: None, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    start, begun = threading.Thread.start, []
+
+    def limited(thread: threading.Thread) -> None:
+        begun.append(thread)
+        if len(begun) > allowed:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert read() == alone()
+    assert all(map(is_gone, pids))
+
+
+def test_a_file_whose_name_is_no_text_is_read_here(pids: list[int], slowly: None) -> None:
+    # A name in another encoding than the system's, as a share of Windows or an old archive leaves it.
+    assert read("pl\udce4ne.ics") == alone("pl\udce4ne.ics")
+
+
+def test_an_answer_whose_length_is_nonsense_costs_nothing(
+    pids: list[int], slowly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if what starts with Python in this environment greeted people.
+    monkeypatch.setattr(beside, "receive", lambda _stream: asking.receive(io.BytesIO(b"\xffello, you")))
     assert read() == alone()
 
 

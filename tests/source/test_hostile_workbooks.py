@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 import zipfile
 from io import BytesIO
@@ -108,6 +109,19 @@ async def test_a_killed_process_fails_one_reading_in_words_and_the_next_one_is_w
         await source.read(CONTEXT)
     monkeypatch.undo()
     assert len((await source.read(CONTEXT)).entries) == 1
+
+
+@pytest.mark.parametrize("what", ["process", "thread"])
+def test_a_workbook_for_which_nothing_may_begin_fails_in_words_and_the_next_one_is_read(what: str) -> None:
+    def refused(*_arguments: object) -> subprocess.Popen[bytes]:
+        raise BlockingIOError(11, "no more processes") if what == "process" else RuntimeError("no more threads")
+
+    with SheetReader() as reader:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(child if what == "process" else threading.Thread, "start", refused)
+            with pytest.raises(TransientSourceError, match=r"a\.xlsx cannot be read: no process may begin .*TasksMax="):
+                reader.read("a.xlsx", GOOD, None)
+        assert reader.read("b.xlsx", GOOD, None).cells[1] == list(ROWS[1])
 
 
 def test_too_little_time_is_told_as_such() -> None:

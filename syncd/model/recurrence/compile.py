@@ -20,7 +20,7 @@ from syncd.lang.saying import say, say_count
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.carriers import Carried, by_weekday, carry, in_progressions, native_rules
-from syncd.model.recurrence.circumstances import Circumstances
+from syncd.model.recurrence.conditions import Conditions
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
 from syncd.model.recurrence.piece import Compiled, Piece
 from syncd.model.recurrence.portal_arithmetic import END_OF_TIME
@@ -34,7 +34,7 @@ from syncd.model.rule import NativeRule
 _OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
 
 
-def settled(span: Span, server: WallClock) -> Span:
+def in_safe_zones(span: Span, server: WallClock) -> Span:
     """Return the same moments, in other zones if necessary; whole days stay as they are.
 
     The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1). A span that
@@ -84,10 +84,10 @@ def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date
     has no end (or one decades away), it is followed up to `today` plus two years. Raises ZoneInfoNotFoundError when
     `portal_zone` is no zone.
     """
-    return compile_in(entry, Circumstances(window, today), portal_zone)
+    return compile_in(entry, Conditions(window, today), portal_zone)
 
 
-def compile_once(entry: Entry, days: Window | Circumstances, portal_zone: str) -> Compiled:
+def compile_once(entry: Entry, days: Window | Conditions, portal_zone: str) -> Compiled:
     """Do what `compile_entry` does for an entry that happens once; most are such, so it asks for as little as it can.
 
     Only for an entry without recurrence and overrides.
@@ -104,15 +104,15 @@ def compile_once(entry: Entry, days: Window | Circumstances, portal_zone: str) -
     return Compiled(pieces=(piece,), summary=None, problems=())
 
 
-def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> Compiled:
-    """Do what `compile_entry` does; `circumstances` then tell for which others the result is the same."""
+def compile_in(entry: Entry, conditions: Conditions, portal_zone: str) -> Compiled:
+    """Do what `compile_entry` does; `conditions` then tell for which others the result is the same."""
     server = clock_of(portal_zone)
     if entry.recurrence is None and not entry.overrides:
-        return compile_once(entry, circumstances, portal_zone)
+        return compile_once(entry, conditions, portal_zone)
     try:
         recurrence = entry.recurrence or Recurrence()
         rules = tuple(parse(text) for text in recurrence.rules)
-        return _Compiler(entry, recurrence, rules, circumstances, server).compile()
+        return _Compiler(entry, recurrence, rules, conditions, server).compile()
     except ZoneInfoNotFoundError as error:
         reason = _unknown_zone(error)
     except RuleError as error:
@@ -149,7 +149,7 @@ def _unusable_rule(error: Exception) -> str:
 @lru_cache(maxsize=32_768)
 def _placed(given: Span, server: WallClock) -> tuple[Span, date, date]:
     """Return the span that represents `given` in the portal, and its first and last day; raises RuleError."""
-    span = settled(given, server)
+    span = in_safe_zones(given, server)
     first = span.start.date() if isinstance(span, Timed) else span.first
     if first.year >= _LAST_YEAR:
         raise RuleError(say("the series begins beyond the year 9000"))
@@ -170,18 +170,18 @@ class _Compiler:
         entry: Entry,
         recurrence: Recurrence,
         rules: tuple[Rule, ...],
-        circumstances: Circumstances,
+        conditions: Conditions,
         server: WallClock,
     ) -> None:
         self._entry = entry
         self._recurrence = recurrence
         self._rules = rules
-        self._circumstances = circumstances
+        self._conditions = conditions
         self._server = server
         self._start = start_of(entry.span)
         self._has_one_time = True
         self._rule_starts: frozenset[int] = frozenset()
-        self._this_year, self._last_year = circumstances.this_year, circumstances.last_year
+        self._this_year, self._last_year = conditions.this_year, conditions.last_year
         self._is_open = self._last_year > max(self._this_year, as_date(self._start).year) + _FAR_YEARS
         self._may_cut_off = False
         self._cut_off: date | None = None
@@ -248,7 +248,7 @@ class _Compiler:
         for single in occurrences.singles:
             piece = Piece(
                 id=self._name(single.original),
-                span=settled(single.span, self._server),
+                span=in_safe_zones(single.span, self._server),
                 rule=None,
                 details=single.details,
                 where=single.where,
@@ -343,21 +343,22 @@ class _Compiler:
         if self._is_cut_off(original + group.shift):
             return
         span = group.span_at(original)
-        piece = Piece(id=name, span=settled(span, self._server), rule=None, details=group.details, where=group.where)
+        safe = in_safe_zones(span, self._server)
+        piece = Piece(id=name, span=safe, rule=None, details=group.details, where=group.where)
         yield from self._if_in_window(piece, last_day(span))
 
     def _if_in_window(self, piece: Piece, last: date | None) -> Iterator[Piece]:
-        if self._circumstances.touches(as_date(start_of(piece.span)), last):
+        if self._conditions.touches(as_date(start_of(piece.span)), last):
             yield piece
 
     def _reaches_window(self, run: Run) -> bool:
         if (run.is_rolled or not run.endless) and self._is_cut_off(run.starts[0]):
             return False
-        return self._circumstances.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
+        return self._conditions.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
 
     def _is_cut_off(self, start: int) -> bool:
         """Return True if a start lies beyond the horizon of an endless series that has to be rolled forward."""
-        if not self._may_cut_off or as_date(start) <= (last := self._circumstances.today + HORIZON):
+        if not self._may_cut_off or as_date(start) <= (last := self._conditions.today + HORIZON):
             return False
         self._cut_off = last
         return True

@@ -9,8 +9,8 @@ from datetime import date
 import msgspec
 
 from syncd.model.entry import Entry, Window
-from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.compile import compile_in, compile_once
+from syncd.model.recurrence.conditions import Conditions
 from syncd.model.recurrence.piece import Compiled
 from syncd.model.recurrence.records import SeriesRecord, record_of
 
@@ -20,7 +20,7 @@ class _Kept:
     entry: Entry
     portal_zone: str
     compiled: Compiled
-    circumstances: Circumstances
+    conditions: Conditions
 
 
 class CompilerMemory:
@@ -51,7 +51,7 @@ class CompilerMemory:
     def records(self) -> tuple[SeriesRecord, ...]:
         """Return what the last pass asked for, as far as it can be kept."""
         kept = self._now.values()
-        found = (record_of(one.entry, one.portal_zone, one.compiled, one.circumstances) for one in kept)
+        found = (record_of(one.entry, one.portal_zone, one.compiled, one.conditions) for one in kept)
         return tuple(record for record in found if record is not None)
 
     def _recalled(self, entry: Entry, portal_zone: str) -> _Kept | None:
@@ -59,8 +59,8 @@ class CompilerMemory:
         found = record.compiled(entry, portal_zone) if record is not None else None
         if found is None:
             return None
-        compiled, circumstances = found
-        return _Kept(entry=entry, portal_zone=portal_zone, compiled=compiled, circumstances=circumstances)
+        compiled, conditions = found
+        return _Kept(entry=entry, portal_zone=portal_zone, compiled=compiled, conditions=conditions)
 
     def compile(self, entry: Entry, *, window: Window, portal_zone: str, today: date, turn: object) -> Compiled:
         """Return what `compile_entry` returns.
@@ -74,14 +74,14 @@ class CompilerMemory:
             return compile_once(entry, window, portal_zone)
         kept = self._now.get(entry.uid) or self._before.get(entry.uid) or self._recalled(entry, portal_zone)
         compiled = None
-        if kept is not None and kept.portal_zone == portal_zone and kept.circumstances.hold(window, today):
+        if kept is not None and kept.portal_zone == portal_zone and kept.conditions.hold(window, today):
             compiled = _same_elsewhere(kept, entry)
         if kept is None or compiled is None:
             self.compiled += 1
             self.unkept += 1
-            circumstances = Circumstances(window, today)
-            compiled = compile_in(entry, circumstances, portal_zone)
-            kept = _Kept(entry=entry, portal_zone=portal_zone, compiled=compiled, circumstances=circumstances)
+            conditions = Conditions(window, today)
+            compiled = compile_in(entry, conditions, portal_zone)
+            kept = _Kept(entry=entry, portal_zone=portal_zone, compiled=compiled, conditions=conditions)
         elif compiled is not kept.compiled:
             kept = replace(kept, entry=entry, compiled=compiled)
         self._now[entry.uid] = kept

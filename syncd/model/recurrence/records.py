@@ -15,7 +15,7 @@ import msgspec
 
 from syncd.model.became import Became
 from syncd.model.entry import AllDay, Entry, Override, Span, Timed
-from syncd.model.recurrence.circumstances import Circumstances, Facts
+from syncd.model.recurrence.conditions import Conditions, Facts
 from syncd.model.recurrence.piece import Compiled, Piece
 from syncd.model.rule import NativeRule
 
@@ -32,7 +32,7 @@ class PieceRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What the series `uid` became in a portal of that zone, under these circumstances; `mark` is that of its entry."""
+    """What the series `uid` became in a portal of that zone, under these conditions; `mark` is that of its entry."""
 
     uid: str
     mark: bytes
@@ -41,16 +41,16 @@ class SeriesRecord(msgspec.Struct, frozen=True, array_like=True):
     summary: Became | None
     pieces: tuple[PieceRecord, ...]
 
-    def compiled(self, entry: Entry, portal_zone: str) -> tuple[Compiled, Circumstances] | None:
-        """Return what `entry` becomes and the circumstances it was compiled in, None if it is another entry."""
+    def compiled(self, entry: Entry, portal_zone: str) -> tuple[Compiled, Conditions] | None:
+        """Return what `entry` becomes and the conditions it was compiled in, None if it is another entry."""
         if self.portal_zone != portal_zone or self.mark != mark_of(entry):
             return None
         said: tuple[Entry | Override, ...] = (entry, *entry.overrides)
         pieces = tuple(_piece(one, said[one.said_by]) for one in self.pieces)
-        return Compiled(pieces=pieces, summary=self.summary, problems=()), Circumstances.of_facts(self.facts)
+        return Compiled(pieces=pieces, summary=self.summary, problems=()), Conditions.of_facts(self.facts)
 
 
-def record_of(entry: Entry, portal_zone: str, compiled: Compiled, circumstances: Circumstances) -> SeriesRecord | None:
+def record_of(entry: Entry, portal_zone: str, compiled: Compiled, conditions: Conditions) -> SeriesRecord | None:
     """Return the record of what `entry` became, None if it must be made each time: problems name places."""
     if compiled.problems:
         return None
@@ -62,7 +62,7 @@ def record_of(entry: Entry, portal_zone: str, compiled: Compiled, circumstances:
         uid=entry.uid,
         mark=mark_of(entry),
         portal_zone=portal_zone,
-        facts=circumstances.facts,
+        facts=conditions.facts,
         summary=compiled.summary,
         pieces=whole,
     )

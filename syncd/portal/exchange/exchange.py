@@ -156,7 +156,7 @@ class Exchange:
         left = self._queue.counts()
         if not left.total():  # all that is open is in flight
             return Wait(until=None, why="answers")
-        if not self._pace.lanes.in_flight:
+        if not self._reading and not self._pace.lanes.in_flight:  # what is read is short, and a request costs the same
             costs = self._pace.costs
             self._pace.lanes.begin(sum(count * costs.expected(method) for method, count in left.items()))
         # Neither kind may starve the other: single calls have a turn after every few batches.

@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
+from syncd.model.bulk import bulk_dataclass
 from syncd.portal.line.wire import Command, Refused, Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One command to be executed once.
 
@@ -29,8 +32,8 @@ class Job:
     careful: bool = False
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Waiting:
+# Of a large push a hundred thousand wait. None can be part of a cycle, so the garbage collector need not look at them.
+class Waiting(Struct, kw_only=True, eq=False, gc=False):
     """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
 
     `method` is the lower-case name under which the portal counts it (`Command.budget_key`). A `suspect` is kept out of
@@ -96,7 +99,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """Nothing is left to send and nothing is in flight; `stopped` is the reason when jobs remain."""
+    """Send nothing any more: no job is left, or `stopped` is the reason why the others are not sent."""
 
     stopped: Refused | Unknown | None = None
 

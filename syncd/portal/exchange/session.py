@@ -45,7 +45,8 @@ class Journal(Protocol):
     async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
         """Make durable what became of jobs: once per job, in one transaction.
 
-        Jobs refused here (codes unsendable, dependency) may come without ever having been intended.
+        Jobs that were never sent may come without ever having been intended: those refused here (codes unsendable,
+        dependency), and those of a method that the portal refuses for good.
         """
         ...
 
@@ -216,6 +217,8 @@ class Session:
 
     async def run(self) -> None:
         """Send until nothing is left, or the stop is set; then settle what is still in flight.
+
+        Sessions that were served longer ago take their turn first, whichever session the bell has woken.
 
         Raises what the journal raised, and LostLeaseError. On cancellation, or when the lease is lost, the requests in
         flight are given up and their jobs stay unsettled.

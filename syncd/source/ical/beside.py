@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Thread, Timer
 from types import TracebackType
 from typing import Self
@@ -47,7 +48,9 @@ class Beside:
         self.done: list[tuple[list[int], bytes]] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        # There may be no more threads (TasksMax=, ulimit -u); then all chunks are left to others.
+        with suppress(RuntimeError):
+            self._thread.start()
         return self
 
     def __exit__(
@@ -57,7 +60,8 @@ class Beside:
             self._chunks.clear()
             if self._process is not None:
                 self._process.kill()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -70,8 +74,8 @@ class Beside:
             while numbers := next_of(self._chunks, from_end=True):
                 if not self._has_done(process, numbers):
                     return
-        except OSError:
-            pass  # it died before its first chunk
+        except (OSError, ValueError):
+            pass  # it died before its first chunk, or the name of the file is no text
         finally:
             process.kill()
             process.communicate()
@@ -82,13 +86,13 @@ class Beside:
         assert process.stdout is not None
         # A pipe has no time-outs; what takes too long is killed, which ends the answer.
         watch = Timer(_SECONDS, process.kill)
-        watch.start()
         answer = b""
         try:
+            watch.start()
             send(process.stdin, msgspec.msgpack.encode(self._asked(numbers)))
             answer = receive(process.stdout)
-        except (OSError, ValueError):
-            pass  # it died, or a UID is no text
+        except (OSError, ValueError, RuntimeError, MemoryError, OverflowError):
+            pass  # it died or answers nonsense, a UID is no text, or there may be no more threads
         finally:
             watch.cancel()
             if answer:

@@ -133,7 +133,7 @@ class CalendarReader:
 
 
 def key_of(members: Sequence[RawMember]) -> bytes:
-    """Return a key of a group that differs whenever anything does that it is read from, besides its lines."""
+    """Return a key of a group that differs whenever anything does that it is read from, except its line numbers."""
     seen = blake2b(digest_size=KEY_BYTES)
     for member in members:
         seen.update(member.calendar.context + member.broken.encode())

@@ -26,7 +26,7 @@ BLOCK = 1_000
 _WELL_FILLED = 100
 """How many of its groups must still be there for a block to be kept: each reading would add another small one."""
 _AHEAD = 20
-"""How many entries of the reading before may have gone between two that are still there, or the later is made anew."""
+"""How many entries of the reading before may have gone between two that are still there, or the later is made again."""
 WORTH_A_PROCESS = 10_000
 """From how many groups on a second process saves more time than it takes to begin."""
 

@@ -167,7 +167,7 @@ def _message(text: str) -> str:
     again = restored(kept)
     # Printed, values differ in all that may be lost: even of two times that a clock shows twice, which one it is.
     if again != text or _values(again) != _values(text) or text.startswith(_DEFECT):
-        raise ValueError("it must be told anew")
+        raise ValueError("it must be told again")
     return kept
 
 

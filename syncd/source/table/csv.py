@@ -224,7 +224,7 @@ def _usual_width(rows: Iterable[Sequence[str]]) -> int:
 
 @dataclass(slots=True)
 class Records:
-    """The records of a text, each with the line it starts on, cut anew whenever somebody goes through them.
+    """The records of a text, each with the line it starts on, cut again whenever somebody goes through them.
 
     A list of them takes ten times the memory of the text. They begin with number `begins_at` and leave out the one on
     the line `ends_before`. Once they were gone through to the end, `broken` are the lines of those that cannot be cut

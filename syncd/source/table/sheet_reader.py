@@ -107,12 +107,17 @@ class SheetReader:
         limits = self._limits
         request = {"size": len(content), "sheet": wanted}
         request |= {"most_bytes": limits.most_bytes, "most_cells": limits.most_cells}
-        process = self._process = self._process or child.start("syncd.workbook.worker", str(limits.memory_bytes))
+        try:
+            process = self._process = self._process or child.start("syncd.workbook.worker", str(limits.memory_bytes))
+            # A pipe has no time-outs; what takes too long is killed, which ends the answer.
+            watch = Timer(limits.seconds, process.kill)
+            watch.start()
+        except (OSError, RuntimeError) as error:
+            self.close()
+            message = say("{name} cannot be read: no process may begin for it: {error}", name=name, error=str(error))
+            raise TransientSourceError(message, say("allow more processes (TasksMax= or ulimit -u)")) from None
         assert process.stdin is not None
         assert process.stdout is not None
-        # A pipe has no time-outs; what takes too long is killed, which ends the answer.
-        watch = Timer(limits.seconds, process.kill)
-        watch.start()
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n" + content)
             process.stdin.flush()

@@ -252,7 +252,11 @@ def command(change: Change, section_id: int, directory: Directory, ledger: str =
 
 
 def _update(change: Change, section_id: int, directory: Directory, ledger: str) -> Command:
-    """Return the call that updates an event, of which the portal holds what was sent unless it was just read there."""
+    """Return the call that updates an event.
+
+    What has to be taken away, and who the host is, follows from what stands there: `change.observed` if it was read for
+    the plan, else what was sent last.
+    """
     assert change.item is not None
     assert change.link is not None
     link, seen, place = change.link, change.observed, change.key.place

@@ -41,6 +41,8 @@ _PLAIN, _BBCODE, _HTML = 1, 2, 3
 _IDS_PER_LISTING = 50
 _READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
 _UNSEEN = frozenset({"communication", "completed", "bbcode", "origin", "version", "files"})
+"""Fields that are never compared. The communication and whether it is completed are people's once an activity was made;
+ORIGIN_VERSION is not given back; the drive may rename files, so only their number counts; the origin is the mark."""
 _SELDOM: Mapping[str, Json] = {
     "direction": OUTGOING,
     "html": False,

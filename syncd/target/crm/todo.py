@@ -37,6 +37,7 @@ from syncd.target.fields import description_text, readable, title_text
 ADD, UPDATE = "crm.activity.todo.add", "crm.activity.todo.update"
 _IDS_PER_LISTING = 50
 _UNSEEN = frozenset({"pings", "color", "mark"})
+"""Fields that are never compared: the portal returns neither pings nor colours, and the mark is found apart."""
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "PROVIDER_ID", "SUBJECT", "DEADLINE", "RESPONSIBLE_ID", "DESCRIPTION"),
     *("LAST_UPDATED", "CREATED", "AUTHOR_ID"),

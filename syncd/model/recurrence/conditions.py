@@ -11,7 +11,7 @@ Facts = tuple[date | None, date | None, date, bool, tuple[date, date], tuple[dat
 """The window, the day, whether the day counts, and between which days the window's first and last one may lie."""
 
 
-class Circumstances:
+class Conditions:
     """Answers what a compilation asks, and remembers for which other windows and days the answers are the same."""
 
     __slots__ = ("_day_counts", "_first", "_last", "_today", "_window", "last_year", "this_year")
@@ -31,8 +31,8 @@ class Circumstances:
         return (window.first, window.last, self._today, self._day_counts, self._first, self._last)
 
     @classmethod
-    def of_facts(cls, facts: Facts) -> Circumstances:
-        """Return the circumstances that had these `facts`."""
+    def of_facts(cls, facts: Facts) -> Conditions:
+        """Return the conditions that had these `facts`."""
         first, last, today, day_counts, first_bounds, last_bounds = facts
         found = cls(Window(first=first, last=last), today)
         found._day_counts, found._first, found._last = day_counts, first_bounds, last_bounds
