@@ -232,16 +232,12 @@ class Problem:
 class Snapshot:
     """All entries read in one go.
 
-        `complete` is true only when absence may be trusted; otherwise `incomplete_because` says why not. `rejected_uids`
-        are entries that stand in the source but could not be used: they are not absent. `changed_marker` is an opaque
-        token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
-        `unnamed` are, of an incomplete one, title and owner of the entries that could not be used and have no uid, the
-        owner as the source writes it ("": not known); None if more than these may be missing, or one of them has no title.
-    <<<<<<< HEAD
-        Many `entries` may be read again each time that somebody goes through them (`Again`).
-    =======
-        Many `entries` may be read again each time that somebody goes through them (`model/again.py`).
-    >>>>>>> main
+    `complete` is true only when absence may be trusted; otherwise `incomplete_because` says why not. `rejected_uids`
+    are entries that stand in the source but could not be used: they are not absent. `changed_marker` is an opaque
+    token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
+    `unnamed` are, of an incomplete one, title and owner of the entries that could not be used and have no uid, the
+    owner as the source writes it ("": not known); None if more than these may be missing, or one of them has no title.
+    Many `entries` may be read again each time that somebody goes through them (`Again`).
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
