@@ -297,22 +297,18 @@ async def _streamed(
     if (directory := await known_directory(run, keep=keep)) is None:
         return None
     await recall_series(run)
-    first = await _as_they_come(run, reading.streamed(), sent, held, directory, reading.now)
-    kept = first.read.kept
-    if kept.lacking:
-        asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
-        if asked != directory:
-            return await _as_they_come(run, reading.streamed(), sent, held, asked, reading.now)
-    return first
-
-
-async def _as_they_come(
-    run: Pass, entries: EntryStream, sent: SentLinks, held: Sequence[Hold], directory: Directory, now: float
-) -> _First:
     sync, watched = run.sync, {hold.key.uid for hold in held}
-    context = context_of(sync, directory, now)
     sync.check_links(sent.places)
-    read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+    for is_first in (True, False):
+        entries, context = reading.streamed(), context_of(sync, directory, reading.now)
+        read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+        if not (is_first and read.kept.lacking):
+            break
+        lacking = read.kept.lacking
+        asked = await directory_for(run, read.kept.entries, fresh=False, keep=keep, lacking=lacking)
+        if asked == directory:
+            break
+        directory = asked
     shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
     return _First(read=read, shaping=shaping, context=context, again=shape)
 
