@@ -127,7 +127,7 @@ def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
     directory = directory.following(before, run.sync.target.section_name)
     for calendar, old, new in directory.renamed():
         if directory.followed[calendar][old] != before.followed.get(calendar, {}).get(old):
-            _log.warning(events.SECTION_RENAMED, sync=run.name, calendar=calendar, before=old, after=new)
+            _log.warning(events.SECTION_RENAMED, sync=run.sync.name, calendar=calendar, before=old, after=new)
     return directory
 
 
@@ -186,7 +186,7 @@ async def ensure_sections(
         unanswered = [one for one, outcome in zip(missing, outcomes, strict=True) if isinstance(outcome, Unknown)]
         found = {one: section for one in unanswered if (section := _id_of(directory, *one)) is not None}
         await note_made(run, found)
-        _log.info(events.SECTIONS_CREATED, sync=run.name, wanted=len(missing), refused=len(troubled))
+        _log.info(events.SECTIONS_CREATED, sync=run.sync.name, wanted=len(missing), refused=len(troubled))
     return directory, troubled
 
 
@@ -236,7 +236,7 @@ class _SectionsJournal:
 
 async def note_made(run: Pass, sections: Mapping[tuple[Place, str], int]) -> None:
     """Write down the ids of sections that the sync has made: a purge may remove them."""
-    made = [MadeSection(id=one, place=place, name=name, sync=run.name) for (place, name), one in sections.items()]
+    made = [MadeSection(id=one, place=place, name=name, sync=run.sync.name) for (place, name), one in sections.items()]
     if made:
         await run.portal_ledger.note_sections(run.portal.origin, made, run.clock.now())
 

@@ -39,7 +39,7 @@ async def remove_doubles(run: Pass, found: Iterable[Double], directory: Director
     come = [one.seen.mark for number, one in enumerate(ours) if number in outcomes.done]
     left = remembered((await run.ledger.notes()).given_up, come=come)
     await run.ledger.note_given_up(left, run.clock.now())
-    _log.warning(events.DOUBLES_REMOVED, sync=run.name, found=len(ours), removed=len(come))
+    _log.warning(events.DOUBLES_REMOVED, sync=run.sync.name, found=len(ours), removed=len(come))
 
 
 class _Outcomes:

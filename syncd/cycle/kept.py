@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from syncd.errors import EntryError
@@ -39,20 +39,23 @@ class Kept:
         return replace(self, entries=tuple(one for one in self.entries if one.uid in uids))
 
 
+@dataclass(slots=True)
 class Sieve:
-    """The filter of the sync of that name at work: what it lets through, and what there is to tell of the rest."""
+    """The filter of the sync of that name at work: what it lets through, and what there is to tell of the rest.
 
-    def __init__(self, chosen: Filter, sync: str) -> None:
-        self._filter = chosen
-        self._sync = sync
-        self._problems: list[Problem] = []
-        self._left_out: set[str] = set()
-        self.has_series = False
-        self.passed = 0
+    `passed` counts what it let through, and `has_series` tells whether any of that happens more than once.
+    """
+
+    chosen: Filter
+    sync: str
+    has_series: bool = False
+    passed: int = 0
+    _problems: list[Problem] = field(default_factory=list)
+    _left_out: set[str] = field(default_factory=set)
 
     def passing(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Yield those of `entries` that pass."""
-        all_pass = self._filter == NO_FILTER
+        all_pass = self.chosen == NO_FILTER
         for entry in entries:
             if all_pass or self._passes(entry):
                 self.passed += 1
@@ -62,7 +65,7 @@ class Sieve:
 
     def _passes(self, entry: Entry) -> bool:
         try:
-            if self._filter.passes(entry):
+            if self.chosen.passes(entry):
                 return True
             self._left_out.add(entry.uid)
         except EntryError as error:
@@ -83,7 +86,7 @@ class Sieve:
                 "[sync.filter] leaves out all {count:,} entries of the source",
                 number,
             )
-            problems.append(Problem(where=self._sync, kind="warning", reason=reason))
+            problems.append(Problem(where=self.sync, kind="warning", reason=reason))
         left_out = frozenset(self._left_out)
         return Kept(entries=entries, problems=tuple(problems), doubtful=doubtful, left_out=left_out)
 
@@ -96,11 +99,6 @@ def is_lacking(target: Target, entries: Sequence[Entry], directory: Directory) -
     if any(not target.places((entry,), directory) for entry in entries):
         return True
     return any(is_refused(directory, place, target.section_name) for place in target.places(entries, directory))
-
-
-def lacks_section(directory: Directory, place: Place, label: str) -> bool:
-    """Return True if the sections of a calendar are not known, or nothing can be written into the one `label`."""
-    return (not place.on_card and is_missing(directory, place)) or is_refused(directory, place, label)
 
 
 def is_missing(directory: Directory, place: Place) -> bool:
@@ -120,14 +118,17 @@ def is_refused(directory: Directory, place: Place, label: str) -> bool:
     return False
 
 
+@dataclass(slots=True)
 class Lacking:
-    """Finds the entries for which the portal may have to be asked: `directory` lacks somebody, or a section."""
+    """Finds the entries for which the portal may have to be asked: `directory` lacks somebody, or a section.
 
-    def __init__(self, target: Target, directory: Directory) -> None:
-        self.found: list[Entry] = []
-        self._target = target
-        self._directory = directory
-        self._known: set[Place] = set()
+    It lacks a section if those of the calendar are not known, or nothing can be written into that one.
+    """
+
+    target: Target
+    directory: Directory
+    found: list[Entry] = field(default_factory=list)
+    _known: set[Place] = field(default_factory=set)
 
     def watching(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """Yield `entries`, having looked at them: at some hundreds at once, as nearly always nothing is missing."""
@@ -138,13 +139,17 @@ class Lacking:
 
     def look_at(self, entry: Entry) -> None:
         """Look at an entry without items, which may be one that has no place."""
-        if not self._target.places((entry,), self._directory):
+        if not self.target.places((entry,), self.directory):
             self.found.append(entry)
 
     def _lacks(self, entries: Sequence[Entry]) -> bool:
-        directory = self._directory
-        new = self._target.places(entries, directory) - self._known
-        bad = {place for place in new if lacks_section(directory, place, self._target.section_name)}
+        target, directory = self.target, self.directory
+        new = target.places(entries, directory) - self._known
+        bad = {
+            place
+            for place in new
+            if (not place.on_card and is_missing(directory, place)) or is_refused(directory, place, target.section_name)
+        }
         self._known |= new - bad
-        sought = self._target.sought(entries, directory)
+        sought = target.sought(entries, directory)
         return bool(bad) or not all(map(directory.clients.has_one, sought))

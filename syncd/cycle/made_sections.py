@@ -37,7 +37,7 @@ class Tidied:
 async def own_sections(run: Pass) -> tuple[MadeSection, ...]:
     """Return the sections that a purge of the sync may remove; raises StateError."""
     made = await run.portal_ledger.sections_made(run.portal.origin)
-    return concerning(made, run.name, run.sync.target.section_name)
+    return concerning(made, run.sync.name, run.sync.target.section_name)
 
 
 async def remove_empty(run: Pass, others: Collection[str]) -> Tidied:
@@ -68,7 +68,7 @@ async def _removed(run: Pass, made: Sequence[MadeSection], others: Collection[st
     await run.portal_ledger.forget_sections(run.portal.origin, [one.id for one in (*gone, *removed)], run.clock.now())
     if removed:
         await store(run, directory.without_sections(one.place for one in removed))
-        _log.info(events.SECTIONS_REMOVED, sync=run.name, removed=len(removed), left=len(stays) + len(refused))
+        _log.info(events.SECTIONS_REMOVED, sync=run.sync.name, removed=len(removed), left=len(stays) + len(refused))
     left = {**stays, **refused}
     return Tidied(
         removed=tuple(removed),

@@ -18,13 +18,12 @@ from syncd.cycle.look import (
     whose,
     with_suspects,
     without_siblings,
+    writers_of,
 )
-from syncd.cycle.prepared import Prepared
+from syncd.cycle.prepared import Prepared, recognise
 from syncd.cycle.read import Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised, shape_stream
 from syncd.cycle.series_index import keep_series, recall_series
-from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
-from syncd.cycle.writers import writers_of
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles_left
@@ -41,7 +40,7 @@ from syncd.model.settled import Settled, change_of
 from syncd.model.stowed import Stowed
 from syncd.model.unanswered import came_late
 from syncd.portal.people.directory import Directory
-from syncd.source.base import EntryStream
+from syncd.source.base import EntryStream, Fetched, Fetching
 from syncd.target.base import ShapeContext
 
 
@@ -89,7 +88,10 @@ async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceR
     the next pass (`service/schedule.py: next_due`); a source on the web repeats requests itself (`WebClient.ask`).
     """
     now = run.clock.now()
-    fetched = await run.sync.fetch(now, whole=whole)
+    source, told = run.sync.source, run.sync.reading(now, whole=whole)
+    fetched = Fetched(marker="", parsed=partial(source.read, told))
+    if isinstance(source, Fetching):  # then nothing need be parsed yet
+        fetched = await source.fetch(told)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:
@@ -120,7 +122,7 @@ async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, direc
         conflicts=tuple(map(change_of, found.conflicts)),
         absent=frozenset(found.absent),
         known_uids=found.known_uids,
-        kept=await kept_links(run, found),
+        kept=await run.ledger.links_for(found.kept) if found.kept else (),
     )
     return Prepared(
         run=run,
@@ -215,9 +217,14 @@ async def _shaped(
     Also what there is to tell of entries under new uids, and the directory that was used: the one that is given, which
     the portal was asked for in this pass, or else one for the entries.
     """
-    first = None if directory is not None or verify or whole else await _streamed(run, reading, held, keep=keep)
+    first, sent = None, None
+    if not (verify or whole):
+        sent = await run.ledger.sent(run.hints, run.notes.uids.names)
+        # Of these more is known.
+        sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
+        first = await _streamed(run, reading, sent, held, keep=keep) if directory is None else None
     if first is None:
-        first = await _listed(run, reading, held, directory, verify=verify, keep=keep, whole=whole)
+        first = await _listed(run, reading, sent, held, directory, verify=verify, keep=keep)
     links, shaping, directory = first.links, first.shaping, first.context.directory
     if shaping.unseen is not None:
         links, shaping = await _left(run, shaping, shaping.unseen)
@@ -250,21 +257,20 @@ class _First:
 async def _listed(
     run: Pass,
     reading: SourceReading,
+    sent: SentLinks | None,
     held: Sequence[Hold],
     directory: Directory | None,
     *,
     verify: bool,
     keep: bool,
-    whole: bool,
 ) -> _First:
-    """Shape the entries of a snapshot, all of which are in memory."""
-    sync, everything, watched = run.sync, verify or whole, {hold.key.uid for hold in held}
+    """Shape the entries of a snapshot, all of which are in memory; without `sent` all links are read."""
+    sync, watched = run.sync, {hold.key.uid for hold in held}
     snapshot = await reading.parsed()
     if isinstance(entries := snapshot.entries, Stowed):
         # Where all links are read, there is no room for the entries beside them.
-        await run.worked_out(entries.put_away if everything else entries.unpack)
-    links: Sequence[Link] = await run.ledger.links() if everything else ()
-    sent = None if everything else await _sent(run, held)
+        await run.worked_out(entries.put_away if sent is None else entries.unpack)
+    links: Sequence[Link] = await run.ledger.links() if sent is None else ()
     sync.check_links((link.key.place for link in links) if sent is None else sent.places)
     used = {link.key.uid for link in links} if sent is None else sent.named
     read = await run.worked_out(named, sync, run.notes.uids, snapshot, used | watched)
@@ -279,7 +285,9 @@ async def _listed(
     return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
 
 
-async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, keep: bool) -> _First | None:
+async def _streamed(
+    run: Pass, reading: SourceReading, sent: SentLinks, held: Sequence[Hold], *, keep: bool
+) -> _First | None:
     """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
 
     Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
@@ -289,32 +297,21 @@ async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, 
     if (directory := await known_directory(run, keep=keep)) is None:
         return None
     await recall_series(run)
-    first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
-    kept = first.read.kept
-    if kept.lacking:
-        asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
-        if asked != directory:
-            return await _as_they_come(run, reading.streamed(), held, asked, reading.now)
-    return first
-
-
-async def _as_they_come(
-    run: Pass, entries: EntryStream, held: Sequence[Hold], directory: Directory, now: float
-) -> _First:
     sync, watched = run.sync, {hold.key.uid for hold in held}
-    sent, context = await _sent(run, held), context_of(sync, directory, now)
-    read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
-    # Not before: a source that cannot be read is told of first, however it is gone through.
-    sync.check_links(sent.places)
+    for is_first in (True, False):
+        entries, context = reading.streamed(), context_of(sync, directory, reading.now)
+        read, shaping = await run.worked_out(shape_stream, sync, run.notes.uids, entries, context, sent, watched)
+        # Not before: a source that cannot be read is told of first, however it is gone through.
+        sync.check_links(sent.places)
+        if not (is_first and read.kept.lacking):
+            break
+        lacking = read.kept.lacking
+        asked = await directory_for(run, read.kept.entries, fresh=False, keep=keep, lacking=lacking)
+        if asked == directory:
+            break
+        directory = asked
     shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
     return _First(read=read, shaping=shaping, context=context, again=shape)
-
-
-async def _sent(run: Pass, held: Sequence[Hold]) -> SentLinks:
-    """Return what all links were sent last; those of which more is known are set apart."""
-    sent = await run.ledger.sent(run.hints, run.notes.uids.names)
-    sent.apart.update((hold.key for hold in held), run.fates.remote_ids)
-    return sent
 
 
 async def _left(run: Pass, shaping: Shaping, unseen: Unseen) -> tuple[Sequence[Link], Shaping]:

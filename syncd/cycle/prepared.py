@@ -1,9 +1,15 @@
-"""A plan with everything that it was made from, and what would follow from it."""
+"""A plan with everything that it was made from, what would follow from it, and how a later pass recognises it.
+
+If nothing has changed since a pass that left nothing to do, that is recognised before anything is parsed. What has to
+be the same, and why that is enough, stands in model.settled. A pass that reads the portal is never left out, nor one of
+a source that cannot tell from its bytes whether it has changed.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +22,7 @@ from syncd.model.item import Change, Key, Link, Observed
 from syncd.model.observation import recovery_mark
 from syncd.model.plan import NOTHING_WANTED, Plan, Wanted
 from syncd.model.second_writer import NO_WRITERS, Writers
-from syncd.model.settled import Findings, Settled, conflicts_of, leaves_nothing
+from syncd.model.settled import Circumstances, Findings, Settled, conflicts_of, lasts_until, leaves_nothing
 from syncd.model.traces import Suspect
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
@@ -69,9 +75,10 @@ class Prepared:
 
     def check(self) -> None:
         """Raise GuardError if the pass must not go on without a person's word."""
+        sync = self.run.sync
         if self.writers.found.made:
-            raise self.writers.found.refusal(self.sync)
-        self.run.sync.guard.check(self.plan, self.sync)
+            raise self.writers.found.refusal(sync.name)
+        sync.guard.check(self.plan, sync.name)
 
     @property
     def doubtful(self) -> bool:
@@ -84,12 +91,12 @@ class Prepared:
             return True
         suspects = {one.mark for one in self.run.notes.suspects}
         new = (change.key for change in self.plan.changes if change.op == "create") if suspects else ()
-        return any(recovery_mark(self.sync, key) in suspects for key in new)
+        return any(recovery_mark(self.run.sync.name, key) in suspects for key in new)
 
     @property
     def sync(self) -> str:
         """The name of the sync."""
-        return self.run.name
+        return self.run.sync.name
 
     @property
     def edits_win(self) -> bool:
@@ -191,3 +198,62 @@ class Prepared:
         """Return how many of `counts` wait for a person."""
         waiting = counts.get("rejected", 0) + counts.get("held", 0)
         return waiting if self.edits_win else waiting + counts.get("conflict", 0)
+
+
+async def recognise(run: Pass, marker: str, now: float) -> Settled | None:
+    """Return what a whole pass at unix time `now` would find, if that is known; `marker` is that of the bytes read.
+
+    Raises StateError.
+    """
+    if not marker:
+        return None
+    known = await run.ledger.settled()
+    # The marks of directory and ledger take longest, so they are made only if all else is the same.
+    if known is None or known.circumstances.source != marker or not known.holds_at(now):
+        return None
+    directory = await run.portal_ledger.directory_mark()
+    circumstances = await _circumstances(run, marker, directory, now)
+    return known if circumstances is not None and known.holds_under(circumstances, now) else None
+
+
+async def note_findings(run: Pass, findings: Findings, *, marker: str, now: float, due: Sequence[float]) -> None:
+    """Note what the pass found at unix time `now`, for the next ones; it holds until the first of the times in `due`.
+
+    Nothing is noted where the portal was asked for people or sections: the next pass might ask again. Raises
+    StateError.
+    """
+    if not marker or not run.directory_mark:
+        return
+    circumstances = await _circumstances(run, marker, run.directory_mark, now)
+    if circumstances is None:
+        return
+    until = lasts_until(await run.ledger.holds(), now, *due)
+    await run.ledger.note_settled(Settled(circumstances=circumstances, since=now, until=until, findings=findings))
+
+
+async def note_again(run: Pass, settled: Settled) -> None:
+    """Note that `settled` holds on although the pass has counted absences, which lead to nothing where all is kept."""
+    before = settled.circumstances
+    after = Circumstances(
+        source=before.source,
+        settings=before.settings,
+        days=before.days,
+        directory=before.directory,
+        ledger=await run.ledger.mark(),
+    )
+    again = Settled(circumstances=after, since=settled.since, until=settled.until, findings=settled.findings)
+    await run.ledger.note_settled(again)
+
+
+async def _circumstances(run: Pass, marker: str, directory: str, now: float) -> Circumstances | None:
+    """Return what a plan follows from at unix time `now`, None where nothing tells one config from another."""
+    if run.sync.settings is None:
+        return None
+    window = run.sync.window(now)
+    return Circumstances(
+        source=marker,
+        settings=f"{await asyncio.to_thread(run.sync.settings)} {run.portal.origin}",
+        days=f"{run.sync.today(now)} {window.first} {window.last}",
+        directory=directory,
+        ledger=await run.ledger.mark(),
+    )

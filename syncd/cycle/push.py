@@ -72,7 +72,8 @@ async def push(
     sendable, refused = await run.worked_out(_sendable, changes, directory, troubled, unmade)
     for index, reason in refused.items():
         run.fates.add(changes[index].key, Fate(kind="refused", reason=reason, where=where_of(changes[index])))
-    highest = await _noted_floor(run, [change.key for change, _, _ in sendable if change.op == "create"], observed)
+    creates = [change.key for change, _, _ in sendable if change.op == "create"]
+    highest = await _noted_floor(run, creates, observed) if creates else 0
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run=run,
@@ -137,12 +138,10 @@ class _Jobs(Sequence[Job]):
 
 
 async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
-    """Note the highest id that is known before `creates` are sent, and return it; 0 where there are none.
+    """Note the highest id that is known before `creates` are sent, and return it.
 
     What is not newer existed before them: recovery must not take it for one of them.
     """
-    if not creates:
-        return 0
     highest = max((*await run.claimed(creates), *observed), default=0)
     await run.ledger.note_floor(highest, run.clock.now())
     return highest
@@ -225,15 +224,7 @@ class PushJournal:
         A job that comes again was not executed, or may be repeated: only the time it was sent changes.
         """
         now = self.run.clock.now()
-        await self._note_clocks(now)
-        fresh = [job.id for job in jobs if job.id not in self._intended]
-        if len(fresh) < len(jobs):
-            await self.run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
-        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in fresh])
-        self._intended.update(fresh)
-
-    async def _note_clocks(self, now: float) -> None:
-        """Write down how the clocks stand, once unless one is set: so a later process knows how long ago this was."""
+        # How the clocks stand is noted once, unless one is set: so a later process knows how long ago this was.
         if self._clocks is None:
             # What earlier intents need that are still open is kept.
             left = await self.run.ledger.open_intents()
@@ -242,6 +233,11 @@ class PushJournal:
         if clocks != self._clocks:
             await self.run.ledger.note_clocks(clocks, now)
             self._clocks = clocks
+        fresh = [job.id for job in jobs if job.id not in self._intended]
+        if len(fresh) < len(jobs):
+            await self.run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
+        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in fresh])
+        self._intended.update(fresh)
 
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Write down what became of jobs, with their links, in one transaction.
@@ -289,7 +285,9 @@ class PushJournal:
         run = self.run
         links = await run.ledger_of_all.links_to(run.sync.siblings, ids, on_cards=run.sync.target.on_cards)
         # The dead link that a create replaces may well have the same id.
-        taken.update(one.remote_id for name, one in links if name != run.name or made.get(one.key) != one.remote_id)
+        taken.update(
+            one.remote_id for name, one in links if name != run.sync.name or made.get(one.key) != one.remote_id
+        )
         if min(ids) <= self.floor:
             self.floor = 0
             await run.ledger.forget_floor()
@@ -311,7 +309,7 @@ class PushJournal:
         fields = item.fields if item is not None else link.sent if link is not None else {}
         return Intent(
             id=job_id,
-            sync=self.run.name,
+            sync=self.run.sync.name,
             run_id=self.run.run_id,
             op=change.op,
             key=change.key,

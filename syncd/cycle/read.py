@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from syncd.cycle.kept import Kept, Lacking, Sieve
 from syncd.cycle.sync import Sync
 from syncd.lang.saying import say, say_count
-from syncd.model.again import Again, telling
 from syncd.model.as_sent import ItemsOfLinks
-from syncd.model.entry import Entry, Problem, Snapshot, file_of, is_nameless
+from syncd.model.entry import Again, Entry, Problem, Snapshot, file_of, is_nameless, telling
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
 from syncd.model.moved_rows import is_apart, moved_rows
@@ -27,7 +27,7 @@ from syncd.model.stowed import kept_like
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext, Shaped, shaped
+from syncd.target.base import ShapeContext, Shaped, Target, crashed
 
 _SHOWN = 5
 
@@ -90,6 +90,15 @@ def portal_zone(sync: Sync, directory: Directory) -> str:
     return sync.portal_zone or server_zone(directory)
 
 
+def shaped(target: Target, entries: Iterable[Entry], context: ShapeContext) -> Iterator[tuple[Entry, Shaped]]:
+    """Yield each of `entries` with what it becomes. An unexpected error costs only the entry that caused it."""
+    for entry in entries:
+        try:
+            yield entry, target.shape(entry, context)
+        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
+            yield entry, Shaped(problems=(crashed(entry, error),))
+
+
 def shape_all(
     sync: Sync,
     snapshot: Snapshot,
@@ -105,27 +114,32 @@ def shape_all(
     Items that are as they were sent share what they hold with the links in `linked`. With `sent` they are only counted,
     and their uids are wanted only if they are `watched`.
     """
-    shapes = _Shapes(linked, sent, watched)
+    shapes = _Shapes(
+        linked=linked,
+        unseen=Unseen(sent) if sent is not None else None,
+        watched=watched,
+        items=[] if linked is None or sent is not None else ItemsOfLinks(linked),
+    )
     for entry, one in shaped(sync.target, kept.entries, context):
         shapes.add(entry, one)
     return shapes.finished(sync, snapshot, kept, context)
 
 
+@dataclass(slots=True, kw_only=True)
 class _Shapes:
     """What entries become, gathered from one after the other; see `shape_all`."""
 
-    def __init__(self, linked: Mapping[Key, Link] | None, sent: SentLinks | None, watched: Collection[str]) -> None:
-        self._linked = linked
-        self._sent = sent
-        self._unseen = Unseen(sent) if sent is not None else None
-        self._watched = watched
-        self._items: list[Item] | ItemsOfLinks = [] if linked is None or sent is not None else ItemsOfLinks(linked)
-        self._problems: list[Problem] = []
-        self._troubled: dict[str, set[str]] = defaultdict(set)
-        self._uids: set[str] = set()
-        self._files: set[str] = set()
-        self._places: set[tuple[str, Place]] = set()
-        self._as_sent = self._familiar = 0
+    linked: Mapping[Key, Link] | None = None
+    unseen: Unseen | None = None
+    watched: Collection[str] = ()
+    items: list[Item] | ItemsOfLinks = field(default_factory=list)
+    _problems: list[Problem] = field(default_factory=list)
+    _troubled: dict[str, set[str]] = field(default_factory=partial(defaultdict, set))
+    _uids: set[str] = field(default_factory=set)
+    _files: set[str] = field(default_factory=set)
+    _places: set[tuple[str, Place]] = field(default_factory=set)
+    _as_sent: int = 0
+    _familiar: int = 0
 
     def add(self, entry: Entry, one: Shaped) -> None:
         """Add what `entry` became."""
@@ -138,23 +152,24 @@ class _Shapes:
         for item in own:
             self._files.add(file_of(item.where))
             self._places.add((entry.details.owner, item.key.place))
-        if self._unseen is not None and own:
-            own = self._unseen.undecided(own)
+        if self.unseen is not None and own:
+            own = self.unseen.undecided(own)
             if not own:
                 self._as_sent += len(one.items)
                 self._familiar += 1
-                if entry.uid not in self._watched:
+                if entry.uid not in self.watched:
                     return
-        elif self._linked and own:
-            own = tuple(slim(item, self._linked) for item in own)
+        elif self.linked and own:
+            own = tuple(slim(item, self.linked) for item in own)
         # That of its link, or else the entry's would be kept as well.
         self._uids.add(own[0].key.uid if own else entry.uid)
-        self._items.extend(own)
+        self.items.extend(own)
 
     def finished(self, sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
         """Return all of it, once the entries of `kept` have been added."""
-        unused, where = sync.target.overlooked(kept.entries, context.directory), sync.source.describe()
-        told = [*(Problem(where=where, kind="warning", reason=reason) for reason in unused), *kept.problems]
+        unused = sync.target.overlooked(kept.entries, context.directory)
+        told = [Problem(where=sync.source.describe(), kind="warning", reason=reason) for reason in unused]
+        told += kept.problems
         # What could not be read or shaped still stands in the source: its links must not count as absent.
         unread = kept.doubtful | snapshot.rejected_uids
         troubled = self._troubled
@@ -163,12 +178,12 @@ class _Shapes:
             places[owner].add(place)
         return Shaping(
             wanted=Wanted(
-                items=tuple(self._items) if isinstance(self._items, list) else self._items.complete(),
+                items=tuple(self.items) if isinstance(self.items, list) else self.items.complete(),
                 uids=unread.union(self._uids),
                 unusable=unread.union(troubled["rejected"], troubled["held"], troubled["stands"]),
                 complete=snapshot.complete,
                 as_sent=self._as_sent,
-                known_uids=self._sent.uids if self._sent is not None else None,
+                known_uids=self.unseen.sent.uids if self.unseen is not None else None,
             ),
             problems=(*told, *self._problems),
             rejected=sum(p.kind == "rejected" for p in snapshot.problems)
@@ -177,7 +192,7 @@ class _Shapes:
             held=len(troubled["held"]),
             skipped=sum(problem.kind == "skipped" for problem in (*told, *self._problems)),
             familiar=self._familiar,
-            unseen=self._unseen,
+            unseen=self.unseen,
             files=frozenset(self._files),
             places=places,
         )
@@ -190,11 +205,8 @@ def shape_stream(
 
     Otherwise like `named` and `shape_all`, for a sync in which all go by the uids of their source. Raises SourceError.
     """
-    sieve, shapes, lacking = (
-        Sieve(sync.filter, sync.name),
-        _Shapes(None, sent, watched),
-        Lacking(sync.target, context.directory),
-    )
+    sieve, lacking = Sieve(sync.filter, sync.name), Lacking(sync.target, context.directory)
+    shapes = _Shapes(unseen=Unseen(sent), watched=watched)
     snapshots: list[Snapshot] = []
     passing = lacking.watching(sieve.passing(telling(entries, snapshots.append)))
     for entry, one in shaped(sync.target, passing, context):

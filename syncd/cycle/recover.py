@@ -106,7 +106,7 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
         # The portal refused something that the kept directory says is possible.
         await run.portal_ledger.forget_directory()
     again = sum(one.intent.key in doubted or isinstance(one.outcome, Dropped) for one in found)
-    _log.info(events.INTENTS_RECOVERED, sync=run.name, intents=len(found), created=kinds.count("created"),
+    _log.info(events.INTENTS_RECOVERED, sync=run.sync.name, intents=len(found), created=kinds.count("created"),
               updated=kinds.count("updated"), deleted=kinds.count("deleted"), planned_anew=again,
               refused=kinds.count("refused"))  # fmt: skip
     return again > 0
@@ -135,7 +135,7 @@ async def _note_suspects(run: Pass, found: Sequence[Finding]) -> None:
     """Remember which events may be creates that were not found, so that nothing is made while one of them stands."""
     more = [
         Suspect(
-            mark=recovery_mark(run.name, one.intent.key),
+            mark=recovery_mark(run.sync.name, one.intent.key),
             kind=one.intent.key.place.kind,
             owner=one.intent.key.place.owner,
             section_id=one.intent.section_id,
@@ -175,7 +175,7 @@ async def _unclaimed(
     lost = await lost_claims(run, observation)
     for name in {name for name, _ in lost}:
         await run.ledger_of_all.of(name).forget_verified()
-    if any(name == run.name for name, _ in lost):
+    if any(name == run.sync.name for name, _ in lost):
         await run.forget_verified()
     floor = (await run.ledger.notes()).floor
     sent_at = math.inf

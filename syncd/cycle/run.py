@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from syncd.cycle.doubles import remove_doubles
 from syncd.cycle.look import ReadBack
 from syncd.cycle.plan import plan_again, prepare, read_source
-from syncd.cycle.prepared import Prepared
+from syncd.cycle.prepared import Prepared, note_again, note_findings
 from syncd.cycle.push import push, where_of
 from syncd.cycle.recover import recover
-from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
 from syncd.lang.saying import say
@@ -239,7 +238,8 @@ async def _note_settled(run: Pass, prepared: Prepared) -> None:
             await note_again(run, prepared.settled)
     elif prepared.leaves_nothing:
         due = await run.worked_out(list, prepared.directory_lasts())
-        await note(run, prepared.findings, marker=prepared.snapshot.changed_marker, now=prepared.now, due=due)
+        marker = prepared.snapshot.changed_marker
+        await note_findings(run, prepared.findings, marker=marker, now=prepared.now, due=due)
 
 
 async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:

@@ -29,7 +29,7 @@ from syncd.model.record import RunRecord, RunState
 from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
-from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
+from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.shelf import Board, Shelf
 from syncd.state.ledger import Ledger
 from syncd.state.notes import SyncNotes
@@ -122,13 +122,6 @@ class Sync:
                 ),
             )
 
-    async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
-        """Return what the source gives at unix time `now`, unparsed if it can; raises SourceError."""
-        reading = self.reading(now, whole=whole)
-        if isinstance(self.source, Fetching):
-            return await self.source.fetch(reading)
-        return Fetched(marker="", parsed=partial(self.source.read, reading))
-
     def reading(self, now: float, *, whole: bool = False) -> ReadContext:
         """Return what the source is told of a pass at unix time `now`; `whole` has it ask for more than changes."""
         return ReadContext(
@@ -174,11 +167,6 @@ class Pass:
     heard: Callable[[], Heard] = Heard
     overlooked: bool = False
     fates: Fates = field(default_factory=Fates)
-
-    @property
-    def name(self) -> str:
-        """The sync's name."""
-        return self.sync.name
 
     async def worked_out(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, without keeping the event loop from the other syncs, the page and the watchdog.
@@ -262,7 +250,7 @@ async def close(
     problems = (*problems, *held)
     record = RunRecord(
         id=run.run_id,
-        sync=run.name,
+        sync=run.sync.name,
         started=begun.started,
         finished=run.clock.now(),
         state=state,
@@ -277,11 +265,11 @@ async def close(
     )
     await run.ledger.end_run(run.run_id, record)
     log = _log.error if error is not None else _log.info
-    log(events.PASS_DONE, sync=run.name, run=run.run_id, state=state, **record.counts, problems=record.problem_count,
+    log(events.PASS_DONE, sync=record.sync, run=record.id, state=state, **record.counts, problems=record.problem_count,
         requests=record.requests, commands=record.commands, waited_s=round(record.waited_s, 1),
         seconds=round(record.seconds, 1), error=record.error or None)  # fmt: skip
     if isinstance(error, SourceError):
-        _log.warning(events.SOURCE_UNREADABLE, sync=run.name, reason=error.message)
+        _log.warning(events.SOURCE_UNREADABLE, sync=run.sync.name, reason=error.message)
     return record
 
 
@@ -309,7 +297,7 @@ async def check_home(run: Pass) -> bool:
         raise GuardError(
             say(
                 "{name}: it has written {items} items to {home}, but {portal} is {origin} now; nothing was sent",
-                name=run.name,
+                name=run.sync.name,
                 items=tally.items,
                 home=home,
                 portal=run.portal.name,
@@ -318,7 +306,7 @@ async def check_home(run: Pass) -> bool:
             say(
                 "another portal: give this config a `state` file of its own;"
                 " the same one under a new address: run `syncd sync {name} --force` once",
-                name=run.name,
+                name=run.sync.name,
             ),
         )
     return True

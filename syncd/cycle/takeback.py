@@ -116,7 +116,7 @@ async def _take(
         await recover(run)
         plan, observed = await planner()
         if not force:
-            check_visible(plan, run.name)
+            check_visible(plan, run.sync.name)
         if run.stop.is_set() or not await confirm(await _offer(run, plan, sections)):
             state = "stopped"
         else:

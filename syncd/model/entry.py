@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from abc import ABCMeta
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 import msgspec
 
 from syncd.model.bulk import bulk_dataclass
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +237,7 @@ class Snapshot:
     token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
     `unnamed` are, of an incomplete one, title and owner of the entries that could not be used and have no uid, the
     owner as the source writes it ("": not known); None if more than these may be missing, or one of them has no title.
-    Many `entries` may be read again each time that somebody goes through them (`model/again.py`).
+    Many `entries` may be read again each time that somebody goes through them (`Again`).
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
@@ -246,6 +249,37 @@ class Snapshot:
     changed_marker: str = ""
     assumed: tuple[str, ...] = ()
     unnamed: frozenset[tuple[str, str]] | None = None
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Again(Sequence[T]):
+    """A sequence of `number` values that are worked out again whenever somebody goes through it, so it is never kept.
+
+    `begin` returns an iterator of them. Going through it may take long, and may raise what `begin` raises.
+    """
+
+    number: int
+    begin: Callable[[], Iterator[T]]
+
+    def __iter__(self) -> Iterator[T]:
+        return self.begin()
+
+    def __len__(self) -> int:
+        return self.number
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[T, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> T | tuple[T, ...]:
+        return tuple(self)[at]
+
+
+def telling(values: Generator[T, None, R], tell: Callable[[R], object]) -> Iterator[T]:
+    """Yield all `values`, and then call `tell` with what their generator returns."""
+    tell((yield from values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

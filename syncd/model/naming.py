@@ -17,8 +17,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from syncd.model.again import Again
-from syncd.model.entry import AllDay, Entry, Snapshot
+from syncd.model.entry import Again, AllDay, Entry, Snapshot
 from syncd.model.item import Hold, Item, Link, fingerprint
 from syncd.model.stowed import kept_like
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from struct import Struct
 from typing import Any
@@ -23,6 +24,7 @@ _LAST = (1 << _BITS) - 1
 """The number of the last bucket: of a million links each has about thirty, which `find` goes through without Python."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class SentLinks:
     """The links of a sync as hashes of their keys and fingerprints.
 
@@ -32,13 +34,12 @@ class SentLinks:
     `named` are those of the uids asked for that have links.
     """
 
-    def __init__(self, apart: Iterable[Key] = ()) -> None:
-        self.uids = 0
-        self.number = 0
-        self.apart = set(apart)
-        self.named: set[str] = set()
-        self._places: dict[tuple[str, int], None] = {}
-        self._buckets: dict[int, bytearray] = {}
+    apart: set[Key] = field(default_factory=set)
+    uids: int = 0
+    number: int = 0
+    named: set[str] = field(default_factory=set)
+    _places: dict[tuple[str, int], None] = field(default_factory=dict)
+    _buckets: dict[int, bytearray] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[Place, ...]:

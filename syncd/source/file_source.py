@@ -24,6 +24,9 @@ CHECK_PATH = say("check path in [sync.source]")
 MAX_BYTES = 100_000_000
 _FILES_IN_ALL = 10
 """How many times `max_bytes` all files of a source may have together."""
+_OPEN_IN_OFFICE = "~$"
+_is_directory = os.path.isdir
+"""Path.is_dir raises for a path that the system refuses."""
 
 
 class FileSource:
@@ -112,9 +115,6 @@ class FileSource:
         return self._assembly.weighed(found, unread, context)
 
 
-_OPEN_IN_OFFICE = "~$"
-
-
 def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     """Return the files that `path` means, sorted, as written in the config (relative ones stay relative to `base`).
 
@@ -143,10 +143,6 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     if not found:
         raise SourceError(missing, CHECK_PATH)
     return tuple(found)
-
-
-def _is_directory(place: Path) -> bool:
-    return os.path.isdir(place)  # noqa: PTH112 - Path.is_dir raises for a path that the system refuses
 
 
 def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: int = MAX_BYTES) -> FileBytes:

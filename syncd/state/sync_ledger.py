@@ -97,7 +97,7 @@ class SyncLedger(NotesOfSync):
         Links that count in full (`SentLinks.apart`) are here those of absent entries, those that share an event, and
         those to one of the events `ids`.
         """
-        found = SentLinks(key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,)))
+        found = SentLinks({key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))})
         with collector.resting():
             twice = found.add(connection.rows(_GET_SENT, (self.name,)), uids)
         if looked_at := {*twice, *ids}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -151,12 +151,3 @@ def crashed(entry: Entry, error: Exception) -> Problem:
     """Return the problem of an entry during whose processing an unexpected `error` was raised."""
     reason = entry_crashed(entry.where, error)
     return Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason, title=entry.details.title)
-
-
-def shaped(target: Target, entries: Iterable[Entry], context: ShapeContext) -> Iterator[tuple[Entry, Shaped]]:
-    """Yield each of `entries` with what it becomes. An unexpected error costs only the entry that caused it."""
-    for entry in entries:
-        try:
-            yield entry, target.shape(entry, context)
-        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
-            yield entry, Shaped(problems=(crashed(entry, error),))

@@ -14,7 +14,7 @@ from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import ConfigError, OutOfMemoryError, SourceError
-from syncd.model.again import Again
+from syncd.model.entry import Again
 from syncd.source.table.csv import CsvFormat
 from tests.cycle.edits import decided, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline

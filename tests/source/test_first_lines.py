@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.source.table.first_lines import FirstLines
+from syncd.source.files import FirstLines
 
 _LINES = st.one_of(st.integers(1, 9), st.sampled_from(["A!1", "B!2"]))
 

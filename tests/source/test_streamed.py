@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import SourceError
-from syncd.model.again import Again
-from syncd.model.entry import Entry, Snapshot
+from syncd.model.entry import Again, Entry, Snapshot
 from syncd.source import open_source
 from syncd.source.base import EntryStream, Fetching
 from syncd.source.conformance import CONTEXT

@@ -24,23 +24,20 @@ class _Kept:
 
 
 class CompilerMemory:
-    """`compile_entry` with a memory; `compiled` counts the series that it could not answer from memory.
+    """`compile_entry` with a memory; `compiled` counts the series that it could not answer from memory,
+    and `begun` is True after the first question.
 
     `records` are what it knows, for a memory in another process, which takes them up by `learn`. `unkept` counts what
     was compiled since the keeper of the records set it to 0.
     """
 
     def __init__(self) -> None:
+        self.begun = False
         self._turn: object = None
         self._before: dict[str, _Kept] = {}
         self._now: dict[str, _Kept] = {}
         self._learned: dict[str, SeriesRecord] = {}
         self.compiled = self.unkept = 0
-
-    @property
-    def begun(self) -> bool:
-        """True after the first question."""
-        return self._turn is not None
 
     @property
     def known(self) -> int:
@@ -72,7 +69,7 @@ class CompilerMemory:
         forgotten.
         """
         if turn is not self._turn:
-            self._turn, self._before, self._now = turn, self._now, {}
+            self._turn, self._before, self._now, self.begun = turn, self._now, {}, True
         if entry.recurrence is None and not entry.overrides:
             return compile_once(entry, window, portal_zone)
         kept = self._now.get(entry.uid) or self._before.get(entry.uid) or self._recalled(entry, portal_zone)

@@ -95,6 +95,8 @@ class CsvFormat:
 
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
+        self.streams = options.grid is None
+        """Whether the entries can be given one after the other: those of a plan of people by days cannot."""
         self._no_end = default_length(options.default_duration, where="default_duration")
         self._unit = unit_length(options.duration_unit, where="duration_unit")
 
@@ -102,11 +104,6 @@ class CsvFormat:
         """Do nothing: nothing is remembered, and a reading needs nothing that must be given up."""
 
     end = begin
-
-    @property
-    def streams(self) -> bool:
-        """Whether the entries can be given one after the other: those of a plan of people by days cannot."""
-        return self._options.grid is None
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds.

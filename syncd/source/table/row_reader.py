@@ -12,14 +12,13 @@ from syncd.lang.saying import say
 from syncd.log import entry_crashed
 from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.source.field_values import clean, damaged, digest, dropped, fold, read_rule
-from syncd.source.files import Part, collected
+from syncd.source.files import FirstLines, Part, collected
 from syncd.source.options import nearest
 from syncd.source.reasons import reason_of, with_and
 from syncd.source.table import cell_values
 from syncd.source.table.cell_values import is_error
 from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
 from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
-from syncd.source.table.first_lines import FirstLines
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.no_entries import NoEntries, TitlesAgain
 from syncd.source.table.spans import ENDS, MOST_TIMES, SpanReader, is_nothing, named, strict
