@@ -10,6 +10,7 @@ from syncd.cycle.directories import directory_for, kept_directory, known_directo
 from syncd.cycle.kept import Kept, is_refused
 from syncd.cycle.look import (
     joined,
+    newer,
     observe,
     observe_elsewhere,
     observe_hinted,
@@ -29,7 +30,7 @@ from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles_left
 from syncd.model.draft import Found, found_by, touched
-from syncd.model.entry import Problem, Snapshot, Window
+from syncd.model.entry import Entry, Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link
 from syncd.model.json_values import unpacked
@@ -282,7 +283,8 @@ async def _listed(
 async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, keep: bool) -> _First | None:
     """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
 
-    Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
+    Nearly always the kept directory has all that they name. If something is missing they are gone through twice. If
+    the portal is asked for all people they stay in memory: it is asked again and again as long as somebody is missing.
     """
     if reading.streamed is None or run.sync.uids != "source" or run.notes.uids.names:
         return None
@@ -292,10 +294,18 @@ async def _streamed(run: Pass, reading: SourceReading, held: Sequence[Hold], *, 
     first = await _as_they_come(run, reading.streamed(), held, directory, reading.now)
     kept = first.read.kept
     if kept.lacking:
-        asked = await directory_for(run, kept.entries, fresh=False, keep=keep, lacking=kept.lacking)
+        asked = await directory_for(run, kept.lacking, fresh=False, keep=keep, every=partial(_all_kept, run, reading))
+        if asked.read_at != directory.read_at:
+            return await _listed(run, reading, held, asked, verify=False, keep=keep, whole=False)
         if asked != directory:
             return await _as_they_come(run, reading.streamed(), held, asked, reading.now)
     return first
+
+
+async def _all_kept(run: Pass, reading: SourceReading) -> Sequence[Entry]:
+    """Return all entries that pass the filter, in memory."""
+    snapshot = await reading.parsed()
+    return (await run.worked_out(named, run.sync, run.notes.uids, snapshot, ())).kept.entries
 
 
 async def _as_they_come(
@@ -359,7 +369,7 @@ async def _planned(
     if observation is not None and run.notes.restored is not None and not policy.adopt:
         # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing
         # else is taken over. The portal counts its ids up, so it lies above all that the backup knew.
-        policy, observation = replace(policy, adopt="identical"), _newer(observation, links, run.notes.restored)
+        policy, observation = replace(policy, adopt="identical"), newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
         wanted,
@@ -418,13 +428,6 @@ async def _found(
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
     return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
-
-
-def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
-    """Return the observation without unlinked events that are not newer than the id `known`."""
-    own = {link.remote_id for link in links}
-    kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
-    return replace(observation, events=kept)
 
 
 async def plan_again(run: Pass, prepared: Prepared) -> Plan:
