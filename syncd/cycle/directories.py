@@ -6,7 +6,7 @@ looked up by name first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -39,29 +39,35 @@ _TRIES = 3
 
 
 async def directory_for(
-    run: Pass, entries: Sequence[Entry], *, fresh: bool, keep: bool, lacking: Sequence[Entry] | None = None
+    run: Pass,
+    entries: Sequence[Entry],
+    *,
+    fresh: bool,
+    keep: bool,
+    every: Callable[[], Awaitable[Sequence[Entry]]] | None = None,
 ) -> Directory:
     """Return a directory that holds the owners of `entries` and their sections.
 
     `fresh` reads it from the portal; otherwise the kept one serves until `Sync.directory_every` has passed, or until
     somebody is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found
-    are asked for again each time. `lacking`, where they are known, are the entries that the kept one may lack something
-    of. `keep` writes it to the ledger. Raises the client's errors.
+    are asked for again each time. With `every`, `entries` are only those that the kept one may lack something of;
+    `every` returns all of them, and is called where the directory is read from the portal. `keep` writes it to the
+    ledger. Raises the client's errors, and what `every` raises.
     """
     now = run.clock.now()
     remembered = await run.portal_ledger.known(run.portal.origin)
     known, kept = _kept(run, remembered, now, fresh=fresh)
     if kept is not None:
-        some = entries if lacking is None else lacking
-        kept = await _with_needed(run, some, kept)
+        kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and await run.worked_out(is_lacking, run.sync.target, some, kept):
+        if too_old and await run.worked_out(is_lacking, run.sync.target, entries, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
-        kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
+        read = await read_directory(run.portal, now=now, groups=groups)
+        kept = await _with_needed(run, entries if every is None else await every(), read)
     return await _completed(run, remembered, known, kept, keep=keep)
 
 

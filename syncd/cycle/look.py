@@ -266,6 +266,13 @@ def joined(one: Observation, other: Observation) -> Observation:
     )
 
 
+def newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
+    """Return the observation without unlinked events that are not newer than the id `known`."""
+    own = {link.remote_id for link in links}
+    kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
+    return replace(observation, events=kept)
+
+
 def _touches(window: Window, link: Link) -> bool:
     ends = date.fromisoformat(link.ends_on) if link.ends_on else None
     return window.touches(date.fromisoformat(link.starts_on), ends)

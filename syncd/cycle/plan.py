@@ -10,6 +10,7 @@ from syncd.cycle.directories import directory_for, kept_directory, known_directo
 from syncd.cycle.kept import Kept, is_refused
 from syncd.cycle.look import (
     joined,
+    newer,
     observe,
     observe_elsewhere,
     observe_hinted,
@@ -28,7 +29,7 @@ from syncd.lang.saying import say
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles_left
 from syncd.model.draft import Found, found_by, touched
-from syncd.model.entry import Problem, Snapshot, Window
+from syncd.model.entry import Entry, Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import ANY_FINGERPRINT, Hold, Item, Link
 from syncd.model.json_values import unpacked
@@ -290,7 +291,8 @@ async def _streamed(
 ) -> _First | None:
     """Shape the entries of a source as they are parsed; None if it cannot be streamed, or the pass needs all of them.
 
-    Nearly always the kept directory has all that they name. If something is missing they are gone through twice.
+    Nearly always the kept directory has all that they name. If something is missing they are gone through twice. If
+    the portal is asked for all people they stay in memory: it is asked again and again as long as somebody is missing.
     """
     if reading.streamed is None or run.sync.uids != "source" or run.notes.uids.names:
         return None
@@ -305,13 +307,21 @@ async def _streamed(
         sync.check_links(sent.places)
         if not (is_first and read.kept.lacking):
             break
-        lacking = read.kept.lacking
-        asked = await directory_for(run, read.kept.entries, fresh=False, keep=keep, lacking=lacking)
+        every = partial(_all_kept, run, reading)
+        asked = await directory_for(run, read.kept.lacking, fresh=False, keep=keep, every=every)
+        if asked.read_at != directory.read_at:
+            return await _listed(run, reading, sent, held, asked, verify=False, keep=keep)
         if asked == directory:
             break
         directory = asked
     shape = partial(shape_all, sync, context=context, sent=sent, watched=watched)
     return _First(read=read, shaping=shaping, context=context, again=shape)
+
+
+async def _all_kept(run: Pass, reading: SourceReading) -> Sequence[Entry]:
+    """Return all entries that pass the filter, in memory."""
+    snapshot = await reading.parsed()
+    return (await run.worked_out(named, run.sync, run.notes.uids, snapshot, ())).kept.entries
 
 
 async def _left(run: Pass, shaping: Shaping, unseen: Unseen) -> tuple[Sequence[Link], Shaping]:
@@ -356,7 +366,7 @@ async def _planned(
     if observation is not None and run.notes.restored is not None and not policy.adopt:
         # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing
         # else is taken over. The portal counts its ids up, so it lies above all that the backup knew.
-        policy, observation = replace(policy, adopt="identical"), _newer(observation, links, run.notes.restored)
+        policy, observation = replace(policy, adopt="identical"), newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
         wanted,
@@ -415,13 +425,6 @@ async def _found(
         return found, ()
     creates, caller = (await run.ledger.notes()).given_up, directory.caller.id
     return found, await run.worked_out(doubles_left, links, plan.changes, observation, creates, caller, run.ledger_name)
-
-
-def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
-    """Return the observation without unlinked events that are not newer than the id `known`."""
-    own = {link.remote_id for link in links}
-    kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
-    return replace(observation, events=kept)
 
 
 async def plan_again(run: Pass, prepared: Prepared) -> Plan:

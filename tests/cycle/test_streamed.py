@@ -10,6 +10,7 @@ import pytest
 
 from syncd.app import report
 from syncd.cycle import plan as planning
+from syncd.cycle.kept import UNRESOLVED_AGE_S
 from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, run_pass
@@ -48,6 +49,19 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return step(*args)
 
         monkeypatch.setattr(planning, name, noting)
+    return seen
+
+
+@pytest.fixture
+def parsed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of files as they are parsed, after the first pass of the stage."""
+    parse, seen = CsvFormat.stream, list[str]()
+
+    def noting(self: CsvFormat, name: str, *args: Any) -> Any:
+        seen.append(name)
+        return parse(self, name, *args)
+
+    monkeypatch.setattr(CsvFormat, "stream", noting)
     return seen
 
 
@@ -136,17 +150,29 @@ def test_a_source_that_cannot_be_read_is_told_before_a_target_that_does_not_know
     assert streams == (["shape_stream", "shape_stream"] if not fresh else [])
 
 
-def test_a_report_goes_through_the_rows_once_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_goes_through_the_rows_once_more(stage: Stage, parsed: list[str]) -> None:
     stage.write("shifts.csv", HEADER + EARLY + LATE.format(n=1, who="anna.petrova@school.example"))
-    parse, parsed = CsvFormat.stream, list[str]()
-
-    def noting(self: CsvFormat, name: str, *args: Any) -> Any:
-        parsed.append(name)
-        return parse(self, name, *args)
-
-    monkeypatch.setattr(CsvFormat, "stream", noting)
     result = run_inline(stage.one_pass())
     assert parsed == ["shifts.csv"]
     rows = list(report.rows(result))
     assert parsed == ["shifts.csv", "shifts.csv"]
     assert ([row[1] for row in rows], rows[-1][3:5]) == ([*map(str, range(ROWS)), "x1"], ("create", "ok"))
+
+
+def test_rows_are_kept_where_the_portal_is_asked_for_all_people_for_they_are_needed_again_and_again(
+    stage: Stage, streams: list[str], parsed: list[str]
+) -> None:
+    stage.write("shifts.csv", HEADER + EARLY + LATE.format(n=1, who="nobody@school.example"))
+
+    async def main() -> None:
+        async with stage.opened() as (syncs, app):
+            for steps in (["shape_stream", "named", "named"], ["named"]):
+                stage.clock.advance(UNRESOLVED_AGE_S + 1)
+                before = stage.transport.requests
+                result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
+                counts, asked = result.record.counts, stage.transport.requests - before
+                assert (counts["held"], counts["unchanged"], streams, asked) == (1, ROWS, steps, 3)
+                streams.clear()
+
+    run_inline(main())
+    assert parsed == ["shifts.csv", "shifts.csv"]
