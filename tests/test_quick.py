@@ -46,7 +46,7 @@ def test_the_collector_rests_as_long_as_the_outermost_work_and_works_again_after
         assert not gc.isenabled()
         raise RuntimeError("stop")
     assert gc.isenabled()
-    assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() <= frozen  # nothing was added; what was frozen when the tests were collected may go
 
 
 def test_the_collector_stays_off_where_it_was_off() -> None:

@@ -18,7 +18,7 @@ from syncd.portal.people.directory import Caller, Directory, User
 from syncd.web.sayings import phrase, shown
 
 NAMES = re.compile(
-    r"syncd|Anna|shifts|max_removed|--force|\[\[sync\]\]|on_unresolved|https?://\S+|MemoryMax|INVALID_CREDENTIALS"
+    r"syncd|Anna|shifts|max_removed|--force|\[\[sync\]\]|on_unresolved|https?://\S+|MemoryMax|TasksMax|INVALID_CREDENTIALS"
     r"|Bad \w+|webhook"
 )
 """What is no English on the page: names, keys of the config, options, and the portal's own words."""
