@@ -123,6 +123,8 @@ class Adoptable:
         """
         if item.section_id is None:  # its section has yet to be created, so nothing can be in it
             return None
+        if not (self._by_name or self._masked or self._suspects):  # as at a first sync, for each of its many items
+            return None
         found = self._marked(item) or self._suspected(item)
         if found is None and self._adopt:
             found = self._alike(item) or self._hidden(item)

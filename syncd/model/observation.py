@@ -134,7 +134,7 @@ class Comparison:
 
         Return "" for a series, which follows its zone through the year, for whole days, and if looks prove nothing.
         """
-        fields = self._in_utc(one.fields)
+        fields = self._in_utc(unpacked(one.fields))
         return self._looks(one, self.identity, fields) if fields is not None else ""
 
     def _in_utc(self, fields: Fields) -> Fields | None:
@@ -152,7 +152,7 @@ class Comparison:
     def _looks(self, one: Item | Observed, names: Collection[str], fields: Fields | None = None) -> str:
         if not names:
             return ""
-        place, fields = one.key.place if isinstance(one, Item) else one.place, one.fields if fields is None else fields
+        place, fields = one.key.place if isinstance(one, Item) else one.place, fields or unpacked(one.fields)
         shown = [self._shown(name, fields.get(name, self.defaults[name])) for name in names]
         return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
