@@ -79,7 +79,9 @@ async def test_a_pass_beyond_the_limit_fails_with_words_and_the_other_syncs_of_t
     unit.config.write_text(unit.text + small.replace('"shifts"', '"large"').replace("shifts.csv", "large.csv"))
     (tmp_path / "large.csv").write_text(HEADER + ROWS.replace("1,Early", "7,Large"))
     await unit.start()
-    at = await unit.hear("STATUS=next pass")
+    # The limit is for the whole process, so it comes when the first passes have ended and the small sync is at rest.
+    at = await unit.hear("STATUS=large: running")
+    at = await unit.hear("STATUS=next pass", at)
     assert unit.process is not None
     limit = _data_bytes(unit.process.pid) + 40_000_000
     resource.prlimit(unit.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
