@@ -83,9 +83,9 @@ async def test_a_pass_beyond_the_limit_fails_with_words_and_the_other_syncs_of_t
     at = await unit.hear("STATUS=large: running")
     at = await unit.hear("STATUS=next pass", at)
     assert unit.process is not None
-    limit = _data_bytes(unit.process.pid) + 40_000_000
+    limit = _data_bytes(unit.process.pid) + 50_000_000
     resource.prlimit(unit.process.pid, resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
-    (tmp_path / "large.csv").write_text(HEADER + rows(150_000))
+    (tmp_path / "large.csv").write_text(HEADER + rows(300_000))
     at = await unit.hear("STATUS=large", at)
     at = await unit.hear("STATUS=next pass", at)
     (tmp_path / "shifts.csv").write_text(HEADER + ROWS + ROWS.replace("1,Early", "2,Late"))

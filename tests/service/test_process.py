@@ -35,7 +35,10 @@ class Unit:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        environ = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "900000"}
+        environ = {
+            **os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "900000",
+            "MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1048576",  # as deploy/syncd.service
+        }  # fmt: skip
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "syncd", "--config", str(self.config), "--log-format", "json", "run",
             env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
