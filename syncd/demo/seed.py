@@ -12,7 +12,7 @@ from syncd.sandbox.seed.world_schema import (
     WorldSeed,
 )
 
-CODE = "demonstration"
+CODE = "demoadmin0webhook"
 CLIENT_ID = "local.5a0db0c0ffee00.00000002"
 CLIENT_SECRET = "secretoftheapplicationofthedemo"  # noqa: S105 - it protects nothing
 ADMIN = 1
