@@ -24,7 +24,6 @@ from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.config.learn import Learn
-from syncd.cycle.series_index import index_name
 from syncd.cycle.sync import Sync
 from syncd.errors import ConfigError, PortalUnusableError, SyncdError
 from syncd.lang.saying import say
@@ -38,7 +37,7 @@ from syncd.portal.oauth.application import Application
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked
-from syncd.source.shelf import Board, shelf_name
+from syncd.source.shelf import KINDS, Board, shelf_name
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.make import make_target
@@ -183,7 +182,7 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger |
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
     if writable:  # what is kept of removed syncs would stay for ever
-        index.keep_only({name_of(sync) for sync in syncs for name_of in (index_name, shelf_name)})
+        index.keep_only({shelf_name(kind, sync) for sync in syncs for kind in KINDS})
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -236,14 +235,20 @@ def make_sync(
         country=sync.country,
         feeds=feeds,
         index=index,
-        settings=partial(_settings, config, sync, program),
+        mark=partial(_mark, config, sync, program),
     )
 
 
-def _settings(config: Config, sync: SyncConfig, program: Callable[[], str]) -> str:
-    """Return a mark of everything that a plan of `sync` follows from and that stays the same under one config."""
+def _mark(config: Config, sync: SyncConfig, program: Callable[[], str]) -> str:
+    """Return a mark of everything that a plan of `sync` follows from and that stays the same under one config.
+
+    It is "" while an upgrade replaces the files of the program: what is kept for later must not fail a pass for it.
+    """
     owners = sorted(sync.target.owners.items())  # which may stand in a file of their own
-    everything = repr((config.digest, sync.name, owners, program()))
+    try:
+        everything = repr((config.digest, sync.name, owners, program()))
+    except OSError:
+        return ""
     return blake2b(everything.encode(), digest_size=16).hexdigest()
 
 

@@ -246,13 +246,13 @@ async def note_again(run: Pass, settled: Settled) -> None:
 
 
 async def _circumstances(run: Pass, marker: str, directory: str, now: float) -> Circumstances | None:
-    """Return what a plan follows from at unix time `now`, None where nothing tells one config from another."""
-    if run.sync.settings is None:
+    """Return what a plan follows from at unix time `now`, None where configs or programs cannot be told apart."""
+    if run.sync.mark is None or not (settings := await asyncio.to_thread(run.sync.mark)):
         return None
     window = run.sync.window(now)
     return Circumstances(
         source=marker,
-        settings=f"{await asyncio.to_thread(run.sync.settings)} {run.portal.origin}",
+        settings=f"{settings} {run.portal.origin}",
         days=f"{run.sync.today(now)} {window.first} {window.last}",
         directory=directory,
         ledger=await run.ledger.mark(),

@@ -30,7 +30,7 @@ from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, ReadContext, Source
-from syncd.source.shelf import Board, Shelf
+from syncd.source.shelf import Board, Kind, Shelf
 from syncd.state.ledger import Ledger
 from syncd.state.notes import SyncNotes
 from syncd.state.portal_ledger import PortalLedger
@@ -56,9 +56,9 @@ class Sync:
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
     of phones without one. `feeds` keeps what the source fetched for the next process, and `index` what it was parsed to
     and what series became. `window_given` is True if the config names the window, `everything` if all days count
-    instead. `uids` says what names entries: the source, or their content. `settings` returns a mark that differs
-    whenever the config or the program does, and blocks; without it no pass is taken for settled, and nothing parsed is
-    kept.
+    instead. `uids` says what names entries: the source, or their content. `mark` returns a mark that differs whenever
+    the config or the program does, "" while it cannot be told, and blocks; without one no pass is taken for settled,
+    and nothing is kept for the next process.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Sync:
     uids: Literal["source", "content"] = "source"
     everything: bool = False
     index: Board | None = None
-    settings: Callable[[], str] | None = None
+    mark: Callable[[], str] | None = None
 
     def today(self, now: float) -> date:
         """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""
@@ -131,10 +131,14 @@ class Sync:
             cache=self.feeds,
             filter=self.filter,
             whole=whole,
-            shelf=Shelf(sync=self.name, board=self.index, mark=self.settings)
-            if self.index is not None and self.settings is not None
-            else None,
+            shelf=self.shelf("parsed"),
         )
+
+    def shelf(self, kind: Kind) -> Shelf | None:
+        """Return where things of a kind are kept for the next process, None if nowhere."""
+        if self.index is None or self.mark is None:
+            return None
+        return Shelf(kind=kind, sync=self.name, board=self.index, mark=self.mark)
 
 
 @dataclass(slots=True, kw_only=True)

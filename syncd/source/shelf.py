@@ -1,4 +1,4 @@
-"""Where a source keeps what it has parsed, for the next process under the same config.
+"""Where a sync keeps what took long to work out, for the next process under the same config.
 
 It is a cache: what is damaged, or was put there by another program, is passed over with a line in the log.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 import structlog
@@ -18,6 +18,9 @@ from syncd.lang.saying import say
 
 _log = structlog.get_logger()
 MOST_BYTES = 200_000_000
+Kind = Literal["parsed", "series"]
+"""What is kept: what a source parsed, or what series became."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Board(Protocol):
@@ -47,19 +50,20 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The place of one sync on a board.
+    """The place of one sync on a board for one kind of thing.
 
-    `mark` returns a mark of everything but the bytes of the source that the parsed follows from: config, program, zone
-    data. It blocks, and raises OSError where the program has just been replaced.
+    `mark` returns a mark of everything that what is kept follows from, but for the source: config, program, zone data.
+    It blocks, and returns "" while it cannot be told: then nothing is found, and nothing is kept.
     """
 
+    kind: Kind
     sync: str
     board: Board
     mark: Callable[[], str]
 
     def load(self) -> bytes | None:
         """Return what was kept, None if there is nothing that this program under this config has kept. Blocking."""
-        kept = self.board.load(shelf_name(self.sync))
+        kept = self.board.load(shelf_name(self.kind, self.sync))
         if kept is None:
             return None
         try:
@@ -70,7 +74,7 @@ class Shelf:
         if file.sum != _sum(file.content):
             self.discard("it is not what was written")
             return None
-        if file.mark != self._marked():
+        if not file.mark or file.mark != self.mark():
             _log.info(events.INDEX_DISCARDED, sync=self.sync, reason=say("another program or config has written it"))
             return None
         return file.content
@@ -81,22 +85,15 @@ class Shelf:
 
     def save(self, content: bytes) -> None:
         """Keep `content`, unless it is too large or the disk does not accept it. Blocking."""
-        mark = self._marked()
+        mark = self.mark()
         if mark and len(content) <= MOST_BYTES:
             file = msgspec.msgpack.encode(_File(mark, _sum(content), content))
-            self.board.save(shelf_name(self.sync), file)
-
-    def _marked(self) -> str:
-        """Return the mark, "" if there is none at this moment."""
-        try:
-            return self.mark()
-        except OSError:  # an upgrade is under way; a cache must not fail the pass for it
-            return ""
+            self.board.save(shelf_name(self.kind, self.sync), file)
 
 
-def shelf_name(sync: str) -> str:
-    """Return under which name the sync of that name keeps what it has parsed."""
-    return f"parsed{blake2b(sync.encode(), digest_size=16).hexdigest()}"
+def shelf_name(kind: Kind, sync: str) -> str:
+    """Return under which name the sync of that name keeps things of a kind."""
+    return f"{kind}{blake2b(sync.encode(), digest_size=16).hexdigest()}"
 
 
 def _sum(content: bytes) -> bytes:

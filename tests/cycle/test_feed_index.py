@@ -27,6 +27,7 @@ from syncd.source.shelf import Shelf, shelf_name
 from syncd.source.web.cache import DirectoryCache
 from tests.cycle.edits import told
 from tests.cycle.feed_edits import CONFIG, FeedLife
+from tests.cycle.shelf_damage import DAMAGES, packed_again
 from tests.support.sandbox import Stage, run_inline
 
 COUNT = 120
@@ -64,7 +65,7 @@ def passed(stage: Stage, *, fresh: bool = False) -> PassResult:
 
 
 def the_file(stage: Stage) -> Path:
-    return stage.folder / "state" / "syncd.db-index" / shelf_name("shifts")
+    return stage.folder / "state" / "syncd.db-index" / shelf_name("parsed", "shifts")
 
 
 def parsed_anew(stage: Stage, *, more: str = EVENT.format(n="more", second=0)) -> int:
@@ -105,31 +106,11 @@ def test_events_whose_problems_quote_lines_are_parsed_again_once_these_are_other
     assert parsed_anew(stage, more=f"BEGIN:VTODO\nUID:t\nEND:VTODO\n{odd}") == 1
 
 
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-7])
-
-
-def turn_a_bit(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-20] ^= 1
-    file.write_bytes(content)
-
-
-def empty(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def put_something_else(file: Path) -> None:
-    file.write_bytes(msgspec.msgpack.encode({"a": [1, 2]}))
-
-
 def pack_nonsense(file: Path) -> None:
-    known = msgspec.msgpack.decode(file.read_bytes(), type=shelf._File)
-    content = msgspec.msgpack.encode({"shifts.ics": [["key", 1]]})
-    file.write_bytes(msgspec.msgpack.encode(shelf._File(known.mark, shelf._sum(content), content)))
+    packed_again(file, msgspec.msgpack.encode({"shifts.ics": [["key", 1]]}))
 
 
-@pytest.mark.parametrize("damage", [cut, turn_a_bit, empty, put_something_else, pack_nonsense])
+@pytest.mark.parametrize("damage", [*DAMAGES, pack_nonsense])
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     stage = staged(tmp_path)
     damage(the_file(stage))
@@ -143,9 +124,7 @@ def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path, damage: Callable
 
 def test_blocks_that_are_none_cost_their_events_a_second_parsing_and_nothing_else(tmp_path: Path) -> None:
     stage = staged(tmp_path)
-    known = msgspec.msgpack.decode(the_file(stage).read_bytes(), type=shelf._File)
-    content = msgspec.msgpack.encode({"shifts.ics": [[b"k" * 32, b"no block"]]})
-    the_file(stage).write_bytes(msgspec.msgpack.encode(shelf._File(known.mark, shelf._sum(content), content)))
+    packed_again(the_file(stage), msgspec.msgpack.encode({"shifts.ics": [[b"k" * 32, b"no block"]]}))
     assert parsed_anew(stage) == COUNT + 1
 
 
@@ -156,18 +135,13 @@ def test_a_file_of_another_program_is_passed_over(tmp_path: Path, monkeypatch: p
     assert parsed_anew(stage) == COUNT + 1
 
 
-def test_an_upgrade_in_the_middle_of_a_pass_costs_the_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def replaced() -> str:
-        raise FileNotFoundError("syncd/model/item.py")
-
+def test_without_a_mark_nothing_is_found_and_nothing_is_kept(tmp_path: Path) -> None:
     board = DirectoryCache(tmp_path / "index", writable=True)
-    Shelf(sync="shifts", board=board, mark=lambda: "mark").save(b"content")
-    place = Shelf(sync="shifts", board=board, mark=replaced)
+    Shelf(kind="parsed", sync="shifts", board=board, mark=lambda: "mark").save(b"content")
+    place = Shelf(kind="parsed", sync="shifts", board=board, mark=lambda: "")
     assert place.load() is None
     place.save(b"other")
-    assert Shelf(sync="shifts", board=board, mark=lambda: "mark").load() == b"content"
+    assert Shelf(kind="parsed", sync="shifts", board=board, mark=lambda: "mark").load() == b"content"
 
 
 def test_a_file_of_another_config_is_passed_over(tmp_path: Path) -> None:
@@ -230,7 +204,7 @@ def test_what_a_removed_sync_has_kept_is_deleted(tmp_path: Path) -> None:
     stage.config = CONFIG.replace('name = "shifts"', 'name = "renamed"')
     run_inline(stage.one_pass("renamed", force=True))
     assert not the_file(stage).exists()
-    assert the_file(stage).with_name(shelf_name("renamed")).exists()
+    assert the_file(stage).with_name(shelf_name("parsed", "renamed")).exists()
 
 
 def test_a_folder_among_the_files_keeps_none_of_them_from_being_deleted(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from structlog.testing import capture_logs
 
 from syncd import events
 from syncd.app import program, wiring
-from syncd.cycle import series_index
 from syncd.cycle.plan import preview
-from syncd.cycle.series_index import IndexFile
+from syncd.source import shelf
+from syncd.source.shelf import shelf_name
 from syncd.target.calendar.calendar_target import CalendarTarget
 from tests.cycle.edits import told
+from tests.cycle.shelf_damage import DAMAGES, packed_again
 from tests.support.sandbox import SHIFTS, Stage, run_inline
 
 CONFIG = SHIFTS.replace('location = "Place"', 'location = "Place"\nrrule = "Rule"')
@@ -75,31 +76,11 @@ def test_nothing_that_people_wrote_stands_in_the_file(tmp_path: Path) -> None:
     assert b"anna.petrova" not in content
 
 
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-7])
-
-
-def turn_a_bit(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-20] ^= 1
-    file.write_bytes(content)
-
-
-def empty(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def put_something_else(file: Path) -> None:
-    file.write_bytes(msgspec.msgpack.encode({"a": [1, 2]}))
-
-
 def pack_nonsense(file: Path) -> None:
-    known = msgspec.msgpack.decode(file.read_bytes(), type=IndexFile)
-    packed = msgspec.msgpack.encode([["uid", 1]])
-    file.write_bytes(msgspec.msgpack.encode(IndexFile(known.settings, series_index._sum(packed), packed)))
+    packed_again(file, msgspec.msgpack.encode([["uid", 1]]))
 
 
-@pytest.mark.parametrize("damage", [cut, turn_a_bit, empty, put_something_else, pack_nonsense])
+@pytest.mark.parametrize("damage", [*DAMAGES, pack_nonsense])
 def test_a_damaged_file_is_told_and_passed_over(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     stage = staged(tmp_path)
     damage(the_file(stage))
@@ -116,6 +97,22 @@ def test_a_file_of_another_program_is_passed_over(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(wiring, "program_mark", program.program_mark)  # as a process that starts finds it
     monkeypatch.setattr(program, "_zones", lambda: iter(["another"]))
     assert compiled_anew(stage) == 3
+
+
+def test_an_upgrade_in_the_middle_of_a_pass_costs_the_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced() -> str:
+        raise FileNotFoundError("syncd/model/item.py")
+
+    stage = staged(tmp_path)
+    before = the_file(stage).read_bytes()
+    monkeypatch.setattr(wiring, "program_mark", replaced)
+    text = stage.folder.joinpath("shifts.csv").read_text()
+    stage.write("shifts.csv", text.replace("COUNT=2", "COUNT=9"))
+    result = run_inline(stage.one_pass())
+    assert (result.error, result.record.counts["updated"]) == (None, 1)
+    assert the_file(stage).read_bytes() == before
 
 
 def test_a_file_that_is_deleted_in_the_middle_of_a_pass_costs_nothing(tmp_path: Path) -> None:
@@ -148,7 +145,7 @@ def test_one_new_series_of_many_does_not_have_all_written_again(tmp_path: Path) 
 
 
 def test_a_file_larger_than_its_bound_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series_index, "MOST_BYTES", 10)
+    monkeypatch.setattr(shelf, "MOST_BYTES", 10)
     stage = staged(tmp_path)
     assert not (stage.folder / "state" / "syncd.db-index").exists()
 
@@ -157,7 +154,7 @@ def test_files_of_removed_syncs_and_half_written_ones_are_cleared_away(tmp_path:
     stage = staged(tmp_path)
     own = the_file(stage)
     own.with_name(".half.123456789").write_bytes(b"half")
-    other = own.with_name(series_index.index_name("removed"))
+    other = own.with_name(shelf_name("series", "removed"))
     other.write_bytes(own.read_bytes())
     run_inline(planned_readonly(stage))
     assert other.exists()  # who only looks deletes nothing
@@ -165,7 +162,7 @@ def test_files_of_removed_syncs_and_half_written_ones_are_cleared_away(tmp_path:
     assert list(own.parent.iterdir()) == [own]
     stage.config = stage.config.replace('name = "shifts"', 'name = "renamed"')
     run_inline(stage.one_pass("renamed", force=True))
-    assert the_file(stage).name == series_index.index_name("renamed")
+    assert the_file(stage).name == shelf_name("series", "renamed")
 
 
 async def planned_readonly(stage: Stage) -> None:

@@ -150,6 +150,20 @@ def test_another_program_or_other_zone_data_make_a_whole_pass(
     assert not is_settled(run_inline(stage.one_pass()))
 
 
+def test_while_an_upgrade_replaces_the_program_passes_are_whole_and_leave_no_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced() -> str:
+        raise FileNotFoundError("syncd/model/item.py")
+
+    stage = settled_stage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "program_mark", replaced)
+        for _ in range(2):
+            assert not is_settled(run_inline(stage.one_pass()))
+    assert is_settled(run_inline(stage.one_pass()))
+
+
 def test_an_update_of_the_system_s_zone_data_is_another_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "TZPATH", (str(tmp_path),))
     (tmp_path / "Europe").mkdir()
