@@ -11,7 +11,7 @@ from typing import Any, Final, cast, overload
 
 import msgspec
 
-from syncd.model.item import Item, Key, Link, Observed, SentFields
+from syncd.model.item import Item, Key, Link, Observed, SentFields, item_of
 from syncd.model.json_values import PackedFields, packed_fields
 
 MANY: Final = 2_000
@@ -94,17 +94,7 @@ def _is_of(item: Item, link: Link) -> bool:
 def _item_of(link: Link) -> Item:
     sent = link.sent
     assert isinstance(sent, PackedFields)
-    return Item(
-        key=link.key,
-        section=link.section,
-        section_id=link.section_id,
-        fields=SentFields(sent.text, link.section, link.fingerprint),
-        title=link.title,
-        where=link.where,
-        starts_on=link.starts_on,
-        ends_on=link.ends_on,
-        start=link.start,
-    )
+    return item_of(link, SentFields(sent.text, link.section, link.fingerprint))
 
 
 class _Rest(msgspec.Struct, frozen=True, gc=False):

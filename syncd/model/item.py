@@ -262,6 +262,21 @@ class Observed:
 Op = Literal["create", "update", "delete", "adopt"]
 
 
+def item_of(link: Link, fields: Fields | None = None) -> Item:
+    """Return the item that `link` was made for, perhaps with the same `fields` in another form."""
+    return Item(
+        key=link.key,
+        section=link.section,
+        section_id=link.section_id,
+        fields=link.sent if fields is None else fields,
+        title=link.title,
+        where=link.where,
+        starts_on=link.starts_on,
+        ends_on=link.ends_on,
+        start=link.start,
+    )
+
+
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One step of a plan: what is done to which item, and why.

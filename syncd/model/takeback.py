@@ -20,7 +20,7 @@ from syncd.errors import GuardError
 from syncd.lang.saying import say, say_count
 from syncd.model.adoption import Adoptable
 from syncd.model.guard import CHANGES_COUNT_FROM
-from syncd.model.item import Change, Item, Key, Link
+from syncd.model.item import Change, Item, Key, Link, item_of
 from syncd.model.json_values import Json
 from syncd.model.labels import labels
 from syncd.model.observation import FOREIGN, LOST, Observation
@@ -69,7 +69,7 @@ def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tup
 def deleted(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tuple[Item, ...]:
     """Return the items that the run of `records` deleted and that have had no link since."""
     gone = {record.key: record for record in records if record.key not in links and record.op == "delete"}
-    return tuple(_item(one.before) for _, one in sorted(gone.items()) if one.before is not None)
+    return tuple(item_of(one.before) for _, one in sorted(gone.items()) if one.before is not None)
 
 
 def check_visible(plan: TakeBack, sync: str) -> None:
@@ -215,7 +215,7 @@ def _restored(now: Link, before: Link) -> Change:
         for name in sorted(set(now.sent) | set(before.sent))
         if now.sent.get(name) != before.sent.get(name)
     }
-    item, reason = _item(before), say("changed by the run")
+    item, reason = item_of(before), say("changed by the run")
     if now.section_id != before.section_id and before.sent.get("meeting") and now.key.place.kind == "user":
         # An update would be answered as if it had moved it (PORTAL.md 4.3).
         item = replace(item, section=now.section, section_id=now.section_id)
@@ -232,26 +232,11 @@ def _deleted(now: Link) -> Change:
 
 def _recreated(before: Link, adoptable: Adoptable) -> Change | Left:
     """Return the create of what the run deleted, or a `Left` if a person or a restore has brought it back."""
-    found = adoptable.find(_item(before))
+    found = adoptable.find(item_of(before))
     if found is None:
-        return Change(op="create", key=before.key, item=_item(before), reason=say("deleted by the run"))
+        return Change(op="create", key=before.key, item=item_of(before), reason=say("deleted by the run"))
     reason = say(
         "deleted by the run, but event {remote_id} stands in its place; nothing is made beside it",
         remote_id=found.seen.remote_id,
     )
     return Left(link=before, reason=reason, ours=False)
-
-
-def _item(link: Link) -> Item:
-    """Return the item that `link` was made for."""
-    return Item(
-        key=link.key,
-        section=link.section,
-        section_id=link.section_id,
-        fields=link.sent,
-        title=link.title,
-        where=link.where,
-        starts_on=link.starts_on,
-        ends_on=link.ends_on,
-        start=link.start,
-    )

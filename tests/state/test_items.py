@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from syncd.model.item import Item, Key, Link, Place
+from syncd.model.item import Key, Place, item_of
 from syncd.model.record import Tally
 from syncd.model.sent_links import Unseen
 from syncd.state.codec import key_row
@@ -18,20 +18,6 @@ async def adopted(ledger: Ledger, *uids: str, sync: str = SYNC) -> None:
 
 async def absent_passes(ledger: Ledger) -> dict[str, int]:
     return {each.key.uid: each.absent_passes for each in await ledger.of(SYNC).links()}
-
-
-def as_sent(link: Link) -> Item:
-    return Item(
-        key=link.key,
-        section=link.section,
-        section_id=link.section_id,
-        fields=link.sent,
-        title=link.title,
-        where=link.where,
-        starts_on=link.starts_on,
-        ends_on=link.ends_on,
-        start=link.start,
-    )
 
 
 async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
@@ -88,7 +74,7 @@ async def test_links_without_an_item_are_found_and_whose_uids_have_others_that_h
     unseen = Unseen(await ledger.of(SYNC).sent())
     assert await ledger.of(SYNC).unseen(unseen) == (kept, set())
     for one in (kept[1], kept[3], kept[4]):
-        assert unseen.undecided([as_sent(one)]) == ()
+        assert unseen.undecided([item_of(one)]) == ()
     assert await ledger.of(SYNC).unseen(unseen) == ((kept[0], kept[2]), {"b"})
 
 
