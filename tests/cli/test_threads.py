@@ -13,23 +13,11 @@ from syncd.cli import execute
 from syncd.errors import OutOfMemoryError
 from syncd.scrub import Scrubber
 from syncd.threads import Threads
-
-
-def allow(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Let only so many more threads begin."""
-    start, begun = threading.Thread.start, []
-
-    def limited(thread: threading.Thread) -> None:
-        begun.append(thread)
-        if len(begun) > number:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
+from tests.support.few_threads import allow_threads
 
 
 def test_work_waits_for_the_threads_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(monkeypatch, 1)
+    allow_threads(monkeypatch, 1)
     go = threading.Event()
     with Threads(max_workers=4) as threads:
         waiting = threads.submit(go.wait)
@@ -39,7 +27,7 @@ def test_work_waits_for_the_threads_that_there_are(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_any_thread_it_is_memory_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(monkeypatch, 0)
+    allow_threads(monkeypatch, 0)
     with Threads() as threads, pytest.raises(MemoryError):
         threads.submit(str)
 
@@ -55,7 +43,7 @@ def test_a_command_ends_in_words_however_few_threads_there_are(
     def command_of(_name: str) -> Callable[..., object]:
         return command
 
-    allow(monkeypatch, number)
+    allow_threads(monkeypatch, number)
     monkeypatch.setattr(execute, "command_of", command_of)
     arguments = argparse.Namespace(command="plan", quiet=False, verbose=0, log_format="auto", json=False)
     assert execute.run(arguments, Scrubber()) == code

@@ -24,6 +24,7 @@ from syncd.source.ical.group_result import GroupResult
 from syncd.source.ical.ics import parse_ics
 from syncd.source.ical.packed import packed_group
 from tests.source.calendars import SUMMER, calendar, event
+from tests.support.few_threads import allow_threads
 
 COUNT = 200
 EVENTS = tuple(
@@ -185,15 +186,7 @@ def test_a_process_of_an_upgraded_program_answers_nothing(
 def test_threads_that_cannot_begin_cost_nothing(
     pids: list[int], slowly: None, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
-    start, begun = threading.Thread.start, []
-
-    def limited(thread: threading.Thread) -> None:
-        begun.append(thread)
-        if len(begun) > allowed:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
+    allow_threads(monkeypatch, allowed)
     assert read() == alone()
     assert all(map(is_gone, pids))
 
