@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from sys import intern
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 from msgspec.structs import astuple, fields, force_setattr
@@ -19,13 +19,10 @@ from syncd.lang.saying import Saying, restored, stored
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, ProblemKind, Recurrence, Span, Timed
 from syncd.source.ical.group_result import GroupResult, Unusual
 
-if TYPE_CHECKING:
-    Struct = msgspec.Struct
-
 KEY_BYTES = 16
 _LEVEL = 1
 _DEFECT = "a defect of syncd: "  # see log.entry_crashed
-_DETAILS = tuple((one.name, one.default) for one in fields(cast("type[Struct]", Details)))
+_DETAILS = tuple((one.name, one.default) for one in fields(cast(type[msgspec.Struct], Details)))
 
 
 class _Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -196,7 +193,7 @@ def _override(override: Override, members: dict[str, int]) -> _Override:
 
 def _details(details: Details) -> Details:
     """Return what differs from an event that says nothing, in the shape in which `Details` are packed."""
-    said = zip(_DETAILS, astuple(cast("Struct", details)), strict=True)
+    said = zip(_DETAILS, astuple(cast(msgspec.Struct, details)), strict=True)
     return cast("Details", {name: value for (name, usual), value in said if value != usual})
 
 
@@ -265,7 +262,7 @@ def _shared(details: Details) -> Details:
 
     Nobody else has seen these details yet.
     """
-    own = cast("Struct", details)
+    own = cast(msgspec.Struct, details)
     for name in ("description", "location", "organizer"):
         if text := getattr(details, name):
             force_setattr(own, name, intern(text))
