@@ -31,19 +31,23 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[int]]:
 
         monkeypatch.setattr(owner, name, noting)
 
-    for name in ("named", "shape_recognised", "believed", "make_plan"):
+    for name in ("named", "shape_stream", "shape_recognised", "believed", "make_plan"):
         watched(planning, name)
     for name in ("shape", "places", "sought"):
         watched(CalendarTarget, name)
     return threads
 
 
+@pytest.mark.parametrize(
+    ("later_s", "read"), [(0.0, "shape_stream"), (86_400.0, "named")], ids=["as it is parsed", "all of it"]
+)
 def test_no_step_that_goes_through_all_entries_is_done_in_the_loop_s_thread(
-    tmp_path: Path, seen: dict[str, set[int]]
+    tmp_path: Path, seen: dict[str, set[int]], later_s: float, read: str
 ) -> None:
     stage = Stage(tmp_path, SHIFTS)
     stage.write("shifts.csv", HEADER + ROWS)
     run_inline(stage.one_pass())
+    stage.clock.advance(later_s)  # if the directory that was kept is too old, the entries stay in memory
     stage.write("shifts.csv", HEADER + ROWS + ROWS.replace("1,Early", "2,Late"))
     seen.clear()
 
@@ -56,7 +60,7 @@ def test_no_step_that_goes_through_all_entries_is_done_in_the_loop_s_thread(
             return full.plan.count("create"), empty.plan.count("create")
 
     assert asyncio.run(planned()) == (1, 0)
-    assert set(seen) == {"named", "shape_recognised", "believed", "make_plan", "shape", "places", "sought"}
+    assert set(seen) == {read, "shape_recognised", "believed", "make_plan", "shape", "places", "sought"}
     used = set().union(*seen.values())
     assert threading.get_ident() not in used
     assert len(used) == 1  # more of them would only keep the loop waiting longer

@@ -62,6 +62,7 @@ class SimClock:
     _jumped_s: float = 0.0
     booted: float = NOON
     _loop: asyncio.AbstractEventLoop | None = None
+    _begun: float = 0.0
     _last: float = 0.0
 
     def now(self) -> float:
@@ -72,7 +73,9 @@ class SimClock:
         if loop is not self._loop:
             self.offset_s += self._last
             self._loop = loop
-        self._last = loop.time()
+            # A real loop counts from when the machine was started.
+            self._begun = 0.0 if isinstance(loop, VirtualLoop) else loop.time()
+        self._last = loop.time() - self._begun
         return self._last
 
     def booted_at(self) -> float:
