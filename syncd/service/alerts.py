@@ -32,6 +32,7 @@ from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
 from syncd.service.mail import send_mail
 from syncd.state.ledger import Ledger
+from syncd.threads import require_room
 
 _log = structlog.get_logger()
 _COMMAND_TIMEOUT_S = 30.0
@@ -331,11 +332,13 @@ async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
     kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
     with TemporaryFile() as output:  # a file and no pipe: what the program leaves running may hold on to it
         try:
+            require_room()  # asyncio waits for a process in a thread
             process = await asyncio.create_subprocess_exec(
                 *command, env={**kept, **facts}, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
             )
-        except OSError as error:
-            _log.error(events.ALERT_FAILED, by=command[0], reason=error.strerror or str(error))
+        except (OSError, MemoryError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            _log.error(events.ALERT_FAILED, by=command[0], reason=reason)
             return
         await _end(command[0], process)
         if said := _tail(output):

@@ -776,6 +776,23 @@ async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monk
     assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "took longer than 0 s"}]
 
 
+async def test_a_program_of_alerts_for_which_there_is_no_room_is_not_started_and_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        "syncd.service.alerts._log",
+        SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
+    )
+
+    def full() -> None:
+        raise MemoryError("no memory for a thread")
+
+    monkeypatch.setattr("syncd.service.alerts.require_room", full)
+    await _run(("/bin/sleep", "60"), {})
+    assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "no memory for a thread"}]
+
+
 async def test_a_program_of_alerts_that_runs_when_syncd_is_stopped_is_ended_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

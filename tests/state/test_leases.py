@@ -21,6 +21,7 @@ from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
 from syncd.state.postgres.keeper import Keeper  # noqa: E402
 from syncd.state.postgres.leases import Connection, Identity, Taken  # noqa: E402
+from tests.support.few_threads import allow_threads  # noqa: E402
 from tests.support.held_line import HeldLine  # noqa: E402
 
 TERMS = LeaseTerms(ttl_s=1.0, renew_s=0.3, margin_s=0.2)
@@ -431,3 +432,15 @@ async def test_a_server_that_is_away_for_a_while_costs_the_lease_and_nothing_els
     await until(lambda: not keeper.trouble, 3.0)
     assert await keeper.take("main") is not None
     await keeper.close()
+
+
+async def test_a_machine_without_room_for_a_thread_is_as_one_whose_server_is_away(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with keeping(connect, "a") as keeper:
+        with monkeypatch.context() as none:
+            allow_threads(none, 0)
+            await until(lambda: "can't start new thread" in keeper.trouble, 3.0)
+            assert keeper.failure is None
+        await until(lambda: not keeper.trouble, 3.0)
+        assert await keeper.take("main") is not None

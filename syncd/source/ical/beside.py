@@ -18,6 +18,7 @@ import msgspec
 from syncd import child
 from syncd.control_groups import cores
 from syncd.source.ical.asking import AskedGroup, Asking, receive, send
+from syncd.threads import begin
 
 _MEMORY_BYTES = 1 << 30
 _LEAST_CORES = 1.5
@@ -49,8 +50,8 @@ class Beside:
 
     def __enter__(self) -> Self:
         # There may be no more threads (TasksMax=, ulimit -u); then all chunks are left to others.
-        with suppress(RuntimeError):
-            self._thread.start()
+        with suppress(MemoryError):
+            begin(self._thread)
         return self
 
     def __exit__(
@@ -88,10 +89,10 @@ class Beside:
         watch = Timer(_SECONDS, process.kill)
         answer = b""
         try:
-            watch.start()
+            begin(watch)
             send(process.stdin, msgspec.msgpack.encode(self._asked(numbers)))
             answer = receive(process.stdout)
-        except (OSError, ValueError, RuntimeError, MemoryError, OverflowError):
+        except (OSError, ValueError, MemoryError, OverflowError):
             pass  # it died or answers nonsense, a UID is no text, or there may be no more threads
         finally:
             watch.cancel()

@@ -25,6 +25,7 @@ from syncd.source.field_values import clean
 from syncd.source.sql.database_failures import broken_off, failure
 from syncd.source.sql.statement import as_text
 from syncd.source.table.typed_values import text_of
+from syncd.threads import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -106,7 +107,7 @@ class QueryReading:
         self._stopped = False
         self._done: Future[QueryResult] = Future()
         # A daemon, as a driver that hangs must not keep the process from ending.
-        Thread(target=self._run, name="syncd-sql", daemon=True).start()
+        begin(Thread(target=self._run, name="syncd-sql", daemon=True))
 
     async def result(self) -> QueryResult:
         """Wait for the rows; raises SourceError if they cannot be read, or take longer than they may."""
@@ -129,7 +130,8 @@ class QueryReading:
         """Break the reading off."""
         self._stopped = True
         # A driver may have to ask its server, so this must not be done on the loop.
-        Thread(target=_cancel, args=(self._driver,), name="syncd-sql-stop", daemon=True).start()
+        with contextlib.suppress(MemoryError):  # then the query goes on for as long as its own limits allow
+            begin(Thread(target=_cancel, args=(self._driver,), name="syncd-sql-stop", daemon=True))
 
     async def _moving(self) -> QueryResult:
         """Return the rows; raises SourceError if none come for too long."""

@@ -16,6 +16,7 @@ from syncd.errors import SourceError, TransientSourceError
 from syncd.lang.saying import say
 from syncd.source.encodings import looks_like_markup
 from syncd.source.options import nearest
+from syncd.threads import begin
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
@@ -111,8 +112,8 @@ class SheetReader:
             process = self._process = self._process or child.start("syncd.workbook.worker", str(limits.memory_bytes))
             # A pipe has no time-outs; what takes too long is killed, which ends the answer.
             watch = Timer(limits.seconds, process.kill)
-            watch.start()
-        except (OSError, RuntimeError) as error:
+            begin(watch)
+        except (OSError, MemoryError) as error:
             self.close()
             message = say("{name} cannot be read: no process may begin for it: {error}", name=name, error=str(error))
             raise TransientSourceError(message, say("allow more processes (TasksMax= or ulimit -u)")) from None

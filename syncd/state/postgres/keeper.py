@@ -27,6 +27,7 @@ from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
 from syncd.state.postgres.trouble import in_one_line, is_lost
+from syncd.threads import begin
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class Keeper:
     async def open(self) -> None:
         """Start; raises StateUnavailableError if the database cannot be asked."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        begin(self._thread)
         try:
             await self._done(lambda: self._beat(raising=True))
         except BaseException:
@@ -367,7 +368,11 @@ def _cut_off(connection: Connection, seconds: float) -> Iterator[None]:
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
-    timer.start()
+    try:
+        begin(timer)
+    except MemoryError as error:
+        line.close()
+        raise psycopg.OperationalError(str(error)) from None  # the next try may find room
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from syncd.source.base import Fetching, FileBacked
 from syncd.source.conformance import CONTEXT
 from syncd.source.sql import query_reading
 from syncd.source.sql.database_address import open_database
+from tests.support.few_threads import allow_threads
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) AS id, 1 AS title, 2 AS starts, 3 AS ends FROM n"  # noqa: E501
@@ -154,6 +155,39 @@ async def test_a_reading_that_is_broken_off_while_it_connects_asks_nothing(
     slow.set()
     assert await source._reading.over()  # type: ignore[attr-defined]
     assert not asked.is_set()
+
+
+async def test_a_reading_for_which_no_thread_may_begin_is_memory_that_is_missing_and_the_next_one_is_whole(
+    tmp_path: Path, database: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database("INSERT INTO shifts VALUES (1, 'A', '2026-12-02', NULL, 1)")
+    source = opened(tmp_path)
+    with monkeypatch.context() as none:
+        allow_threads(none, 0)
+        with pytest.raises(MemoryError):
+            await source.read(CONTEXT)
+    assert set(by_uid(await source.read(CONTEXT))) == {"1"}
+
+
+async def test_a_reading_that_takes_too_long_is_given_up_even_where_no_thread_may_begin(
+    tmp_path: Path, database: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened(tmp_path, timeout="1s")
+    asked, answered = threading.Event(), threading.Event()
+
+    def connects_slowly(*_: object) -> None:
+        asked.set()
+        answered.wait(10)
+
+    monkeypatch.setattr(query_reading, "prepare", connects_slowly)
+    reading = asyncio.create_task(source.read(CONTEXT))
+    assert await asyncio.to_thread(asked.wait, 10)
+    with monkeypatch.context() as none:
+        allow_threads(none, 0)
+        with pytest.raises(SourceError, match="gave nothing within 1 s"):
+            await reading
+    answered.set()
+    assert await source._reading.over()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
