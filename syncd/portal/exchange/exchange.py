@@ -83,8 +83,8 @@ class Exchange:
         self._fault_at = self._refused_at = -math.inf
         self._queue = Queue()
         self._flights: dict[int, Send] = {}
-        self._open: set[int] = set()
-        self._done: dict[int, bool] = {}
+        self._open = 0
+        self._done: dict[int, bool | None] = {}  # of every job that was offered; None while it is not settled
         self._bare: dict[tuple[str, Success], Command] = {}
         self._lacking: dict[str, Refused] = {}  # methods that the portal refuses for good, with its answer
         self._tickets = 0
@@ -95,7 +95,7 @@ class Exchange:
     @property
     def remaining(self) -> int:
         """Number of jobs offered and not settled."""
-        return len(self._open)
+        return self._open
 
     @property
     def in_flight(self) -> int:
@@ -118,12 +118,13 @@ class Exchange:
         """
         settled: list[tuple[Job, Reply]] = []
         for job in jobs:
-            if job.id in self._open or job.id in self._done:
+            if job.id in self._done:
                 raise ValueError(f"job {job.id} was offered before")
             for one in job.after:
-                if one not in self._open and one not in self._done:
+                if one not in self._done:
                     raise ValueError(f"job {job.id} is to come after job {one}, which was not offered")
-            self._open.add(job.id)
+            self._done[job.id] = None
+            self._open += 1
             form = written(job.command)
             if form.unsendable is not None:
                 settled += self._settle(job, Refused(code=UNSENDABLE, description=form.unsendable))
@@ -137,7 +138,7 @@ class Exchange:
                     method, success = job.command.method, job.command.success
                     bare = self._bare.get((method, success)) or Command(method=method, success=success)
                     kept = replace(job, command=self._bare.setdefault((method, success), bare))
-                self._queue.add(kept, text, behind=[one for one in job.after if one not in self._done])
+                self._queue.add(kept, text, behind=[one for one in job.after if self._done[one] is None])
         return tuple(settled)
 
     def next(self, now: float) -> Send | Wait | Idle:
@@ -251,7 +252,7 @@ class Exchange:
         chosen: list[Waiting] = []
         closed: set[str] = set()
         while not batch.full and (waiting := self._queue.first(single=False, without=closed)) is not None:
-            if batch.takes(waiting.method, len(waiting.text or "")):
+            if batch.takes(waiting.method, len(self._queue.text_of(waiting) or "")):
                 self._queue.take(waiting)
                 chosen.append(waiting)
             else:
@@ -279,7 +280,8 @@ class Exchange:
         batch = Batch(pace=self._pace, now=now, size=min(_SUSPECTS, self._batch_size), left=left)
         chosen: list[Waiting] = []
         for waiting in sorted(self._queue.suspects):
-            if (waiting.lonely and chosen) or batch.full or not batch.takes(waiting.method, len(waiting.text or "")):
+            size = len(self._queue.text_of(waiting) or "")
+            if (waiting.lonely and chosen) or batch.full or not batch.takes(waiting.method, size):
                 continue
             self._queue.take(waiting)
             chosen.append(waiting)
@@ -302,7 +304,7 @@ class Exchange:
             single=single,
             # Keys that are numbers would become a PHP list, and gaps in it would shift the answers (PORTAL.md 2.1).
             keys=() if single else tuple(f"c{index}" for index in range(len(chosen))),
-            texts=tuple(waiting.text for waiting in chosen if waiting.text is not None),
+            texts=tuple(text for waiting in chosen if (text := self._queue.text_of(waiting)) is not None),
             costs=costs,
             expected_s=sum(costs.values()),
             reading=self._reading,
@@ -434,9 +436,10 @@ class Exchange:
         while pending:
             one, what = pending.pop(0)
             settled.append((one, what))
-            self._open.discard(one.id)
-            self._done[one.id] = isinstance(what, Done)
-            if self._done[one.id]:
+            done = isinstance(what, Done)
+            self._open -= self._done[one.id] is None
+            self._done[one.id] = done
+            if done:
                 self._queue.release(one.id)
             else:
                 pending += [(child, _dependency(one.id)) for child in self._queue.orphans(one.id)]

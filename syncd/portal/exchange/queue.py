@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from syncd.model.bulk import bulk_dataclass
+from syncd.portal.exchange.packed_texts import TOGETHER, TextGroup, Unpacking, grouped
 from syncd.portal.line.wire import Command, Refused, Unknown
+
+_MANY = 2_000
+"""The texts of so many jobs of a push stay as they are: packing them would save little."""
 
 
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class Job:
 
 # Of a large push a hundred thousand wait. None can be part of a cycle, so the garbage collector need not look at them.
 class Waiting(Struct, kw_only=True, eq=False, gc=False):
-    """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
+    """A job that waits. `text` is its batch form, or the group in which that is packed (`Queue.text_of`); without one
+    it is `single`, a call of its own.
 
     `method` is the lower-case name under which the portal counts it (`Command.budget_key`). A `suspect` is kept out of
     ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its fate was unknown then, and
@@ -43,7 +48,7 @@ class Waiting(Struct, kw_only=True, eq=False, gc=False):
 
     seq: int
     job: Job
-    text: str | None
+    text: str | TextGroup | None
     single: bool
     method: str
     suspect: bool
@@ -115,6 +120,8 @@ class Queue:
     _held: dict[int, tuple[Waiting, set[int]]] = field(default_factory=dict)
     _followers: dict[int, list[int]] = field(default_factory=dict)
     _seq: int = 0
+    _together: list[Waiting] = field(default_factory=list)
+    _unpacking: Unpacking = field(default_factory=Unpacking)
 
     def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
         """Put a new job at the end; it is held until `release` was called for every job in `behind`."""
@@ -127,12 +134,20 @@ class Queue:
             method=job.command.budget_key,
             suspect=job.careful and text is not None,
         )
+        if self._seq > _MANY:
+            self._pack(waiting)
         if not behind:
             self._push(waiting)
             return
         self._held[job.id] = (waiting, set(behind))
         for one in behind:
             self._followers.setdefault(one, []).append(job.id)
+
+    def text_of(self, waiting: Waiting) -> str | None:
+        """Return the batch form of a job whose turn has come, None if it has none. It is not packed any more then."""
+        if isinstance(waiting.text, TextGroup):
+            waiting.text = self._unpacking.text(waiting.text, waiting.seq)
+        return waiting.text
 
     def release(self, done: int) -> None:
         """Make ready the jobs that waited for job `done` and wait for no other now."""
@@ -223,6 +238,17 @@ class Queue:
         self._resends = sorted(one for one in self._resends if one[1].method != method)
         self._held = {number: one for number, one in self._held.items() if one[0].method != method}
         return tuple(sorted(taken))
+
+    def _pack(self, waiting: Waiting) -> None:
+        """Pack the text of a new job with those of the jobs just before it, once they are enough."""
+        self._together.append(waiting)
+        if len(self._together) < TOGETHER:
+            return
+        group = grouped(self._together[0].seq, [self.text_of(one) for one in self._together])
+        for one in self._together:
+            if one.text is not None:
+                one.text = group
+        self._together.clear()
 
     def _push(self, waiting: Waiting) -> None:
         if waiting.suspect:

@@ -65,6 +65,10 @@ _NESTED_KEY = re.compile(r"[^\x00-\x20\x7f\[\]][^\x00-\x1f\x7f\[\]]*")
 _MACRO = re.compile(r"\$(?:result|next|total|time|error)[^ \t\n\r\f]*?\[[^\]]+\]", re.IGNORECASE)
 
 
+_lower = lru_cache(maxsize=256)(str.lower)
+"""One text for each method, not one for each of a hundred thousand commands."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One call of a portal method; `params` as the method wants them, booleans already as Y/N or 1/0.
@@ -79,7 +83,7 @@ class Command:
     @property
     def budget_key(self) -> str:
         """Name under which the portal counts the method: names are lower-cased first (PORTAL.md 1.1)."""
-        return self.method.lower()
+        return _lower(self.method)
 
 
 class CallTime(msgspec.Struct, frozen=True, kw_only=True):
