@@ -52,17 +52,18 @@ class Fates:
     """
 
     def __init__(self) -> None:
-        self._of: dict[Key, tuple[Fate, ...]] = {}
         self._last: dict[Key, Fate] = {}
-        self._sent_in_round: set[Key] = set()
+        self._earlier: dict[Key, tuple[Fate, ...]] = {}  # of the few items with more than one fate
+        self._round: tuple[Key, ...] = ()
 
     def begin_round(self, keys: Iterable[Key]) -> None:
         """Note that a round begins, for the items of `keys`."""
-        self._sent_in_round = set(keys)
+        self._round = tuple(keys)
 
     def add(self, key: Key, fate: Fate) -> None:
         """Note what happened to the item of `key`."""
-        self._of[key] = (*self._of.get(key, ()), fate)
+        if (before := self._last.get(key)) is not None:
+            self._earlier[key] = (*self._earlier.get(key, ()), before)
         self._last[key] = fate
 
     @property
@@ -84,14 +85,14 @@ class Fates:
     def not_sent(self) -> frozenset[Key]:
         """The items of the present round whose change was not sent."""
         not_sent = {key for key, fate in self._last.items() if fate.kind == "not_sent"}
-        return frozenset(not_sent & self._sent_in_round)
+        return frozenset(not_sent.intersection(self._round))
 
     @property
     def remote_ids(self) -> Mapping[Key, int]:
         """The ids of the events that were created or updated, by item."""
         found: dict[Key, int] = {}
-        for key, fates in self._of.items():
-            for fate in fates:
+        for key in self._last:
+            for fate in self._all_of(key):
                 if fate.kind in DONE and fate.remote_id is not None:
                     found[key] = fate.remote_id
         return found
@@ -104,8 +105,8 @@ class Fates:
         same id.
         """
         found: dict[Key, int] = {}
-        for key, fates in self._of.items():
-            for fate in fates:
+        for key in self._last:
+            for fate in self._all_of(key):
                 if fate.kind == "vanished" and fate.remote_id is not None:
                     found[key] = fate.remote_id
                 elif fate.kind in ("created", "adopted"):
@@ -114,7 +115,7 @@ class Fates:
 
     def unanswered(self, key: Key) -> Fate | None:
         """Return the last unknown fate of an item, None if every answer about it could be used."""
-        return next((fate for fate in reversed(self._of.get(key, ())) if fate.kind == "unknown"), None)
+        return next((fate for fate in reversed(self._all_of(key)) if fate.kind == "unknown"), None)
 
     def counts(self) -> Counter[str]:
         """Return how many items were created, updated, deleted and adopted. An item counts each time.
@@ -123,9 +124,15 @@ class Fates:
         as if it had (PORTAL.md 4.3), so it does not count.
         """
         counts: Counter[str] = Counter()
-        for fates in self._of.values():
+        for key in self._last:
+            fates = self._all_of(key)
             for fate, after in zip(fates, (*fates[1:], None), strict=True):
                 in_vain = fate.kind == "updated" and after is not None and after.kind == "vanished"
                 if fate.kind in DONE and not in_vain:
                     counts[fate.kind] += 1
         return counts
+
+    def _all_of(self, key: Key) -> tuple[Fate, ...]:
+        """Return the fates of an item, in the order in which they became known."""
+        last = self._last.get(key)
+        return () if last is None else (*self._earlier.get(key, ()), last)
