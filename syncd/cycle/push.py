@@ -215,8 +215,11 @@ class PushJournal:
     caller: int
     floor: int
     saved_at: float
-    _intended: set[int] = field(default_factory=set)
+    _intended: bytearray = field(init=False)
     _clocks: tuple[ClockNote, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self._intended = bytearray(len(self.sendable))  # a set of ids takes a hundred times as much
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Write the jobs' changes down; when this returns, a power cut cannot lose them.
@@ -233,11 +236,10 @@ class PushJournal:
         if clocks != self._clocks:
             await self.run.ledger.note_clocks(clocks, now)
             self._clocks = clocks
-        fresh = [job.id for job in jobs if job.id not in self._intended]
+        fresh = [job.id for job in jobs if not self._is_intended(job.id)]
         if len(fresh) < len(jobs):
-            await self.run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
-        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in fresh])
-        self._intended.update(fresh)
+            await self.run.ledger.sent_again([job.id for job in jobs if self._is_intended(job.id)], now=now)
+        await self._note_intents(fresh, now)
 
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Write down what became of jobs, with their links, in one transaction.
@@ -253,14 +255,13 @@ class PushJournal:
         taken = await self._taken(outcomes) if creates else Counter()
         for job, answer in outcomes:
             outcome = self._outcome(self.sendable[job.id - self.first][0], answer, now, taken)
-            if job.id not in self._intended:
+            if not self._is_intended(job.id):
                 if outcome == Dropped():
                     continue
                 late.append(job.id)
             settled.append(Settlement(intent_id=job.id, outcome=outcome, at=now))
         if late:
-            await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in late])
-            self._intended.update(late)
+            await self._note_intents(late, now)
         await self.run.ledger.settle(self.run.run_id, settled)
         if self.run.clock.monotonic() - self.saved_at >= _BUDGET_SAVED_EVERY_S:
             await self.save_budget()
@@ -300,6 +301,14 @@ class PushJournal:
         """Write down how much of the portal's limits is used; raises StateError."""
         await self.run.portal_ledger.note_budget(self.run.portal.budget_state(), self.run.clock.now())
         self.saved_at = self.run.clock.monotonic()
+
+    def _is_intended(self, job_id: int) -> bool:
+        return bool(self._intended[job_id - self.first])
+
+    async def _note_intents(self, job_ids: Sequence[int], now: float) -> None:
+        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in job_ids])
+        for one in job_ids:
+            self._intended[one - self.first] = True
 
     def _intent(self, job_id: int, now: float) -> Intent:
         change, section_id, _ = self.sendable[job_id - self.first]
