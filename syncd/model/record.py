@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.lang.saying import Saying, restored, say
+from syncd.model.bulk import bulk_dataclass
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Item, Key, Link, Op
 from syncd.model.json_values import Fields, Json
@@ -42,7 +43,7 @@ class ToldTrouble:
         return cls(text=restored(str(value.get("text", ""))), portal=portal if isinstance(portal, str) else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A change that is written down before it is sent.
 

@@ -52,6 +52,8 @@ _CODES: Final = (bytes((code,)) for code in range(1, 32) if code not in b"\t\n\r
 _BYTES: Final = dict(zip(_CODES, _PHRASES, strict=False))
 """The phrases by byte. JSON holds no control character as such: within a string it would be escaped."""
 _KEY_COLUMNS: Final = KEY.count(",") + 1
+_NOTHING: Final = b"{}"
+"""What the record of a create keeps of what was sent."""
 
 
 def shortened(text: bytes) -> bytes:
@@ -68,6 +70,11 @@ def in_full(text: bytes) -> bytes:
     return text
 
 
+def fields_json(fields: Fields) -> bytes:
+    """Return `fields` as JSON; what is packed is JSON already."""
+    return fields.text if isinstance(fields, PackedFields) else to_json(fields)
+
+
 def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
     """Return the values for the placeholders of `IS_KEY`."""
     return (sync, key.uid, key.place.kind, key.place.owner, key.piece)
@@ -81,13 +88,17 @@ def key_of(row: Row) -> Key:
 
 def link_row(sync: str, link: Link) -> Row:
     """Return `link` as sync and the columns of `LINK`."""
+    return (*key_row(sync, link.key), *_linked(link, shortened(fields_json(link.sent))))
+
+
+def _linked(link: Link, sent: object) -> Row:
+    """Return the columns of `LINK` after the key, with `sent` in place of what was sent."""
     return (
-        *key_row(sync, link.key),
         link.remote_id,
         link.section,
         link.section_id,
         link.fingerprint,
-        shortened(to_json(link.sent)),
+        sent,
         link.version,
         link.title,
         link.where,
@@ -177,21 +188,21 @@ def intent_row(intent: Intent) -> Row:
         intent.section,
         intent.section_id,
         intent.fingerprint,
-        to_json(intent.fields),
+        fields_json(intent.fields),
         intent.title,
         intent.where,
         intent.starts_on,
         intent.ends_on,
         intent.start,
         float(intent.created_at),
-        None if intent.before is None else to_json(intent.before),
+        None if intent.before is None else fields_json(intent.before),
         intent.state,
         stored(intent.note),
     )
 
 
-def intent_of(row: Row) -> Intent:
-    """Return the intent in a row of `INTENT`."""
+def intent_of(row: Row, unpack: Callable[[bytes], Fields] = orjson.loads) -> Intent:
+    """Return the intent in a row of `INTENT`; `unpack` makes its fields of their JSON."""
     (
         number, sync, run_id, op, uid, calendar, owner, piece, remote_id, section, section_id, fingerprint, fields,
         title, place, first, last, start, created_at, before, state, note,
@@ -206,14 +217,14 @@ def intent_of(row: Row) -> Intent:
         section=section,
         section_id=section_id,
         fingerprint=fingerprint,
-        fields=orjson.loads(fields),
+        fields=unpack(fields),
         title=title,
         where=place,
         starts_on=first,
         ends_on=last,
         start=start,
         created_at=created_at,
-        before=None if before is None else orjson.loads(before),
+        before=None if before is None else unpack(before),
         state=state,
         note=restored(note),
     )
@@ -239,13 +250,17 @@ def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fi
     )
 
 
-def packed(link: Link | None) -> bytes | None:
-    """Return `link` without its key, which the change record has in columns, as one shortened JSON array."""
+def packed(link: Link | None, sent: Fields | None = None) -> bytes | None:
+    """Return `link` without its key, which the change record has in columns, as one shortened JSON array.
+
+    It has `sent` in place of what the link was sent, if that is given.
+    """
     if link is None:
         return None
-    row = list(link_row("", link)[1 + _KEY_COLUMNS :])
-    row[4] = orjson.Fragment(row[4])  # what was sent is JSON already
-    return shortened(orjson.dumps(row))
+    text = fields_json(link.sent if sent is None else sent)
+    # Only what was sent can hold a phrase: each has a letter, a quote and a colon, and no such quote is in a list of
+    # texts and numbers. There quotes end a text, or begin one, or follow a backslash.
+    return orjson.dumps(_linked(link, orjson.Fragment(shortened(text) if text != _NOTHING else text)))
 
 
 def unpacked(text: bytes | None, key: Row) -> Link | None:

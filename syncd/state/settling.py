@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from syncd.lang.saying import stored
 from syncd.model.item import Hold, Key, Link, Op
-from syncd.model.json_values import unpacked
+from syncd.model.json_values import Fields, unpacked
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
@@ -36,6 +36,7 @@ _GET_LINK: Final = f"SELECT {SUMMED_LINK}, sum FROM links WHERE {IS_KEY}"  # noq
 _SET_STATE: Final = Update("intents", INTENT, "id = ?3", state="?1", note="?2")
 _DROP_LINK: Final = f"DELETE FROM links WHERE {IS_KEY}"  # noqa: S608
 _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
+_ANY_HOLD: Final = "SELECT 1 FROM holds WHERE sync = ? LIMIT 1"
 
 
 def links_for(connection: Connection, keys: Collection[tuple[str, Key]]) -> dict[tuple[str, Key], Link]:
@@ -134,17 +135,31 @@ class Settling:
 
     def write(self, connection: Connection) -> None:
         """Write all of it down, in the caller's transaction."""
-        gone = [key_row(sync, key) for (sync, key), link in self._new_links.items() if link is None]
-        connection.executemany(_DROP_LINK, gone)
-        links = ((sync, link) for (sync, _), link in self._new_links.items() if link is not None)
-        connection.executemany(_PUT_LINK, (summed(link_row(sync, link)) for sync, link in links))
-        released = [key_row(sync, key) for (sync, key), hold in self._new_holds.items() if hold is None]
-        connection.executemany(_DROP_HOLD, released)
-        holds = ((sync, hold) for (sync, _), hold in self._new_holds.items() if hold is not None)
-        connection.executemany(_PUT_HOLD, (summed(hold_row(sync, hold)) for sync, hold in holds))
-        connection.executemany(_PUT_CHANGE, self._records)
-        connection.change(_SET_STATE, self._states)
-        connection.executemany("DELETE FROM intents WHERE id = ?", [(one,) for one in self._ended])
+        if gone := [key_row(sync, key) for (sync, key), link in self._new_links.items() if link is None]:
+            connection.executemany(_DROP_LINK, gone)
+        if len(gone) < len(self._new_links):
+            links = ((sync, link) for (sync, _), link in self._new_links.items() if link is not None)
+            connection.executemany(_PUT_LINK, (summed(link_row(sync, link)) for sync, link in links))
+        self._write_holds(connection)
+        if self._records:
+            connection.executemany(_PUT_CHANGE, self._records)
+        if self._states:
+            connection.change(_SET_STATE, self._states)
+        if self._ended:
+            connection.execute(f"DELETE FROM intents WHERE id {connection.one_of}", (connection.listed(self._ended),))  # noqa: S608
+
+    def _write_holds(self, connection: Connection) -> None:
+        # Most syncs have no hold, and then none of very many keys has to be looked up.
+        held = {sync for sync in {sync for sync, _ in self._new_holds} if _has_holds(connection, sync)}
+        released = [key_row(*at) for at, hold in self._new_holds.items() if hold is None and at[0] in held]
+        if released:
+            connection.executemany(_DROP_HOLD, released)
+        if holds := [(sync, hold) for (sync, _), hold in self._new_holds.items() if hold is not None]:
+            connection.executemany(_PUT_HOLD, [summed(hold_row(sync, hold)) for sync, hold in holds])
+
+
+def _has_holds(connection: Connection, sync: str) -> bool:
+    return connection.execute(_ANY_HOLD, (sync,)).fetchone() is not None
 
 
 def cleaned_hold(hold: Hold, clean: Clean) -> Hold:
@@ -162,9 +177,15 @@ def _record(sync: str, *, op: Op, before: Link | None, after: Link | None, runs:
     # What was sent to make or update it stands in the link; only what an event said before syncd took it over, or
     # before an update, has to be kept here for whoever takes the run back, and what an update changed, for whoever asks
     # what the run did. That is half the ledger.
-    if after is not None and op != "adopt":
-        old, new = unpacked(before.sent) if before is not None else {}, unpacked(after.sent)
-        names = sorted({*old, *new}) if old else ()
-        after = replace(after, sent={name: new.get(name) for name in names if old.get(name) != new.get(name)})
-    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))
+    changed = _changed(before, after) if after is not None and op != "adopt" else None
+    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after, changed), float(at))
     return (*summed(row), settled_in)
+
+
+def _changed(before: Link | None, after: Link) -> Fields:
+    """Return the fields that an update changed, as it sent them; {} for a create."""
+    old = unpacked(before.sent) if before is not None else {}
+    if not old:
+        return {}
+    new = unpacked(after.sent)
+    return {name: new.get(name) for name in sorted({*old, *new}) if old.get(name) != new.get(name)}

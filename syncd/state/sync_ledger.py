@@ -14,6 +14,7 @@ from syncd import collector
 from syncd.errors import StateError
 from syncd.lang.saying import say
 from syncd.model.item import Hold, Key, Link
+from syncd.model.json_values import PackedFields
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.unanswered import unanswered
@@ -53,7 +54,7 @@ _GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_
 _NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
 _PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}, sum) VALUES ({marks(INTENT, more=1)})"  # noqa: S608
 _GET_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
-_GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: S608
+_GET_OF_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE"  # noqa: S608
 _SEND_AGAIN: Final = Update("intents", INTENT, "id = ?2", created_at="?1")
 _GET_CREATE: Final = f"SELECT 1 FROM intents WHERE op = 'create' AND {IS_KEY} AND id != ?"  # noqa: S608
 _DOUBT: Final = Update("links", SUMMED_LINK, IS_KEY, fingerprint="''")
@@ -190,7 +191,8 @@ class SyncLedger(NotesOfSync):
         does not fit its operation.
         """
         intents = self._open(connection, [one.intent_id for one in settlements])
-        keys = {(one.sync, one.key) for one in intents.values()}
+        # What a create replaces is not looked at.
+        keys = {(one.sync, one.key) for one in intents.values() if one.op in ("update", "delete")}
         settling = Settling(links_for(connection, keys), self.thread.clean)
         for settlement in settlements:
             intent = intents.pop(settlement.intent_id, None)
@@ -201,7 +203,8 @@ class SyncLedger(NotesOfSync):
 
     def _open(self, connection: Connection, ids: Sequence[int]) -> dict[int, Intent]:
         """Return the open intents among `ids`."""
-        found = map(intent_of, map(checked, connection.each(_GET_INTENT, [(one,) for one in ids])))
+        rows = connection.execute(f"{_GET_OF_INTENTS} id {connection.one_of}", (connection.listed(ids),)).fetchall()
+        found = (intent_of(checked(row), PackedFields) for row in rows)
         return {one.id: one for one in found}
 
     @writing
@@ -358,7 +361,7 @@ def _not_intended(connection: Connection, intents: Sequence[Intent], error: Exce
                 ),
                 say("it is looked for in the portal at the start of the next pass"),
             )
-        if one.id in ids or connection.execute(_GET_INTENT, (one.id,)).fetchone():
+        if one.id in ids or connection.execute(f"{_GET_OF_INTENTS} id = ?", (one.id,)).fetchone():
             return ValueError(f"the id {one.id} is in use")
         ids.add(one.id)
         creates |= {(one.sync, one.key)} if is_create else set()

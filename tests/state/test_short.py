@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.item import fingerprint
-from syncd.model.json_values import Fields
+from syncd.model.item import SentFields, fingerprint
+from syncd.model.json_values import Fields, packed_fields
 from syncd.model.record import Settlement, Written
-from syncd.state.codec import in_full, shortened
+from syncd.state.codec import in_full, packed, shortened
 from syncd.state.ledger import Ledger
-from syncd.state.rows import SUMMED_CHANGE, SUMMED_LINK, row_sum
+from syncd.state.rows import SUMMED, SUMMED_CHANGE, SUMMED_LINK, row_sum
 from syncd.target.calendar.portal_event import EventFields, to_fields
 from syncd.target.crm.activity_wire import ActivityFields
 from syncd.target.crm.activity_wire import to_fields as activity_fields
@@ -55,6 +55,9 @@ _VALUES = st.recursive(
 )
 
 
+_TEXTS = st.text() | st.sampled_from(['","start":"', 'e":', ':"', "\\", '{"name":"', ',"notify":0', "\x0c"])
+
+
 @given(st.dictionaries(_NAMES | st.text(), _VALUES))
 def test_any_json_comes_back_as_it_was(fields: Fields) -> None:
     text = orjson.dumps(fields)
@@ -73,6 +76,40 @@ def test_what_every_event_says_takes_no_room() -> None:
     call = ActivityFields(subject="Call", start="2026-12-01T06:00:00+03:00", end="2026-12-01T06:30:00+03:00")
     text = orjson.dumps(activity_fields(call))
     assert len(shortened(text)) < len(text) - 70
+
+
+@given(_TEXTS, _TEXTS, _TEXTS, st.dictionaries(_NAMES | _TEXTS, _TEXTS | st.integers(0, 9)))
+def test_a_record_can_be_shortened_no_further(
+    title: str, section: str, stamp: str, fields: dict[str, str | int]
+) -> None:
+    made = replace(link(), title=title, section=section, stamp=stamp, sent=fields)
+    for record in (packed(made), packed(made, {})):
+        assert record is not None
+        assert shortened(record) == record
+
+
+async def test_fields_are_kept_the_same_whether_they_are_packed_or_not(tmp_path: Path) -> None:
+    kept = []
+    for number, sent in enumerate((EVENT, packed_fields(EVENT), SentFields(orjson.dumps(EVENT), "Shifts", "f"))):
+        ledger = await Ledger.open(path := tmp_path / f"{number}.db", now=1.0)
+        own = ledger.of(SYNC)
+        run_id = await own.begin_run(1.0)
+        create, update = await own.reserve_ids(2)
+        await own.intend(run_id, [replace(intent(create, run_id), fields=sent, before=sent)])
+        await own.settle(run_id, [Settlement(intent_id=create, outcome=Written(remote_id=9, version=1), at=1.0)])
+        changed = {**sent, "name": "Evening shift"}
+        again = replace(intent(update, run_id, op="update", remote_id=9), fields=changed, before=sent)
+        await own.intend(run_id, [again])
+        assert await own.open_intents() == (again,)
+        with closing(sqlite3.connect(path)) as connection:
+            kept.append(
+                [connection.execute(f"SELECT * FROM {table}").fetchall() for table in SUMMED if table != "notes"]
+            )
+        await own.settle(run_id, [Settlement(intent_id=update, outcome=Written(remote_id=9, version=2), at=1.0)])
+        with closing(sqlite3.connect(path)) as connection:
+            kept[-1] += [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("links", "changes")]
+        await ledger.close()
+    assert kept[0] == kept[1] == kept[2]
 
 
 async def test_an_event_with_its_record_takes_six_hundred_bytes(tmp_path: Path) -> None:
