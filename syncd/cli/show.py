@@ -17,7 +17,7 @@ from rich.text import Text
 
 from syncd.app.words import KINDS, STATES, field, numbered
 from syncd.cli.outlet import shown
-from syncd.cli.times import duration, when
+from syncd.cli.times import clock_time, duration, when
 from syncd.errors import SyncdError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say, say_as, say_count
@@ -25,6 +25,7 @@ from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
+from syncd.model.labels import LABELS
 from syncd.model.record import RunRecord
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
@@ -52,6 +53,9 @@ _KIND_STYLES = {
     "rejected": "red", "held": "yellow", "skipped": "yellow", "conflict": "magenta", "incomplete": "red",
     "warning": "yellow",
 }  # fmt: skip
+_FIELDS = {name: at for at, name in enumerate(LABELS)}
+"""The place of each field among those of a change: what an event is called and when it is come first."""
+_ZONED = {"start": "zone_from", "end": "zone_to"}
 _SHOWN_PEOPLE = 5
 _SHOWN_KEPT = 20
 _PLAIN_WIDTH = 160  # rich would assume 80 columns and fold every title in a file or a mail
@@ -260,7 +264,8 @@ def _change(change: Change, series: str, directory: Directory | None, zone: str 
     holder = _holder(change)
     style = _STYLES[change.op]
     title = Text(shown(holder.title) or told(_NO_TITLE))
-    for name, (before, after) in sorted(change.fields.items()):
+    for name in sorted(change.fields, key=lambda name: (_FIELDS.get(name, len(_FIELDS)), name)):
+        before, after = _differs(change, name, zone)
         title.append(shown(f"\n{told(field(name))}: {_short(before)} → {_short(after)}"), style="dim")
     if series:
         title.append(shown(f"\n{told(series)}"), style="dim")
@@ -277,6 +282,19 @@ def _change(change: Change, series: str, directory: Directory | None, zone: str 
         Text(shown(holder.where)),
         Text(shown(change.reason), style="dim"),
     )
+
+
+def _differs(change: Change, name: str, zone: str | None) -> tuple[Json, Json]:
+    """Return a field before and after, its times as those of the whole table: in `zone`, as people read them."""
+    before, after = change.fields[name]
+    if name not in _ZONED:
+        return before, after
+    zones = change.fields.get(_ZONED[name])
+    own = change.item.fields.get(_ZONED[name]) if change.item is not None else None
+    was, now = zones or (own, own)
+    times = clock_time(before, was, zone), clock_time(after, now, zone)
+    # A moment that is only written in another zone, or differs by seconds, is told as it is sent.
+    return (before, after) if times[0] == times[1] else times
 
 
 def _short(value: Json) -> str:

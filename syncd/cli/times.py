@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.lang.catalog import reader, told
 from syncd.lang.saying import say
+from syncd.model.json_values import Json
 from syncd.model.zones import as_read
 
 
@@ -27,6 +29,19 @@ def when(start: str, zone: str | None) -> str:
     except ValueError:  # what an older version kept, or a feed said
         return text
     return told(say("{moment}", moment=found) if ":" in text else say("{day}", day=found.date()))
+
+
+def clock_time(value: Json, own: Json, zone: str | None) -> Json:
+    """Return a time of the clocks of the zone `own` as people in `zone` read it; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        if "T" in value and moment.tzinfo is None:
+            value = moment.replace(tzinfo=ZoneInfo(str(own))).isoformat()
+    except (ValueError, ZoneInfoNotFoundError):  # no time, or one in a zone that only the portal knows
+        return value
+    return when(value, zone)
 
 
 def local_zone() -> str:

@@ -68,6 +68,35 @@ def test_a_changed_rule_is_said_as_a_rule() -> None:
     assert f"rule: {said}2-01 → {said}3-10" in text
 
 
+def moved(own: str, **fields: tuple[Json, Json]) -> str:
+    change = create("a", "", summary=None)
+    assert change.item is not None
+    item = replace(change.item, fields={"zone_from": own, "zone_to": own})
+    return " ".join(shown(replace(change, op="update", item=item, fields=fields)).replace("\n", " ").split())
+
+
+def test_times_before_and_after_are_in_the_zone_that_the_table_names() -> None:
+    text = moved(
+        "UTC",
+        end=("2026-01-05T08:30:00", "2026-01-05T09:30:00"),
+        name=("Old", "Lesson a"),
+        start=("2026-01-05T08:00:00", "2026-01-05T09:00:00"),
+    )
+    said = ("name: Old → Lesson a", "start: 2026-01-05 09:00 → 2026-01-05 10:00", "end: 2026-01-05 09:30 →")
+    assert [text.index(one) for one in said] == sorted(text.index(one) for one in said)
+
+
+def test_a_time_in_a_zone_that_nobody_knows_or_that_is_the_same_moment_is_told_as_it_is_sent() -> None:
+    assert "start: 2026-01-05T08:00:00 → 2026-01-05T09:00:00" in moved(
+        "Nowhere/Land", start=("2026-01-05T08:00:00", "2026-01-05T09:00:00")
+    )
+    text = moved(
+        "Europe/Berlin", start=("2026-01-05T08:00:00", "2026-01-05T09:00:00"), zone_from=("UTC", "Europe/Berlin")
+    )
+    assert "start: 2026-01-05T08:00:00 → 2026-01-05T09:00:00" in text
+    assert "start: 2026-01-05 → 2026-01-06" in moved("", start=("2026-01-05", "2026-01-06"))
+
+
 def test_a_plain_event_says_nothing_more() -> None:
     assert ":" not in shown(create("a", "", summary=None)).replace("09:00", "").replace("ics:1", "")
 

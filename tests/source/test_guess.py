@@ -305,6 +305,30 @@ def test_a_plan_of_people_by_days_is_told_with_its_codes() -> None:
 
 
 @pytest.mark.parametrize(
+    "legend",
+    [
+        "Д — дневная 07:30–19:30, Н — ночная 19:30–07:30, О — отпуск",
+        "О - отпуск, Н - ночная с 19:30 до 7:30, Д - дневная с 7:30 до 19:30",
+        "Условные обозначения: «Д» - день (7:30-19:30); «Н» - ночь (19:30-7:30). О - отпуск",
+        '"Д = 7:30-19:30\nН = 19:30-7:30\nО = отпуск"',
+        "Д: 7:30 - 19:30 Н: 19:30 - 7:30 О: отпуск",
+    ],
+)
+def test_a_legend_tells_every_code_in_one_cell(legend: str) -> None:
+    text = GRID.replace("Д - день с 9 до 21", legend if legend.startswith('"') else f'"{legend}"')
+    codes = {
+        code: str(hours).replace("07", "7") for code, hours in said(guess("plan.csv", text.encode()), "codes").items()
+    }
+    assert (codes["Д"], codes["Н"], codes["О"]) == ("7:30-19:30", "19:30-7:30", "all day")
+
+
+def test_hours_in_a_legend_are_no_codes_though_a_number_is_one() -> None:
+    text = GRID.replace("1;Петрова;Д;", "1;Петрова;8;").replace("Д - день с 9 до 21", '"Д - с 8 - 20; 8 - с 10 - 18"')
+    codes = said(guess("plan.csv", text.encode()), "codes")
+    assert (codes["Д"], codes["8"]) == ("8:00-20:00", "10:00-18:00")
+
+
+@pytest.mark.parametrize(
     ("title", "name", "month"),
     [
         ("График", "plan.csv", "2026-11"),

@@ -52,6 +52,10 @@ _USUAL: Mapping[str, tuple[str, str]] = {
 """What codes usually mean in such plans: hours and a title, by the folded code."""
 _FOLDED = {folded_code(code): meaning for code, meaning in _USUAL.items()}
 _LEGEND = re.compile(r"\W{0,12}(\S{1,12})\W{0,12}?\s*[-\N{EN DASH}\N{EM DASH}=:]\s*(.+)", re.DOTALL)
+_MEANS = re.compile(
+    r"""(?:^|(?<=[\s,;.("«]))([^\s,;."«»()=]{1,12}?)["»)]?\s*(?:[-\N{EN DASH}\N{EM DASH}=]|:(?!\d))\s*""", re.MULTILINE
+)
+"""Where a legend says what something means: "Д - ", "«Н» = "."""
 _HOURS = re.compile(r"\d{1,2}(?:[:.]\d{2})?\s*(?:-|\N{EN DASH}|\N{EM DASH}|до|по)\s*\d{1,2}(?:[:.]\d{2})?")
 _BY_LEGEND = say("from the legend")
 
@@ -169,18 +173,35 @@ def _codes(days: Days, names: int, rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _legend(rows: Sequence[Sequence[str]], codes: Sequence[str]) -> dict[str, str]:
-    """Return the hours that a legend gives to codes: "Д - день с 8 до 20", or a code and its hours in two cells."""
+    """Return the hours that a legend gives to codes: "Д - день с 8 до 20", or a code and its hours in two cells.
+
+    One cell may tell several codes.
+    """
     folded = {folded_code(code): code for code in codes}
     found: dict[str, str] = {}
     for row in rows:
         filled = [cell for cell in row if cell]
-        pairs = [(said[1], said[2]) for cell in filled if (said := _LEGEND.fullmatch(cell))]
+        pairs = [pair for cell in filled for pair in _said_of(cell, folded)]
         pairs += list(pairwise(filled)) if len(filled) <= 4 else []
         for code, text in pairs:
             hours = _HOURS.search(text)
             if folded_code(code) in folded and hours is not None and hours_of(hours[0]) is not None:
                 found.setdefault(folded[folded_code(code)], (hours_of(hours[0]) or ("",))[0])
     return found
+
+
+def _said_of(cell: str, folded: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each code in a cell of the legend and what is said of it, which ends where the next code begins."""
+    told = [
+        means
+        for means in _MEANS.finditer(cell)
+        # "с 8 - 20" are hours, though 8 may be a code.
+        if folded_code(means[1]) in folded and not _HOURS.match(cell, means.start(1))
+    ]
+    if not told:
+        return [(said[1], said[2])] if (said := _LEGEND.fullmatch(cell)) else []
+    ends = [*(means.start() for means in told[1:]), len(cell)]
+    return [(means[1], cell[means.end() : end]) for means, end in zip(told, ends, strict=True)]
 
 
 def _meaning(code: str, legend: Mapping[str, str]) -> tuple[str, str, str]:
