@@ -13,10 +13,26 @@ if TYPE_CHECKING:
 
 DEFECT = 70
 """The exit code of a traceback (EX_SOFTWARE, man sysexits.h)."""
+_OUT_OF_MEMORY = 7
+_LAST_WORDS = b"error: there is no memory left, not even to say more; let syncd have more (MemoryMax= in its unit)\n"
+_LAST_DOCUMENT = b'{"error": "there is no memory left", "remedy": "let syncd have more", "exit_code": 7}\n'
+"""What is written where there is no memory for a sentence, its language and its outlet."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (README, "Exit codes"); raises SystemExit for a wrong command line."""
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        return _told(given)
+    except MemoryError:
+        os.write(2, _LAST_WORDS)
+        if "--json" in given:
+            os.write(1, _LAST_DOCUMENT)
+        return _OUT_OF_MEMORY
+
+
+def _told(given: Sequence[str]) -> int:
+    """Run one command, telling whatever goes wrong; raises MemoryError if there is none left for that."""
     import traceback
 
     from syncd.cli.outlet import outlets
@@ -26,10 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from syncd.scrub import Scrubber
 
     scrubber = Scrubber()
-    given = sys.argv[1:] if argv is None else argv
     with outlets(scrubber), speaking(given):  # at once, because a message about the command line repeats it
         try:
             return _main(given, scrubber)
+        except MemoryError:  # before the loop began, as in an import
+            from syncd.cli.execute import print_error
+            from syncd.errors import OutOfMemoryError
+
+            print_error(OutOfMemoryError(), as_json="--json" in given)
+            return _OUT_OF_MEMORY
         except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
             from syncd.log import ranked
 

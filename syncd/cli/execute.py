@@ -32,16 +32,11 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     # A command prints its result. The daemon has only its log, so it logs more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
-    code = None
     try:
-        with asyncio.Runner() as runner:
-            code = runner.run(_with_signals(command_of(arguments.command), arguments))
-    except RuntimeError:
-        # The end of the loop starts a thread, and there may be no memory for one. All has been told.
-        if code is None:
-            raise
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            return runner.run(_with_signals(command_of(arguments.command), arguments))
     except SyncdError as error:
-        _print_error(error, as_json=getattr(arguments, "json", False))
+        print_error(error, as_json=getattr(arguments, "json", False))
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell(say("stopped"), stderr=True)
@@ -50,7 +45,22 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
         # `syncd plan | head` is no error. Python would complain when it flushes stdout at exit, so stdout is replaced.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return code
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """The event loop of a command, which waits for its threads itself when it ends.
+
+    asyncio starts one more thread for that, and waits for ever if there is no memory for its first call (`threads`).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pool = Threads(thread_name_prefix="asyncio")
+        self.set_default_executor(self._pool)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
+        """Wait until the threads have done what they are about; nothing else runs on the loop any more."""
+        self._pool.shutdown()
 
 
 class _Stderr(io.TextIOBase):
@@ -111,7 +121,6 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
     """Run `command` with a stop event that SIGINT and SIGTERM set. A second signal cancels it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(Threads(thread_name_prefix="asyncio"))
     task = asyncio.current_task()
 
     def on_signal() -> None:
@@ -126,8 +135,8 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
         loop.add_signal_handler(one, on_signal)
     try:
         return await command(arguments, stop)
-    except MemoryError:  # here its frames are let go of; the end of the loop starts a thread, which needs room
-        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
+    except MemoryError:  # before the loop ends, as its frames are let go of here
+        print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
         return OutOfMemoryError.exit_code
 
 
@@ -158,7 +167,8 @@ def config_path(arguments: argparse.Namespace) -> Path:
     return found
 
 
-def _print_error(error: SyncdError, *, as_json: bool) -> None:
+def print_error(error: SyncdError, *, as_json: bool) -> None:
+    """Print an error with its remedy, and its JSON document if one was asked for."""
     if as_json:
         import orjson
 
