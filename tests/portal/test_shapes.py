@@ -52,7 +52,8 @@ def test_an_event_is_believed_with_whatever_stands_for_nothing() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"ID": None}, {"ID": "x"}, {"NAME": None}, {"NAME": 5}, {"DATE_FROM_FORMATTED": "Access denied"}, {"RRULE": False},
-     {"RRULE": "x"}, {"RRULE": {"FREQ": "DAILY", "INTERVAL": {}}}, {"SECTION_ID": None}, {"VERSION": {}},
+     {"RRULE": "x"}, {"RRULE": {"FREQ": "DAILY", "INTERVAL": {}}}, {"RRULE": {"FREQ": "WEEKLY", "BYDAY": None}},
+     {"SECTION_ID": None}, {"VERSION": {}},
      {"DT_SKIP_TIME": None}, {"TZ_FROM": None}, {"DESCRIPTION": 5}, {"RECURRENCE_ID": ["x"]}, {"PARENT_ID": "x"}],
 )  # fmt: skip
 def test_a_wrong_column_of_an_event_is_named(wrong: dict[str, Any]) -> None:

@@ -93,6 +93,8 @@ def _is_rule(value: Json) -> bool:
         return value is None or value == ""
     days = value.get("BYDAY")
     named = rows_of(days)
+    if value.get("FREQ") == "WEEKLY" and _is_nothing(days):
+        return False  # what has no readable day is read as Monday (PORTAL.md 4.7)
     return (
         isinstance(value.get("FREQ"), str)
         and all(_is_number(one) or _is_nothing(one) for one in map(value.get, ("INTERVAL", "COUNT", "UNTIL_TS")))
