@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFECT = 70
 """The exit code of a traceback (EX_SOFTWARE, man sysexits.h)."""
 _OUT_OF_MEMORY = 7
+"""OutOfMemoryError.exit_code, known without an import, for which there may be no memory."""
 _LAST_WORDS = b"error: there is no memory left, not even to say more; let syncd have more (MemoryMax= in its unit)\n"
 _LAST_DOCUMENT = b'{"error": "there is no memory left", "remedy": "let syncd have more", "exit_code": 7}\n'
 """What is written where there is no memory for a sentence, its language and its outlet."""
@@ -50,7 +51,7 @@ def _told(given: Sequence[str]) -> int:
             from syncd.errors import OutOfMemoryError
 
             print_error(OutOfMemoryError(), as_json="--json" in given)
-            return _OUT_OF_MEMORY
+            return OutOfMemoryError.exit_code
         except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
             from syncd.log import ranked
 

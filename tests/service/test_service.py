@@ -765,12 +765,18 @@ async def test_the_program_of_alerts_gets_the_facts_and_nothing_secret_of_the_en
     assert "SYNCD_WEBHOOK" not in given
 
 
-async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def errors_of_alerts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Return the list that errors are added to which the alerts log from now on."""
     said: list[dict[str, object]] = []
     monkeypatch.setattr(
         "syncd.service.alerts._log",
         SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
     )
+    return said
+
+
+async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = errors_of_alerts(monkeypatch)
     monkeypatch.setattr("syncd.service.alerts._COMMAND_TIMEOUT_S", 0.1)
     await asyncio.wait_for(_run(("/bin/sleep", "60"), {}), 20)
     assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "took longer than 0 s"}]
@@ -779,11 +785,7 @@ async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monk
 async def test_a_program_of_alerts_for_which_there_is_no_room_is_not_started_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said: list[dict[str, object]] = []
-    monkeypatch.setattr(
-        "syncd.service.alerts._log",
-        SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
-    )
+    said = errors_of_alerts(monkeypatch)
 
     def full() -> None:
         raise MemoryError("no memory for a thread")
@@ -796,11 +798,7 @@ async def test_a_program_of_alerts_for_which_there_is_no_room_is_not_started_and
 async def test_a_program_of_alerts_that_runs_when_syncd_is_stopped_is_ended_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said: list[dict[str, object]] = []
-    monkeypatch.setattr(
-        "syncd.service.alerts._log",
-        SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
-    )
+    said = errors_of_alerts(monkeypatch)
     begun: list[asyncio.subprocess.Process] = []
     start, running = asyncio.create_subprocess_exec, asyncio.Event()
 
