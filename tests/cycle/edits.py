@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +20,8 @@ from syncd.cycle.plan import preview
 from syncd.cycle.prepared import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import SyncdError
-from syncd.model.json_values import Json
+from syncd.model.item import Change
+from syncd.model.json_values import Json, packed_fields
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.settings import Settings
@@ -161,10 +163,18 @@ class Life:
 def decided(prepared: Prepared) -> list[object]:
     """Return what a pass goes by besides what it tells."""
     plan = prepared.plan
-    of_plan = (plan.changes, plan.conflicts, plan.lookalikes, plan.settled_holds, plan.versions, plan.waiting)
+    steps = [[_in_json(one) for one in changes] for changes in (plan.changes, plan.conflicts)]
+    of_plan = (*steps, plan.lookalikes, plan.settled_holds, plan.versions, plan.waiting)
     uids = (prepared.uids, plan.known_uids, plan.removed_uids, plan.changed_uids, plan.vanished_uids)
     looked = (prepared.observed, prepared.confirmed, prepared.gone, prepared.lost, prepared.stamps, prepared.suspects)
     return [*of_plan, plan.kept, plan.forgotten, *uids, *looked, prepared.doubtful, prepared.leaves_nothing]
+
+
+def _in_json(change: Change) -> Change:
+    """Return `change` with its item as the ledger would keep it: shaping makes tuples where JSON knows lists."""
+    if change.item is None:
+        return change
+    return replace(change, item=replace(change.item, fields=packed_fields(dict(change.item.fields))))
 
 
 def told(prepared: Prepared) -> Json:
