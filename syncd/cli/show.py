@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from syncd.app.words import KINDS, STATES, field, numbered
+from syncd.app.words import KINDS, ending, field, numbered
 from syncd.cli.outlet import shown
 from syncd.cli.times import clock_time, duration, when
 from syncd.errors import SyncdError
@@ -372,7 +372,7 @@ def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None
     counts = tuple(numbered(name, number) for name, number in record.counts.items() if number)
     done = told(say("{parts}", parts=counts) if counts else idle)
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
-    state = told(STATES.get(record.state, record.state))
+    state = told(ending(record))
     line(
         out,
         Text.assemble((record.sync, "bold"), ": ", (state, style), f" — {done} ").append(

@@ -215,7 +215,7 @@ async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
             await ledger.forget_verified()
         released = await ledger.release(None)
         total += released
-        desk.print(say("{name}: {released}", name=sync.name, released=_released(released, await ledger.last_run())))
+        desk.print(say("{name}: {released}", name=sync.name, released=_released(released, await ledger.last_pass())))
     if total:
         desk.note(say("the next pass tries it again") if total == 1 else say("the next pass tries them again"))
     return 0
