@@ -7,7 +7,7 @@ secret that is folded into two lines could not be recognised any more.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
@@ -27,6 +27,7 @@ from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.labels import LABELS
 from syncd.model.record import RunRecord
+from syncd.model.removal import KEPT
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cycle.prepared import Prepared
@@ -227,13 +228,14 @@ def _notices(prepared: Prepared) -> str:
     return say_count("{said} and {count:,} more person", "{said} and {count:,} more people", others, said=said)
 
 
-def kept(out: Console, links: Sequence[Link]) -> None:
-    """Print the first of the entries that are gone from the source while their events stay."""
+def kept(out: Console, links: Sequence[Link], why: Callable[[Link], str] = lambda _: KEPT) -> None:
+    """Print the first of the entries that are gone from the source while their events stay, and why they do."""
     for link in links[:_SHOWN_KEPT]:
         line(
             out,
             say(
-                "  gone from the source, kept: {where}: «{title}» {start}",
+                "  {why}: {where}: «{title}» {start}",
+                why=why(link),
                 where=link.where,
                 title=link.title,
                 start=when(link.start, None),

@@ -143,6 +143,15 @@ class Guard:
         )
 
 
+def is_of_guard(error: str) -> bool:
+    """Return True if `error`, as the record of a run tells it, is that of a guard that stopped the pass."""
+    match error:
+        case Saying(values={"message": Saying(values=values)}):
+            return "max_removed" in values or "max_changed" in values
+        case _:
+            return False
+
+
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
     """Return `snapshot`, marked incomplete if it is suddenly empty.
 

@@ -68,7 +68,7 @@ def _show(out: Console, found: Status, config: Path) -> None:
     show.rows(out, _TITLES, (_row(one) for one in found.syncs))
     for one in found.syncs:
         _holds(out, one)
-        show.kept(out, one.kept)
+        show.kept(out, one.kept, one.why_kept)
         _groups(out, one.unplaced, _unplaced)
         _groups(out, one.passed_over, _passed_over)
         if one.last_run is not None and one.last_run.error:
