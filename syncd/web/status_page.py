@@ -180,7 +180,17 @@ class StatusPage:
                 by_portal.setdefault(sync.portal, []).append(sync)
         if not by_portal:
             return None
-        names = ("sync", "state", "entries", "items", "held_items", "open", "last_pass", "next_pass")
+        names = (
+            "sync",
+            "state",
+            "entries",
+            "items",
+            "held_items",
+            "rejected_entries",
+            "open",
+            "last_pass",
+            "next_pass",
+        )
         heads = [tag("th", self._words[name], scope="col") for name in names]
         groups = []
         for portal, own in by_portal.items():
@@ -192,7 +202,7 @@ class StatusPage:
     def _row(self, sync: SyncView) -> Markup:
         last, tally = sync.last_run, sync.tally
         kind, state = self._state(sync)
-        counts = (tally.entries, tally.items, sync.held, tally.open_intents)
+        counts = (tally.entries, tally.items, sync.held, sync.rejected, tally.open_intents)
         return tag(
             "tr",
             tag("th", tag("a", sync.name, href=self._to(f"syncs/{sync.name}"))),
@@ -268,6 +278,7 @@ class StatusPage:
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
             (words["held_items"], sync.held, "warn"),
+            (words["rejected_entries"], sync.rejected, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
         rows = (

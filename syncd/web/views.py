@@ -98,10 +98,15 @@ class SyncView:
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
 
     @property
+    def rejected(self) -> int:
+        """How many entries the last pass could not use."""
+        last = self.last_run
+        return last.counts.get("rejected", 0) if last is not None else 0
+
+    @property
     def left_over(self) -> int:
         """What the source holds and the portal does not show as it should: held, rejected, or not settled yet."""
-        last = self.last_run
-        return self.held + self.tally.open_intents + (last.counts.get("rejected", 0) if last is not None else 0)
+        return self.held + self.tally.open_intents + self.rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

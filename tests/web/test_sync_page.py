@@ -147,5 +147,13 @@ def test_an_undo_leaves_a_page_that_tells_what_the_last_pass_left_over(language:
     one = sync(runs=(undo, run(60, state="partial", counts={"rejected": 2})), holds=(), tally=NOTHING)
     seen = replace(well(), syncs=(one,))
     assert seen.condition == "left"
+    assert ("Rejected2" if language == "en" else "Отклонено2") in re.sub(r"\s", "", Reader(page(seen, language)).text)
     assert said not in Reader(page(seen, language)).text
     assert said in Reader(sync_page(seen, one, language)).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_parts_of_the_page_of_a_sync_have_one_title(language: Language) -> None:
+    text = sync_page(view(), detailed(), language)
+    titles = re.findall(r"<(?:h2|h3|h4|summary|title)>([^<]+)", text)
+    assert len(titles) == len(set(titles)), titles
