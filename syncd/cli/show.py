@@ -189,7 +189,7 @@ def estimate(out: Console, forecast: Forecast, more: tuple[str | None, ...] = ()
         commands=say_count("{count:,} command", "{count:,} commands", forecast.commands),
         requests=say_count("{count:,} request", "{count:,} requests", forecast.requests),
     )
-    time = duration(forecast.seconds)
+    time, guessed = duration(forecast.seconds), forecast.guessed and forecast.commands > 0
     line(
         out,
         say(
@@ -198,9 +198,18 @@ def estimate(out: Console, forecast: Forecast, more: tuple[str | None, ...] = ()
             time=time,
             work=(work, *more),
         )
-        if forecast.guessed and forecast.commands
+        if guessed
         else say("  about {time}: {work}", time=time, work=(work, *more)),
     )
+    if guessed:
+        line(
+            out,
+            say(
+                "  `syncd portal probe` measures the portal in a minute, in a section of its own that it removes again;"
+                " else the first pass measures it as it goes"
+            ),
+            "dim",
+        )
 
 
 def known(out: Console, portal: str, said: str) -> None:
