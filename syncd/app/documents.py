@@ -129,6 +129,7 @@ def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:
     return {
         "sync": record.sync,
         "run": record.id,
+        "kind": record.kind,
         "started": iso(record.started),
         "finished": iso(record.finished),
         "state": record.state,

@@ -21,6 +21,7 @@ from syncd.lang.catalog import told
 from syncd.lang.saying import joined, say, say_count
 from syncd.model.entry import Problem
 from syncd.model.item import KIND_PATTERN, Change, Key
+from syncd.model.removal import KEPT
 from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
@@ -31,8 +32,7 @@ _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 _LATER_FORMULA = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
 """Within a text: if the comma is the decimal sign, spreadsheets split the lines of any CSV file at semicolons."""
 _ACTIONS = ("create", "update", "delete", "adopt")
-_KEPT, _UNCONFIRMED = say("gone from the source, kept"), say("not confirmed by the portal")
-_NOT_READ = say("not read back")
+_UNCONFIRMED, _NOT_READ = say("not confirmed by the portal"), say("not read back")
 _STATUSES = {"skipped": "unchanged"}
 """The status of entries that the config leaves out: they do not wait for a person."""
 
@@ -151,8 +151,7 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
             yield facts.row(link.where, uid, link.title)
     for link in prepared.plan.kept:
         verified = "yes" if link.key in facts.confirmed else "no"
-        why = _KEPT
-        yield (link.where, link.key.uid, link.title, "", "unchanged", str(link.remote_id), verified, why)
+        yield (link.where, link.key.uid, link.title, "", "unchanged", str(link.remote_id), verified, KEPT)
 
 
 @dataclass(slots=True, kw_only=True)

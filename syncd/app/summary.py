@@ -41,7 +41,7 @@ _TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSummary:
-    """One sync: its passes in the time of the report, what they changed, and how the last one left it.
+    """One sync: its passes in the time of the report, what was changed (also by an undo), and how the last one left it.
 
     Times are ISO 8601 in UTC, None if there was none. `rejected` and `held` are from the last pass that ended.
     """
@@ -75,12 +75,13 @@ def summary_of(
     changes = Counter[str]()
     for run in counted:
         changes.update({kind: run.counts.get(kind, 0) for kind in _COUNTED})
-    last = next((run for run in runs if run.finished is not None), None)
+    passes = [run for run in counted if run.kind == "pass"]
+    last = next((run for run in runs if run.kind == "pass" and run.finished is not None), None)
     return SyncSummary(
         sync=name,
         portal=portal,
-        passes=len(counted),
-        failed=sum(run.state == "failed" for run in counted),
+        passes=len(passes),
+        failed=sum(run.state == "failed" for run in passes),
         **{kind: changes[kind] for kind in _COUNTED},
         state=last.state if last is not None else "never",
         last_pass=iso(last.started) if last is not None else None,

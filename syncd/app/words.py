@@ -7,6 +7,7 @@ from typing import Final
 
 from syncd.lang.saying import say, say_as
 from syncd.model.labels import LABELS, labels
+from syncd.model.record import RunRecord
 
 STATES: Final[Mapping[str, str]] = {
     "running": say_as("state of a run", "running"),
@@ -18,6 +19,12 @@ STATES: Final[Mapping[str, str]] = {
     "never": say_as("state of a run", "never"),
 }
 """How a run ended, by its state in a record."""
+
+TAKEN_BACK: Final[Mapping[str, Callable[[str], str]]] = {
+    "undo": lambda state: say("undo: {state}", state=state),
+    "purge": lambda state: say("purge: {state}", state=state),
+}
+"""What a run was that was no pass, with how it ended."""
 
 KINDS: Final[Mapping[str, str]] = {
     "rejected": say_as("kind of a problem", "rejected"),
@@ -67,6 +74,13 @@ _NUMBERED: Final[Mapping[str, Callable[[int], str]]] = {
     "delete": lambda number: say("{number:,} to delete", number=number),
     "adopt": lambda number: say("{number:,} to adopt", number=number),
 }
+
+
+def ending(run: RunRecord) -> str:
+    """Return how a run ended, and what it was unless it was a pass."""
+    state = STATES.get(run.state, run.state)
+    make = TAKEN_BACK.get(run.kind)
+    return make(state) if make is not None else state
 
 
 def numbered(name: str, number: int) -> str:

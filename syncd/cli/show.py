@@ -7,7 +7,7 @@ secret that is folded into two lines could not be recognised any more.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from syncd.app.words import KINDS, STATES, field, numbered
+from syncd.app.words import KINDS, ending, field, numbered
 from syncd.cli.outlet import shown
 from syncd.cli.times import clock_time, duration, when
 from syncd.errors import SyncdError
@@ -27,6 +27,7 @@ from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.labels import LABELS
 from syncd.model.record import RunRecord
+from syncd.model.removal import KEPT
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cycle.prepared import Prepared
@@ -188,7 +189,7 @@ def estimate(out: Console, forecast: Forecast, more: tuple[str | None, ...] = ()
         commands=say_count("{count:,} command", "{count:,} commands", forecast.commands),
         requests=say_count("{count:,} request", "{count:,} requests", forecast.requests),
     )
-    time = duration(forecast.seconds)
+    time, guessed = duration(forecast.seconds), forecast.guessed and forecast.commands > 0
     line(
         out,
         say(
@@ -197,9 +198,18 @@ def estimate(out: Console, forecast: Forecast, more: tuple[str | None, ...] = ()
             time=time,
             work=(work, *more),
         )
-        if forecast.guessed and forecast.commands
+        if guessed
         else say("  about {time}: {work}", time=time, work=(work, *more)),
     )
+    if guessed:
+        line(
+            out,
+            say(
+                "  `syncd portal probe` measures the portal in a minute, in a section of its own that it removes again;"
+                " else the first pass measures it as it goes"
+            ),
+            "dim",
+        )
 
 
 def known(out: Console, portal: str, said: str) -> None:
@@ -227,13 +237,14 @@ def _notices(prepared: Prepared) -> str:
     return say_count("{said} and {count:,} more person", "{said} and {count:,} more people", others, said=said)
 
 
-def kept(out: Console, links: Sequence[Link]) -> None:
-    """Print the first of the entries that are gone from the source while their events stay."""
+def kept(out: Console, links: Sequence[Link], why: Callable[[Link], str] = lambda _: KEPT) -> None:
+    """Print the first of the entries that are gone from the source while their events stay, and why they do."""
     for link in links[:_SHOWN_KEPT]:
         line(
             out,
             say(
-                "  gone from the source, kept: {where}: «{title}» {start}",
+                "  {why}: {where}: «{title}» {start}",
+                why=why(link),
                 where=link.where,
                 title=link.title,
                 start=when(link.start, None),
@@ -372,7 +383,7 @@ def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None
     counts = tuple(numbered(name, number) for name, number in record.counts.items() if number)
     done = told(say("{parts}", parts=counts) if counts else idle)
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
-    state = told(STATES.get(record.state, record.state))
+    state = told(ending(record))
     line(
         out,
         Text.assemble((record.sync, "bold"), ": ", (state, style), f" — {done} ").append(

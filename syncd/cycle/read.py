@@ -24,6 +24,7 @@ from syncd.model.naming import Recognised, content_names, recognise, renamed, re
 from syncd.model.plan import Wanted
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.stowed import kept_like
+from syncd.model.zones import as_told
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.source.base import EntryStream
 from syncd.state.notes import Uids
@@ -378,8 +379,8 @@ def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[
             say(
                 "«{title}» {before} to {after} ({where})",
                 title=item.title,
-                before=link.start,
-                after=item.start,
+                before=as_told(link.start, sync.zone),
+                after=as_told(item.start, sync.zone),
                 where=item.where,
             )
             for item, link in pairs[:_SHOWN]

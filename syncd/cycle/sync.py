@@ -25,7 +25,7 @@ from syncd.model.filter import Filter
 from syncd.model.guard import Guard
 from syncd.model.item import Key, Place
 from syncd.model.plan import Policy
-from syncd.model.record import RunRecord, RunState
+from syncd.model.record import RunKind, RunRecord, RunState
 from syncd.model.traces import Heard
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
@@ -212,18 +212,19 @@ class Begun:
     started: float
     monotonic: float
     before: Usage
+    kind: RunKind = "pass"
 
 
-async def begin(run: Pass) -> Begun:
+async def begin(run: Pass, kind: RunKind = "pass") -> Begun:
     """Write down that a run of the sync begins, and read the notes on it; raises StateError."""
     now = run.clock.now()
     if await run.ledger_of_all.notice(run.clock.booted_at()):
         _log.info(events.CLOCK_MOVED)
     run.ledger_name = await run.ledger_of_all.name(now)
-    run.run_id = await run.ledger.begin_run(now)
+    run.run_id = await run.ledger.begin_run(now, kind)
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
-    return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage())
+    return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage(), kind=kind)
 
 
 async def close(
@@ -266,6 +267,7 @@ async def close(
         problems=problems,
         problem_count=len(problems),
         error=str(error) if error is not None else "",
+        kind=begun.kind,
     )
     await run.ledger.end_run(run.run_id, record)
     log = _log.error if error is not None else _log.info

@@ -17,7 +17,7 @@ from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, check_home, close
 from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
 from syncd.model.made_sections import MadeSection
-from syncd.model.record import RunRecord, RunState
+from syncd.model.record import RunKind, RunRecord, RunState
 from syncd.model.takeback import TakeBack, check_visible, concerned, deleted, purging, undoing
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
@@ -80,7 +80,7 @@ async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False)
         seen = await without_siblings(run, seen, links.values())
         return await run.worked_out(undoing, records, links, seen), frozenset(seen.events)
 
-    return await _take(run, plan, confirm, force=force)
+    return await _take(run, "undo", plan, confirm, force=force)
 
 
 async def purge(run: Pass, *, confirm: Confirm, force: bool = False, others: Collection[str] = ()) -> Taken:
@@ -96,7 +96,7 @@ async def purge(run: Pass, *, confirm: Confirm, force: bool = False, others: Col
         return await run.worked_out(purging, links, seen), frozenset(seen.events)
 
     sections = await own_sections(run)
-    taken = await _take(run, plan, confirm, force=force, sections=sections)
+    taken = await _take(run, "purge", plan, confirm, force=force, sections=sections)
     if taken.error is None and taken.record.state == "done":
         await run.ledger.release(None)
         await run.forget_verified()
@@ -105,9 +105,15 @@ async def purge(run: Pass, *, confirm: Confirm, force: bool = False, others: Col
 
 
 async def _take(
-    run: Pass, planner: _Planner, confirm: Confirm, *, force: bool, sections: tuple[MadeSection, ...] = ()
+    run: Pass,
+    kind: RunKind,
+    planner: _Planner,
+    confirm: Confirm,
+    *,
+    force: bool,
+    sections: tuple[MadeSection, ...] = (),
 ) -> Taken:
-    begun = await begin(run)
+    begun = await begin(run, kind)
     plan: TakeBack | None = None
     state: RunState = "failed"
     error: SyncdError | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from syncd.lang.saying import say
 from syncd.model.entry import Problem
+from syncd.model.instants import instants
 from syncd.model.item import Change, Hold, Item, Key, Link, Place
 from syncd.model.observation import LOST, Observation
 from syncd.model.order import waiting_for
@@ -109,8 +110,10 @@ class Draft:
 
 def _entries(links: Iterable[Link]) -> tuple[Link, ...]:
     """Return the first link of each entry, in order of time."""
+    links = tuple(links)
+    moments = instants(link.start for link in links)
     first: dict[tuple[str, Place], Link] = {}
-    for link in sorted(links, key=lambda one: (one.start, one.key)):
+    for link in sorted(links, key=lambda one: (moments[one.start], one.key)):
         first.setdefault((link.key.uid, link.key.place), link)
     return tuple(first.values())
 

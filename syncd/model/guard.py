@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,7 +12,7 @@ from decimal import Decimal
 from syncd.errors import GuardError
 from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Snapshot, Window
-from syncd.model.item import Link
+from syncd.model.item import Item, Link
 from syncd.model.plan import Plan
 
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%")
@@ -142,6 +143,15 @@ class Guard:
         )
 
 
+def is_of_guard(error: str) -> bool:
+    """Return True if `error`, as the record of a run tells it, is that of a guard that stopped the pass."""
+    match error:
+        case Saying(values={"message": Saying(values=values)}):
+            return "max_removed" in values or "max_changed" in values
+        case _:
+            return False
+
+
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
     """Return `snapshot`, marked incomplete if it is suddenly empty.
 
@@ -169,13 +179,27 @@ def _end(link: Link) -> date | None:
     return date.fromisoformat(link.ends_on) if link.ends_on else None
 
 
+def _example(holder: Item | Link, *, with_day: bool) -> str:
+    if not with_day or not holder.start:
+        return f"«{holder.title}»"
+    return say("«{title}» {day}", title=holder.title, day=date.fromisoformat(holder.start[:10]))
+
+
 def _examples(plan: Plan, uids: frozenset[str]) -> Saying:
-    """Return the titles of the first few of these entries, and how many more there are."""
-    titles: dict[str, str] = {}
+    """Return a few of these entries that differ, as many titles as there are, and how many more there are."""
+    first: dict[str, Item | Link] = {}
     for change in plan.changes:
         holder = change.item or change.link
         if change.key.uid in uids and holder is not None:
-            titles.setdefault(change.key.uid, holder.title)
-    shown = tuple(f"«{title}»" for title in list(titles.values())[:_SHOWN])
+            first.setdefault(change.key.uid, holder)
+    # A plan of shifts has three titles in all: then the days tell the entries apart.
+    titles, days = dict[str, Item | Link](), dict[tuple[str, str], Item | Link]()
+    for holder in first.values():
+        titles.setdefault(holder.title, holder)
+        days.setdefault((holder.title, holder.start[:10]), holder)
+    others = [holder for holder in days.values() if titles[holder.title] is not holder]
+    chosen = [*titles.values(), *others][:_SHOWN]
+    often = Counter(holder.title for holder in chosen)
+    shown = tuple(_example(holder, with_day=often[holder.title] > 1) for holder in chosen)
     more = len(uids) - len(shown)
     return say("{titles} and {more} more", titles=shown, more=more) if more > 0 else say("{titles}", titles=shown)

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.lang.saying import say
+from syncd.model.instants import instants
 from syncd.model.item import Change, Item, Key, Link, Place
 
 _WITHOUT_END = "9999-12-31"
@@ -36,11 +37,12 @@ def rank(change: Change) -> int:
 
 def in_order(changes: Sequence[Change]) -> list[Change]:
     """Return the changes of a plan, ordered by the first start of each entry, so that its changes are together."""
-    first_start: dict[str, str] = {}
-    for change in changes:
-        start = change.item.start if change.item else (change.link.start if change.link else "")
-        uid = change.key.uid
-        first_start[uid] = min(first_start.get(uid, start), start)
+    starts = [change.item.start if change.item else change.link.start if change.link else "" for change in changes]
+    moments = instants(starts)
+    first_start: dict[str, float] = {}
+    for change, start in zip(changes, starts, strict=True):
+        uid, moment = change.key.uid, moments[start]
+        first_start[uid] = min(first_start.get(uid, moment), moment)
     return sorted(changes, key=lambda c: (first_start[c.key.uid], c.key.uid, rank(c), c.key))
 
 

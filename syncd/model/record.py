@@ -22,6 +22,8 @@ MAX_PROBLEMS = 1_000
 """How many problems of one run are kept in full; the others are only counted."""
 
 RunState = Literal["running", "done", "partial", "stopped", "failed"]
+RunKind = Literal["pass", "undo", "purge"]
+"""Only a pass goes over the schedule, so only a pass tells how the schedule stands and when it was last synced."""
 
 FIRST_RETRY_S = 900.0
 LONGEST_RETRY_S = 86_400.0
@@ -172,7 +174,7 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What one pass did. `state` is "running" and `finished` is None until `SyncLedger.end_run`.
+    """What one run did. `state` is "running" and `finished` is None until `SyncLedger.end_run`.
 
     `problems` has at most `MAX_PROBLEMS` when it is read back. `problem_count` is how many there were; the number of
     `problems` counts if that is larger. `seconds` and `waited_s` are durations, `started` and `finished` unix time.
@@ -191,6 +193,7 @@ class RunRecord:
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
     error: str = ""
+    kind: RunKind = "pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

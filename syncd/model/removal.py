@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Final
 
 from syncd.lang.saying import say
 from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
+from syncd.model.guard import is_of_guard
 from syncd.model.item import Change, Key, Link
 from syncd.model.observation import FOREIGN, UNASKED, UNREADABLE, Observation, has_kept
 from syncd.model.plan import Policy, Wanted
+
+KEPT: Final = say("gone from the source, kept")
 
 
 def drop_unwanted(
@@ -48,15 +52,29 @@ def _gone_from_source(
         return
     passes = link.absent_passes + 1
     if passes < policy.removed_after:
-        reason = say(
-            "gone from the source for {passes} of {removed_after} passes (removed_after); not deleted yet",
-            passes=passes,
-            removed_after=policy.removed_after,
-        )
+        reason = waiting(passes, policy.removed_after)
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
         return
     if _delete(draft, link, say("gone from the source"), policy, observation):
         draft.removed_uids.add(link.key.uid)
+
+
+def waiting(passes: int, removed_after: int) -> str:
+    """Return what is told of an entry that is not gone for long enough to be deleted."""
+    return say(
+        "gone from the source for {passes} of {removed_after} passes (removed_after); not deleted yet",
+        passes=passes,
+        removed_after=removed_after,
+    )
+
+
+def why_it_stays(link: Link, policy: Policy, error: str) -> str:
+    """Return why the event of an entry that is gone from the source is still there after a pass with that `error`."""
+    if policy.on_removed == "keep" or has_kept(link.sent):
+        return KEPT
+    if is_of_guard(error) and link.absent_passes + 1 >= policy.removed_after:
+        return say("gone from the source, not deleted: a safety guard stopped the pass")
+    return waiting(link.absent_passes, policy.removed_after)
 
 
 def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:

@@ -35,6 +35,7 @@ from syncd.model.entry import Problem
 from syncd.model.evidence import Stamp, made_since
 from syncd.model.item import Item, Link, Observed
 from syncd.model.observation import Observation, mark_of
+from syncd.model.zones import as_told
 
 CLOCKS_APART_S: Final = 60.0
 """How far the portal's clock may be from what is known of it."""
@@ -186,7 +187,7 @@ class Strangers:
 
 
 def _named(seen: Observed) -> str:
-    return f"«{seen.title}» ({seen.start}, id {seen.remote_id})"
+    return say("«{title}» ({start}, id {id})", title=seen.title, start=as_told(seen.start, None), id=seen.remote_id)
 
 
 NOBODY: Final = Strangers()

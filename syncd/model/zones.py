@@ -263,3 +263,13 @@ def as_read(start: str, zone: str | None) -> str:
     if zone is not None and moment.tzinfo is not None:
         moment = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return moment.isoformat(" ", "minutes")
+
+
+def as_told(start: str, zone: str | None) -> str:
+    """Return the start of an item like `as_read`, as a message that is told in the reader's notation."""
+    try:
+        text = as_read(start, zone)
+        found = datetime.fromisoformat(text)
+    except ValueError:  # what an older version kept, or a feed said
+        return start
+    return say("{moment}", moment=found) if ":" in text else say("{day}", day=found.date())

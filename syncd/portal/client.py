@@ -271,7 +271,7 @@ class Portal:
             requests=own.requests,
             commands=own.commands,
             seconds=self._clock.monotonic() - began,
-            waited_s=own.waited_s,
+            waited_s=own.waited.seconds,
         )
 
     async def ask(self, question: Question) -> Answer:
@@ -338,7 +338,7 @@ class Portal:
         return Usage(
             requests=sent.requests - before.requests,
             commands=sent.commands - before.commands,
-            waited_s=sent.waited_s - before.waited_s,
+            waited_s=sent.waited.seconds - before.waited_s,
         )
 
     def budget_state(self) -> Json:

@@ -37,7 +37,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Requests and commands sent so far, and seconds waited for the limits."""
+    """Requests and commands sent so far, and the seconds in which any of them waited for the limits."""
 
     requests: int
     commands: int

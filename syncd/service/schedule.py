@@ -156,7 +156,7 @@ def sync_stale_at(sync: SyncConfig, last_success: float) -> float:
 
 async def read_last_run(name: str, ledger: Ledger) -> LastRun | None:
     """Return the last pass of a sync, None if there was none."""
-    return _last_run(await ledger.of(name).last_run())
+    return _last_run(await ledger.of(name).last_pass())
 
 
 def _last_run(last: RunRecord | None) -> LastRun | None:

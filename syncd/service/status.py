@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncd.app.documents import iso, kept_document, operating_document, problem_document, run_document
@@ -13,7 +13,9 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
 from syncd.model.lease import Board
+from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, Tally
+from syncd.model.removal import why_it_stays
 from syncd.service.schedule import SyncState, noted_due
 from syncd.state.ledger import Ledger
 from syncd.state.outlook import Outlook
@@ -37,9 +39,14 @@ class SyncStatus:
     tally: Tally
     holds: tuple[Hold, ...]
     kept: tuple[Link, ...] = ()
+    policy: Policy = field(default_factory=Policy)
     portal: str = ""
     paused: float | None = None
     running: float | None = None
+
+    def why_kept(self, link: Link) -> str:
+        """Return why the event of a `kept` link is still there."""
+        return why_it_stays(link, self.policy, self.last_run.error if self.last_run is not None else "")
 
     @property
     def unplaced(self) -> tuple[Problem, ...]:
@@ -130,6 +137,7 @@ async def _status(
         last_run=last,
         last_success=standing.last_success,
         next_run=due if paused is None else float("inf"),
+        policy=Policy(on_removed=sync.on_removed, removed_after=sync.removed_after),
         portal=sync.portal,
         paused=paused,
         running=state.running_since if state is not None else None,
@@ -196,7 +204,7 @@ def _sync(one: SyncStatus) -> dict[str, Json]:
         "items": one.tally.items,
         "held": [*map(_held, one.holds), *(_unplaced(problem, one.next_run) for problem in one.unplaced)],
         "rejected": [*map(problem_document, one.rejected)],
-        "kept": [*map(kept_document, one.kept)],
+        "kept": [kept_document(link) | {"reason": one.why_kept(link)} for link in one.kept],
         "open_intents": one.tally.open_intents,
     }
 

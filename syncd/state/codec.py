@@ -53,6 +53,8 @@ _BYTES: Final = dict(zip(_CODES, _PHRASES, strict=False))
 """The phrases by byte. JSON holds no control character as such: within a string it would be escaped."""
 _KEY_COLUMNS: Final = KEY.count(",") + 1
 _NOTHING: Final = b"{}"
+_OF: Final = ":"
+"""Between the kind of a run that is no pass and its state, so that every count of passes leaves it out."""
 """What the record of a create keeps of what was sent."""
 
 
@@ -303,7 +305,7 @@ def run_row(run: RunRecord) -> Row:
         run.sync,
         float(run.started),
         float(run.finished) if run.finished is not None else None,
-        run.state,
+        run.state if run.kind == "pass" else f"{run.kind}{_OF}{run.state}",
         to_json(run.counts),
         run.requests,
         run.commands,
@@ -317,7 +319,8 @@ def run_row(run: RunRecord) -> Row:
 
 def run_of(row: Row) -> RunRecord:
     """Return the run in a row of id and the columns of `RUN`."""
-    number, sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, count, error = row
+    number, sync, started, finished, kept, counts, requests, commands, waited_s, seconds, problems, count, error = row
+    kind, of, state = kept.rpartition(_OF)
     return RunRecord(
         id=number,
         sync=sync,
@@ -332,4 +335,5 @@ def run_of(row: Row) -> RunRecord:
         problems=problems_with(msgspec.json.decode(problems, type=tuple[Problem, ...]), restored),
         problem_count=count,
         error=restored(error),
+        kind=kind if of else "pass",
     )

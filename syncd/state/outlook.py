@@ -12,10 +12,11 @@ from syncd.model.record import RunRecord
 from syncd.state.base import Connection, Cursor
 from syncd.state.codec import run_of
 from syncd.state.notes import DUE, PAUSED, Due
-from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered
+from syncd.state.rows import IS_PASS, RUN, SUMMED_NOTE, checked, checked_numbered
 
 _NEWEST: Final = (
-    f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE sync {{named}} GROUP BY sync)"  # noqa: S608
+    f"SELECT id, {RUN}, sum FROM runs WHERE id IN"  # noqa: S608 - constants of this room
+    f" (SELECT max(id) FROM runs WHERE sync {{named}} AND {IS_PASS} GROUP BY sync)"
 )
 _ABSENT: Final = "SELECT sync, count(*) FROM links WHERE absent_passes > 0 AND sync {named} GROUP BY sync"
 _NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND name IN (?, ?)"  # noqa: S608
@@ -23,7 +24,7 @@ _NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What is to come for a sync: its newest run, which may be running still, and what is noted of the next.
+    """What is to come for a sync: its newest pass, which may be running still, and what is noted of the next.
 
     `paused` is the time since which it is paused, `absent` the number of its links whose entry is gone.
     """

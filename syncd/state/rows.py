@@ -30,6 +30,11 @@ INTENT: Final = (
 RUN: Final = (
     "sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, problem_count, error"
 )
+RUNNING: Final = "state IN ('running', 'undo:running', 'purge:running')"
+IS_PASS: Final = "state IN ('running', 'done', 'partial', 'stopped', 'failed')"  # noqa: S105 - no password
+"""Which runs are passes: the state of any other is kept with its kind before it, as in "undo:done" (codec.py)."""
+SUCCEEDED: Final = "state IN ('done', 'partial')"
+"""Which passes reached their end, even if single entries were rejected or held."""
 CHANGE: Final = f"id, run_id, sync, op, {KEY}, remote_id, before, after, at"
 SUMMED_LINK: Final = f"sync, {LINK}"
 SUMMED_HOLD: Final = f"sync, {HOLD}"

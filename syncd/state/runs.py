@@ -7,11 +7,11 @@ from typing import Final
 
 from syncd.lang.saying import say, stored
 from syncd.state.base import Connection
-from syncd.state.rows import RUN, Update
+from syncd.state.rows import RUN, RUNNING, Update
 
 _CUT_OFF: Final = stored(say("syncd ended in the middle of this pass"))
-_ENDED: Final = {"state": "'failed'", "finished": "?1", "error": f"'{_CUT_OFF}'"}
-_END_RUNS: Final = Update("runs", RUN, "state = 'running'", **_ENDED)
+_ENDED: Final = {"state": "replace(state, 'running', 'failed')", "finished": "?1", "error": f"'{_CUT_OFF}'"}
+_END_RUNS: Final = Update("runs", RUN, RUNNING, **_ENDED)
 
 
 def end_runs(connection: Connection, now: float) -> None:
@@ -21,5 +21,5 @@ def end_runs(connection: Connection, now: float) -> None:
 
 def end_runs_of(connection: Connection, syncs: Collection[str], now: float) -> None:
     """End the unfinished runs of `syncs`. Call it only where none of them can have a pass running."""
-    theirs = Update("runs", RUN, f"state = 'running' AND sync {connection.one_of.replace('?', '?2')}", **_ENDED)
+    theirs = Update("runs", RUN, f"{RUNNING} AND sync {connection.one_of.replace('?', '?2')}", **_ENDED)
     connection.change(theirs, [(float(now), connection.listed(syncs))])

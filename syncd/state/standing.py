@@ -12,7 +12,7 @@ from typing import Final
 from syncd.model.record import RunRecord, Tally
 from syncd.state.base import Connection, Cursor, Store
 from syncd.state.codec import run_of
-from syncd.state.rows import RUN, checked_numbered
+from syncd.state.rows import IS_PASS, RUN, SUCCEEDED, checked_numbered
 
 # In the order of the index, so that the uids need not be sorted to be told apart.
 _LINKS: Final = (
@@ -23,11 +23,9 @@ _HOLDS: Final = "SELECT sync, count(*) FROM holds WHERE sync {named} GROUP BY sy
 _INTENTS: Final = "SELECT sync, count(*) FROM intents WHERE sync {named} GROUP BY sync"
 _ENDED: Final = (
     f"SELECT id, {RUN}, sum FROM runs WHERE id IN"  # noqa: S608 - constants of this room
-    " (SELECT max(id) FROM runs WHERE sync {named} AND finished IS NOT NULL GROUP BY sync)"
+    f" (SELECT max(id) FROM runs WHERE sync {{named}} AND {IS_PASS} AND finished IS NOT NULL GROUP BY sync)"
 )
-_SUCCESS: Final = (
-    "SELECT sync, max(finished) FROM runs WHERE sync {named} AND state IN ('done', 'partial') GROUP BY sync"
-)
+_SUCCESS: Final = f"SELECT sync, max(finished) FROM runs WHERE sync {{named}} AND {SUCCEEDED} GROUP BY sync"  # noqa: S608 - likewise
 _FIRST: Final = "SELECT sync, min(started) FROM runs WHERE sync {named} GROUP BY sync"
 
 

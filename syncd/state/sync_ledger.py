@@ -15,7 +15,7 @@ from syncd.errors import StateError
 from syncd.lang.saying import say
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import PackedFields
-from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.record import ChangeRecord, Intent, RunKind, RunRecord, Settlement, Tally
 from syncd.model.sent_links import SentLinks, Unseen
 from syncd.model.unanswered import unanswered
 from syncd.scrub import within
@@ -26,10 +26,12 @@ from syncd.state.rows import (
     CHANGE,
     INTENT,
     IS_KEY,
+    IS_PASS,
     KEY,
     LINK,
     NO_LIMIT,
     RUN,
+    SUCCEEDED,
     SUMMED_HOLD,
     SUMMED_LINK,
     Update,
@@ -68,6 +70,7 @@ _GET_CHANGES: Final = f"SELECT {CHANGE}, sum FROM changes WHERE run_id = ? ORDER
 _GET_PAST: Final = f"SELECT op, {KEY} FROM changes WHERE sync = ? AND op <> 'update' ORDER BY id"  # noqa: S608
 _PUT_RUN: Final = f"INSERT INTO runs ({RUN}, sum) VALUES ({marks(RUN, more=1)})"  # noqa: S608
 _SET_RUN: Final = f"UPDATE runs SET ({RUN}, sum) = ({marks(RUN, more=1)}) WHERE id = ?"  # noqa: S608
+_GET_PASS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? AND {IS_PASS} ORDER BY id DESC LIMIT 1"  # noqa: S608
 _GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 
@@ -275,15 +278,16 @@ class SyncLedger(NotesOfSync):
         return drop_holds(connection, self.name, keys)
 
     @writing
-    def begin_run(self, connection: Connection, started: float) -> int:
-        """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
+    def begin_run(self, connection: Connection, started: float, kind: RunKind = "pass") -> int:
+        """Write down that a run began at unix time `started`, and return its number, which is never used twice.
 
         Runs that are older than the ledger keeps are removed first.
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
         connection.give_back()
-        return connection.inserted(_PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started))))
+        begun = RunRecord(id=0, sync=self.name, started=started, kind=kind)
+        return connection.inserted(_PUT_RUN, summed(run_row(begun)))
 
     @writing
     def end_run(self, connection: Connection, run_id: int, record: RunRecord) -> None:
@@ -307,23 +311,26 @@ class SyncLedger(NotesOfSync):
 
     @reading
     def runs_since(self, connection: Connection, moment: float) -> tuple[RunRecord, ...]:
-        """Return the runs that began at unix time `moment` or later and the last one before, the newest first."""
+        """Return the runs since unix time `moment`, and those before back to a pass, the newest first."""
         found: list[RunRecord] = []
         for row in connection.execute(_GET_RUNS, (self.name, MOST_RUNS)):
             found.append(run_of(checked_numbered(row)))
-            if found[-1].started < moment:
+            if found[-1].started < moment and found[-1].kind == "pass":
                 break
         return tuple(found)
 
-    async def last_run(self) -> RunRecord | None:
-        """Return the newest run, which may be running still; None before the first."""
-        return next(iter(await self.runs(1)), None)
+    @reading
+    def last_pass(self, connection: Connection) -> RunRecord | None:
+        """Return the newest pass, which may be running still; None before the first. What took back is no pass."""
+        row = connection.execute(_GET_PASS, (self.name,)).fetchone()
+        return run_of(checked_numbered(row)) if row is not None else None
 
     @reading
     def last_success(self, connection: Connection) -> float | None:
         """Return the unix time at which a pass last reached its end, even if single entries were rejected or held."""
         (finished,) = connection.execute(
-            "SELECT max(finished) FROM runs WHERE sync = ? AND state IN ('done', 'partial')", (self.name,)
+            f"SELECT max(finished) FROM runs WHERE sync = ? AND {SUCCEEDED}",  # noqa: S608 - a constant of this room
+            (self.name,),
         ).fetchone()
         return None if finished is None else float(finished)
 
@@ -377,16 +384,18 @@ def _is_open(connection: Connection, intent: Intent) -> bool:
 def prune(connection: Connection, before: float, most_runs: int = MOST_RUNS, most_changes: int = MOST_CHANGES) -> int:
     """Remove runs that finished before unix time `before`, with their change records, and return how many.
 
-    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are the last run
-    and the last that reached its end of every sync, and runs with open intents. In the caller's transaction.
+    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are of every
+    sync the last run, the last pass and the last pass that reached its end, and runs with open intents. In the
+    caller's transaction.
     """
     (crowded,) = connection.execute("SELECT max(id) - ? FROM runs", (most_runs,)).fetchone()
     # Ids only grow, so the newest `most_changes` change records all lie above this one.
     (old,) = connection.execute("SELECT max(id) - ? FROM changes", (most_changes,)).fetchone()
     return connection.execute(
-        "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"
+        "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"  # noqa: S608 - constants of this room
         " OR id < (SELECT max(run_id) FROM changes WHERE id <= ?3))"
         " AND id NOT IN (SELECT run_id FROM intents) AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
-        " AND id NOT IN (SELECT max(id) FROM runs WHERE state IN ('done', 'partial') GROUP BY sync)",
+        f" AND id NOT IN (SELECT max(id) FROM runs WHERE {IS_PASS} GROUP BY sync)"
+        f" AND id NOT IN (SELECT max(id) FROM runs WHERE {SUCCEEDED} GROUP BY sync)",
         (float(before), crowded or 0, old or 0),
     ).rowcount

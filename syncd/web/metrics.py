@@ -111,7 +111,7 @@ def _portals(portals: Sequence[PortalView]) -> Iterator[Metric]:
     yield _counter("syncd_requests", "Requests sent.", ["portal"], each([float(p.usage.requests) for p in portals]))
     yield _counter("syncd_commands", "Commands sent.", ["portal"], each([float(p.usage.commands) for p in portals]))
     yield _counter(
-        "syncd_limit_wait_seconds", "Seconds that requests waited for the limits.", ["portal"],
+        "syncd_limit_wait_seconds", "Seconds in which requests waited for the limits.", ["portal"],
         each([portal.usage.waited_s for portal in portals]),
     )  # fmt: skip
     yield _counter(

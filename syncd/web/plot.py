@@ -61,9 +61,9 @@ def history(runs: Sequence[RunRecord], language: Language) -> Markup:
         bars.append(bar)
     ground = tag("rect", class_="ground", x=0, y=_HEIGHT - 1, width=_BARS * _STEP - 2, height=1)
     return tag(
-        "svg", tag("title", words(language)["runs"]), ground, join(*bars),
+        "svg", tag("title", words(language)["took_of_runs"]), ground, join(*bars),
         class_="history", preserveAspectRatio="none", viewBox=f"0 0 {_BARS * _STEP - 2} {_HEIGHT}", role="img",
-        aria_label=words(language)["runs"],
+        aria_label=words(language)["took_of_runs"],
     )  # fmt: skip
 
 

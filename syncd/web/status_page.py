@@ -11,6 +11,7 @@ from syncd.lang.catalog import NAMES, Language, told
 from syncd.lang.saying import Saying, say, say_count
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
+from syncd.model.record import RunRecord
 from syncd.portal.limits.forecast import MethodBudget
 from syncd.web.language import machine_stamp, moment, number, stamp, start_of, words
 from syncd.web.plot import gauge, history
@@ -179,7 +180,17 @@ class StatusPage:
                 by_portal.setdefault(sync.portal, []).append(sync)
         if not by_portal:
             return None
-        names = ("sync", "state", "entries", "items", "held_items", "open", "last_pass", "next_pass")
+        names = (
+            "sync",
+            "state",
+            "entries",
+            "items",
+            "held_items",
+            "rejected_entries",
+            "open",
+            "last_pass",
+            "next_pass",
+        )
         heads = [tag("th", self._words[name], scope="col") for name in names]
         groups = []
         for portal, own in by_portal.items():
@@ -191,7 +202,7 @@ class StatusPage:
     def _row(self, sync: SyncView) -> Markup:
         last, tally = sync.last_run, sync.tally
         kind, state = self._state(sync)
-        counts = (tally.entries, tally.items, sync.held, tally.open_intents)
+        counts = (tally.entries, tally.items, sync.held, sync.rejected, tally.open_intents)
         return tag(
             "tr",
             tag("th", tag("a", sync.name, href=self._to(f"syncs/{sync.name}"))),
@@ -232,7 +243,7 @@ class StatusPage:
             tag("p", self._shown(error), class_="error") if error else None,
             self._counts(sync),
             self._facts(sync),
-            history(sync.runs, self._language) if last is not None else None,
+            history(sync.passes, self._language) if last is not None else None,
             self._plan(sync.plan) if sync.plan is not None else None,
             self._holds(sync) if sync.holds else None,
             self._problems(last.problems, last.problem_count) if last is not None and last.problem_count else None,
@@ -267,6 +278,7 @@ class StatusPage:
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
             (words["held_items"], sync.held, "warn"),
+            (words["rejected_entries"], sync.rejected, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
         rows = (
@@ -298,15 +310,26 @@ class StatusPage:
         last = sync.last_run
         if last is None:
             return None
-        return self._ended(last.state, last.counts, _DONE if last.state != "failed" else None)
+        return self._ended(last, _DONE if last.state != "failed" else None)
 
-    def _ended(self, state: str, counts: Mapping[str, int], names: Iterable[str] | None) -> str:
-        """Return how a pass ended, with its counts of these `names`."""
-        word = self._words.get(state, state)
+    def _ended(self, run: RunRecord, names: Iterable[str] | None) -> str:
+        """Return how a run ended, with its counts of these `names`."""
+        word = self._ending(run)
         if names is None:
             return word
-        done = self._counted(counts, names) or self._words["nothing_changed"]
+        done = self._counted(run.counts, names) or self._words["nothing_changed"]
         return self._told(say("{state}: {counts}", state=word, counts=done))
+
+    def _ending(self, run: RunRecord) -> str:
+        """Return how a run ended, and what it was unless it was a pass."""
+        state = self._words.get(run.state, run.state)
+        match run.kind:
+            case "pass":
+                return state
+            case "undo":
+                return self._told(say("undo: {state}", state=state))
+            case "purge":
+                return self._told(say("purge: {state}", state=state))
 
     def _counted(self, counts: Mapping[str, int], names: Iterable[str]) -> str:
         """Return those of `counts` that are not zero, such as "created 3, updated 2"."""

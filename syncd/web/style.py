@@ -77,7 +77,7 @@ a:hover { text-decoration-color: currentcolor; }
 dl { margin: 0; }
 dt { color: var(--quiet); font-size: 13px; }
 dd { margin: 0; }
-.counts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; margin-top: 14px; padding: 10px 0;
+.counts { display: grid; grid-template-columns: repeat(5, 1fr); gap: 8px; margin-top: 14px; padding: 10px 0;
   border-block: 1px solid var(--line); }
 .counts dd { font-size: 20px; font-weight: 650; line-height: 1.25; }
 .counts dd.warn { color: var(--warm); }
@@ -131,7 +131,7 @@ li small { display: block; }
 .kind.warning { color: var(--quiet); }
 footer { display: flex; flex-wrap: wrap; gap: 2px 22px; margin-top: 28px; color: var(--quiet); font-size: 13px; }
 @media (max-width: 520px) {
-  .counts { grid-template-columns: repeat(2, 1fr); }
+  .counts { grid-template-columns: repeat(3, 1fr); }
   .card { padding: 15px 16px 14px; }
 }
 """

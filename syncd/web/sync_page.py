@@ -62,7 +62,7 @@ class _SyncPage(StatusPage):
             tag("th", tag("a", str(run.id), href=self._to(f"syncs/{run.sync}/runs/{run.id}"))),
             tag("td", stamp(run.started, self._language)),
             tag("td", duration(run.seconds, self._language)),
-            tag("td", self._words.get(run.state, run.state)),
+            tag("td", self._ending(run)),
             *(tag("td", number(count, self._language) if count else "") for count in counts),
         )
 
@@ -84,7 +84,7 @@ class _RunPage(StatusPage):
             "article",
             tag("div", tag("h3", title), class_="top"),
             tag("p", stamp(record.started, language), " · ", duration(record.seconds, language), class_="quiet source"),
-            tag("p", self._ended(record.state, record.counts, _COUNTED)),
+            tag("p", self._ended(record, _COUNTED)),
             tag("p", self._shown(record.error), class_="error") if record.error else None,
             self._problems(record.problems, record.problem_count) if record.problem_count else None,
             class_="card",

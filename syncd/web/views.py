@@ -52,7 +52,7 @@ class ProgressView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
-    """How one sync stands; `runs` are its last passes, newest first, or only the last one unless it is `in_full`.
+    """How one sync stands; `runs` are its last ones, newest first, or only the last pass unless it is `in_full`.
 
     `schedule` is an interval in seconds, or a cron as the config writes it. `paused` is since when somebody wants it
     left alone; it is not stale then. `holds` are the first of its held items, () unless it is `in_full`. If it is not
@@ -79,9 +79,14 @@ class SyncView:
     here: bool = True
 
     @property
+    def passes(self) -> tuple[RunRecord, ...]:
+        """Those of the runs that went over the schedule, which an undo does not."""
+        return tuple(run for run in self.runs if run.kind == "pass")
+
+    @property
     def last_run(self) -> RunRecord | None:
         """The newest pass that has ended."""
-        return next((run for run in self.runs if run.finished is not None), None)
+        return next((run for run in self.passes if run.finished is not None), None)
 
     @property
     def held(self) -> int:
@@ -93,10 +98,15 @@ class SyncView:
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
 
     @property
+    def rejected(self) -> int:
+        """How many entries the last pass could not use."""
+        last = self.last_run
+        return last.counts.get("rejected", 0) if last is not None else 0
+
+    @property
     def left_over(self) -> int:
         """What the source holds and the portal does not show as it should: held, rejected, or not settled yet."""
-        last = self.last_run
-        return self.held + self.tally.open_intents + (last.counts.get("rejected", 0) if last is not None else 0)
+        return self.held + self.tally.open_intents + self.rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -425,6 +425,8 @@ def test_a_first_estimate_says_what_it_assumes_and_a_later_one_has_measured(
     assume = "a guess: this portal has not been measured yet, 0.2 s a command is assumed"
     _, out, _ = run(capsys, "plan")
     assert assume in " ".join(out.split())
+    assert "`syncd portal probe` measures the portal in a minute" in out
+    assert "первый проход измерит его сам" in run(capsys, "plan", "--lang", "ru")[1]
     run(capsys, "sync")
     with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
         file.write("9,Late,2026-12-09 08:00,2026-12-09 09:00,anna.petrova@school.example\n")

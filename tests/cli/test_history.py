@@ -165,3 +165,53 @@ def test_a_retry_of_what_waits_for_its_owner_says_that_every_pass_tries_it(
     path.write_text(path.read_text() + "9,Lost,2026-12-01 06:00,2026-12-01 14:00,nobody@school.example\n")
     assert run(capsys, "sync")[0] == 1
     assert run(capsys, "retry")[1] == "shifts: 1 held, which every pass tries again anyway\n"
+
+
+def test_an_undo_is_told_in_the_history_and_leaves_the_status_of_the_last_pass(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(folder, "2,Late", "2,   ")
+    assert run(capsys, "sync")[0] == 1
+    _, before = document(capsys, "status", "--json")
+    assert run(capsys, "undo", "1", "--yes")[0] == 0
+    _, after = document(capsys, "status", "--json")
+    (sync,) = after["syncs"]
+    for name in ("last_run", "last_success", "rejected"):
+        assert sync[name] == before["syncs"][0][name]
+    assert [problem["where"] for problem in sync["rejected"]] == ["shifts.csv:3"]
+    _, out, _ = run(capsys, "status")
+    assert "rejected: shifts.csv:3: there is no title" in out
+    _, out, _ = run(capsys, "history")
+    assert re.findall(r"^\s*(\d+) +shifts .*?((?:undo: )?(?:done|partial))", out, re.MULTILINE) == [
+        ("2", "undo: done"), ("1", "done"),
+    ]  # fmt: skip
+    _, said = document(capsys, "history", "--json")
+    assert [one["kind"] for one in said["runs"]] == ["undo", "pass"]
+    _, said = document(capsys, "report", "--format", "json")
+    (summary,) = said["syncs"]
+    assert (summary["passes"], summary["rejected"], summary["deleted"]) == (1, 1, 1)
+
+
+def test_what_is_gone_is_called_kept_only_where_it_is_kept_and_a_guard_is_named_with_the_remedy(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, table = folder / "syncd.toml", folder / "shifts.csv"
+    text = config.read_text()
+    config.write_text(text.replace("[sync.source]", 'on_removed = "delete"\n\n[sync.source]'))
+    assert run(capsys, "sync")[0] == 0
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
+    assert run(capsys, "sync")[0] == 0
+    _, out, _ = run(capsys, "status")
+    assert "  gone from the source for 1 of 2 passes (removed_after); not deleted yet: shifts.csv:3: «Late»" in out
+    assert run(capsys, "sync")[0] == 4
+    _, out, _ = run(capsys, "status")
+    assert "kept" not in out
+    assert "  gone from the source, not deleted: a safety guard stopped the pass: shifts.csv:3: «Late»" in out
+    assert "check the source; if this is right, run once with --force" in out
+    _, out, _ = run(capsys, "status", "--lang", "ru")
+    assert "исчезло из источника, не удалено: предохранитель остановил проход: shifts.csv:3: «Late»" in out
+    (gone,) = document(capsys, "status", "--json")[1]["syncs"][0]["kept"]
+    assert "a safety guard stopped the pass" in gone["reason"]
+    config.write_text(text)
+    _, out, _ = run(capsys, "status")
+    assert "  gone from the source, kept: shifts.csv:3: «Late»" in out

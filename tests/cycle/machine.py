@@ -491,7 +491,7 @@ class Play:
         async with self.stage.opened() as (syncs, app):
             if everything:
                 return await purge(app.open_pass(syncs[sync], asyncio.Event()), confirm=_agreed)
-            last = await app.ledger.of(sync).last_run()
+            last = await app.ledger.of(sync).last_pass()
             if last is None:
                 return None
             return await undo(app.open_pass(syncs[sync], asyncio.Event()), last.id, confirm=_agreed)

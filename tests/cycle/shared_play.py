@@ -252,7 +252,7 @@ class SharedPlay(Play):
                 run = app.open_pass(one, asyncio.Event())
                 if everything:
                     return await purge(run, confirm=_agreed)
-                last = await app.ledger.of(sync).last_run()
+                last = await app.ledger.of(sync).last_pass()
                 return None if last is None else await undo(run, last.id, confirm=_agreed)
 
         self.carried(program, mishaps=mishaps)

@@ -143,6 +143,17 @@ def test_only_the_entries_that_are_too_many_serve_as_examples_each_once() -> Non
     assert "allows («Lesson», «Gone»); nothing" in refused.message
 
 
+def test_examples_differ_and_those_with_one_title_are_told_apart_by_their_days() -> None:
+    days = [f"2026-12-0{day}" for day in (1, 1, 2, 3, 4, 5, 6, 7)]
+    titles = ["Early"] * 6 + ["Late"] * 2
+    items = [item(f"e{n:02}", name=titles[n], day=days[n]) for n in range(8)]
+    changes = tuple(Change(op="delete", key=one.key, link=linked(one), reason="") for one in items)
+    refused = refusal(guard(), Plan(changes=changes, known_uids=8, removed_uids=uids(8)))
+    shown = "(«Early» 2026-12-01, «Late», «Early» 2026-12-02, «Early» 2026-12-03, «Early» 2026-12-04 and 3 more)"
+    assert shown in told(refused.message, "en")
+    assert "«Early» 02.12.2026" in told(refused.message, "ru")
+
+
 WINDOW = Window(first=date(2026, 11, 1), last=date(2027, 10, 31))
 
 

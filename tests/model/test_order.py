@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncd.model.item import Change, Item, Key, Link, Op, Place
-from syncd.model.order import predecessors, rank
+from syncd.model.order import in_order, predecessors, rank
 
 HERE, THERE = Place(kind="user", owner=5), Place(kind="user", owner=6)
 Days = tuple[str, str | None]
@@ -61,3 +63,22 @@ def test_additions_follow_the_shortening_and_deletes_the_addition_in_the_same_da
     changes: list[Change], expected: dict[int, tuple[int, ...]]
 ) -> None:
     assert predecessors(changes) == expected
+
+
+def test_a_plan_is_in_the_order_of_moments_whatever_zones_its_entries_are_told_in() -> None:
+    starts = [
+        "2026-12-01T09:00:00+09:00",
+        "2026-12-01",
+        "2026-12-01T00:30:00+03:00",
+        "2026-12-01T02:00:00+00:00",
+        "2026-12-01T07:00:00+03:00",
+    ]
+    changes = []
+    for number, start in enumerate(starts):
+        one = change("create", now=("2026-12-01", "2026-12-01"), uid=f"{9 - number}")
+        assert one.item is not None
+        changes.append(replace(one, item=replace(one.item, start=start)))
+    by_time = ["2026-12-01", "2026-12-01T00:30:00+03:00", "2026-12-01T09:00:00+09:00", "2026-12-01T02:00:00+00:00",
+               "2026-12-01T07:00:00+03:00"]  # fmt: skip
+    for given in (changes, changes[::-1]):
+        assert [one.item.start for one in in_order(given) if one.item is not None] == by_time

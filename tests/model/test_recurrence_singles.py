@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 import pytest
 
+from syncd.lang.catalog import told
 from syncd.model.entry import Entry, Recurrence, Window
 from syncd.model.recurrence import MOST_PIECES
 from syncd.model.recurrence.singles import single_pieces
@@ -86,3 +87,16 @@ def test_a_single_entry_outside_the_window_is_nothing() -> None:
     window = Window(first=date(2026, 2, 1), last=date(2026, 3, 1))
     assert single_pieces(entry, window=window, today=TODAY).pieces == ()
     assert [one.id for one in single_pieces(entry, window=Window(first=None, last=None), today=TODAY).pieces] == [""]
+
+
+def test_dates_in_what_is_told_of_exceptions_are_in_the_readers_notation() -> None:
+    stray = override(at(2026, 1, 20, 8), timed(datetime(2026, 1, 20, 15)))
+    entry = series(
+        timed(datetime(2026, 1, 5, 9)), "FREQ=WEEKLY;COUNT=10", exdates=(at(2026, 1, 19, 8),), overrides=(stray,)
+    )
+    problems = single_pieces(entry, window=Window(first=date(2026, 1, 1), last=date(2026, 6, 30)), today=TODAY).problems
+    russian = " ".join(told(problem.reason, "ru") for problem in problems)
+    assert "EXDATE 19.01.2026 08:00 " in russian
+    assert "RECURRENCE-ID 20.01.2026 08:00 " in russian
+    assert "2026-01" not in russian
+    assert "EXDATE 2026-01-19 08:00 " in " ".join(told(problem.reason, "en") for problem in problems)

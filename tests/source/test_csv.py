@@ -410,6 +410,7 @@ def test_of_two_rows_with_one_uid_the_first_is_used() -> None:
     assert [entry.details.title for entry in part.entries] == ["A"]
     assert [problem.where for problem in part.problems] == ["t.csv:3"]
     assert "t.csv:2 has the same uid" in part.problems[0].reason
+    assert "give it a uid of its own" in part.problems[0].reason
 
 
 def test_without_a_uid_owner_title_and_start_name_the_row_in_any_notation_and_order() -> None:
@@ -422,6 +423,23 @@ def test_without_a_uid_owner_title_and_start_name_the_row_in_any_notation_and_or
     twice = parse("t,s,o,l\nA,2026-12-01,x,1\nA,2026-12-01,x,2\n", columns=columns)
     assert len(twice.entries) == 1
     assert "t.csv:2 has the same owner, title and start" in twice.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "remedy"),
+    [
+        ("t,s\nA,2026-12-01\nA,2026-12-01\n", {}, "add a column with a number for each row and name it as uid"),
+        ("t,s,Room,Nr\nA,2026-12-01,1,7\nA,2026-12-01,2,8\n", {}, "[sync.source.columns], one of 'Room', 'Nr'"),
+        ("t,s,u\nA,2026-12-01,\nA,2026-12-01,\n", {"uid": "u"}, "same owner, title and start, so this one is not"
+         " used (delete it; if both are meant, fill in 'u' in both)"),
+    ],
+)  # fmt: skip
+def test_rows_that_are_the_same_entry_are_told_with_what_would_tell_them_apart(
+    table: str, columns: dict[str, str | int], remedy: str
+) -> None:
+    part = parse(table, columns={"title": "t", "start": "s"} | columns)
+    assert len(part.entries) == 1
+    assert remedy in part.problems[0].reason
 
 
 def test_a_row_with_an_empty_uid_is_named_like_one_without_and_an_unnameable_row_makes_it_incomplete() -> None:

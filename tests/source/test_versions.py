@@ -146,3 +146,47 @@ def test_in_whatever_order_the_files_come_every_change_goes_into_its_series(orde
     assert (series.uid, series.details.title) == ("u", "series")
     assert sorted(one.details.title for one in series.overrides) == ["first", "second"]
     assert snapshot.problems == ()
+
+
+def moved(start: str, *lines: str) -> str:
+    return event(f"DTSTART:{start}", f"SUMMARY:{start[6:8]}", *lines)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_of_versions_in_one_file_that_begin_at_other_times_the_highest_sequence_counts_with_a_line(
+    newest_first: bool,
+) -> None:
+    versions = [
+        moved("20261201T090000"),
+        moved("20261202T090000", "SEQUENCE:1"),
+        moved("20261203T120000", "SEQUENCE:4"),
+    ]
+    part = parse(calendar(*(reversed(versions) if newest_first else versions)))
+    assert [(entry.uid, entry.details.title) for entry in part.entries] == [("u", "03")]
+    (told,) = part.problems
+    assert (told.kind, told.where) == ("warning", "t.ics:3" if newest_first else f"t.ics:{part.entries[0].where[6:]}")
+    assert "2 earlier versions of it, with a lower SEQUENCE, stand at t.ics:" in told.reason
+
+
+def test_the_newest_of_two_series_counts_and_changed_occurrences_belong_to_it() -> None:
+    later = event("DTSTART:20261201T150000", "RRULE:FREQ=DAILY;COUNT=5", "SUMMARY:later", "SEQUENCE:1")
+    change = event("RECURRENCE-ID:20261202T150000", "DTSTART:20261202T170000", "SEQUENCE:1")
+    part = parse(calendar(DAILY, change, later))
+    (entry,) = part.entries
+    assert (entry.details.title, [one.at.wall.hour for one in entry.overrides]) == ("later", [15])
+    assert ["an earlier version of it" in one.reason for one in part.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (moved("20261201T090000"), moved("20261202T090000"), moved("20261203T090000", "SEQUENCE:1")),
+        (DAILY, moved("20261210T090000", "SEQUENCE:1")),
+        (moved("20261201T090000", "DTSTAMP:20261101T000001Z"), moved("20261202T090000", "DTSTAMP:20261101T000002Z")),
+    ],
+    ids=["one SEQUENCE twice", "a series and a single event", "none but DTSTAMP"],
+)
+def test_where_a_uid_does_not_name_one_event_nothing_is_taken_for_an_earlier_version(events: tuple[str, ...]) -> None:
+    part = parse(calendar(*events))
+    assert len(part.entries) == len(events)
+    assert all("different starts share the UID" in one.reason for one in part.problems)

@@ -143,7 +143,7 @@ async def test_a_reader_sees_what_is_committed_while_the_daemon_works(file_ledge
 async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path: Path) -> None:
     reader = await Ledger.open_readonly(tmp_path / "none" / "syncd.db")
     assert await reader.of(SYNC).links() == ()
-    assert await reader.of(SYNC).last_run() is None
+    assert await reader.of(SYNC).last_pass() is None
     with pytest.raises(StateError, match="cannot be opened for this"):
         await reader.of(SYNC).hold([hold()])
     await reader.close()

@@ -46,7 +46,7 @@ async def test_the_problems_and_the_error_of_an_old_run_are_read_in_either_langu
     error = say("its calendar could not be read")
     record = RunRecord(id=run_id, sync=SYNC, started=1.0, finished=2.0, state="failed", error=error)
     await ledger.of(SYNC).end_run(run_id, replace(record, problems=(problem,), problem_count=1))
-    run = await ledger.of(SYNC).last_run()
+    run = await ledger.of(SYNC).last_pass()
     assert run is not None
     assert run.problems[0].reason == DENIED
     russian = told(run.problems[0].reason, "ru")
@@ -59,7 +59,7 @@ async def test_a_run_that_a_crash_has_ended_says_so_in_either_language(ledger: L
     await ledger.of(SYNC).begin_run(1000.0)
     later = await again(ledger, place)
     await later.of(SYNC).end_left_runs(5000.0)
-    run = await later.of(SYNC).last_run()
+    run = await later.of(SYNC).last_pass()
     await later.close()
     assert run is not None
     assert run.error == "syncd ended in the middle of this pass"

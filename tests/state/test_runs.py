@@ -28,7 +28,7 @@ async def ended(ledger: Ledger, finished: float, state: str = "done", sync: str 
 
 async def test_a_run_is_running_until_it_ends_and_then_reads_back_whole(ledger: Ledger) -> None:
     run_id = await ledger.of(SYNC).begin_run(1000.0)
-    assert await ledger.of(SYNC).last_run() == RunRecord(id=run_id, sync=SYNC, started=1000.0)
+    assert await ledger.of(SYNC).last_pass() == RunRecord(id=run_id, sync=SYNC, started=1000.0)
     record = RunRecord(
         id=run_id,
         sync=SYNC,
@@ -44,10 +44,10 @@ async def test_a_run_is_running_until_it_ends_and_then_reads_back_whole(ledger: 
         problem_count=1,
     )
     await ledger.of(SYNC).end_run(run_id, record)
-    assert await ledger.of(SYNC).last_run() == record
+    assert await ledger.of(SYNC).last_pass() == record
     assert await ledger.run(run_id) == record
     assert await ledger.run(run_id + 1) is None
-    assert await ledger.of(OTHER).last_run() is None
+    assert await ledger.of(OTHER).last_pass() is None
 
 
 async def test_a_run_cannot_be_ended_with_the_record_of_another(ledger: Ledger) -> None:
@@ -62,7 +62,7 @@ async def test_problems_are_kept_up_to_a_bound_and_counted_beyond(ledger: Ledger
     run_id = await ledger.of(SYNC).begin_run(1.0)
     problems = tuple(Problem(where=f"a.csv:{n}", kind="held", reason="r", key=f"k{n}") for n in range(MAX_PROBLEMS + 5))
     await ledger.of(SYNC).end_run(run_id, RunRecord(id=run_id, sync=SYNC, started=1.0, problems=problems))
-    kept = await ledger.of(SYNC).last_run()
+    kept = await ledger.of(SYNC).last_pass()
     assert kept is not None
     assert kept.problems == problems[:MAX_PROBLEMS]
     assert kept.problem_count == MAX_PROBLEMS + 5
@@ -75,7 +75,7 @@ async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(
     await ledger.close()
     again = await Ledger.open(place, now=5000.0)
     await again.of(SYNC).end_left_runs(5000.0)  # in a database, once it is known that nobody works on the sync
-    run = await again.of(SYNC).last_run()
+    run = await again.of(SYNC).last_pass()
     await again.close()
     assert run is not None
     assert (run.state, run.finished) == ("failed", 5000.0)
@@ -142,3 +142,27 @@ async def test_a_ledger_opened_with_a_time_to_keep_runs_forgets_them(ledger: Led
     begun = await again.of(SYNC).begin_run(90_000.0)
     assert [run.id for run in await again.of(SYNC).runs(9)] == [begun, success], f"run {old} is older than a day"
     await again.close()
+
+
+async def test_what_took_back_is_no_pass_it_hides_none_and_is_no_success(ledger: Ledger) -> None:
+    own = ledger.of(SYNC)
+    passed = await ended(ledger, 100.0, "partial")
+    number = await own.begin_run(200.0, "undo")
+    record = RunRecord(id=number, sync=SYNC, started=200.0, finished=210.0, state="done", kind="undo")
+    await own.end_run(number, record)
+    under_way = await own.begin_run(300.0, "purge")
+    assert await ledger.run(number) == record
+    assert [(run.kind, run.state) for run in await own.runs(3)] == [
+        ("purge", "running"), ("undo", "done"), ("pass", "partial"),
+    ]  # fmt: skip
+    last = await own.last_pass()
+    standing, outlook = (await ledger.standings([SYNC]))[SYNC], (await ledger.outlooks([SYNC]))[SYNC]
+    assert last is not None
+    assert (last.id, await own.last_success()) == (passed, 100.0)
+    assert (standing.last, standing.last_success, outlook.newest) == (last, 100.0, last)
+    assert [run.id for run in await own.runs_since(150.0)] == [under_way, number, passed]
+    await pruned(ledger, 10_000.0, 0)
+    assert passed in {run.id for run in await own.runs(9)}
+    await own.end_left_runs(400.0)
+    assert [(run.kind, run.state) for run in await own.runs(1)] == [("purge", "failed")]
+    assert await own.last_success() == 100.0

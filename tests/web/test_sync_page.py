@@ -13,16 +13,19 @@ from syncd.lang.catalog import Language, told
 from syncd.lang.saying import say, say_count
 from syncd.model.diff import CAME_LATE
 from syncd.model.labels import labels
+from syncd.model.record import Tally
 from syncd.web.sayings import shown
+from syncd.web.status_page import page
 from syncd.web.status_server import Details, serving
 from syncd.web.sync_page import run_page, sync_page
 from syncd.web.views import ChangeLine, RunView, SyncView, View
 from tests.web.test_status_page import Reader
 from tests.web.test_status_server import ask
-from tests.web.views import HOSTILE, PLAN, PROBLEMS, hold, run, sync, view
+from tests.web.views import HOSTILE, PLAN, PROBLEMS, hold, run, sync, view, well
 
 LANGUAGES: tuple[Language, ...] = ("en", "ru")
 FIELDS = say("{names}", names=labels(("location", "name")))
+NOTHING = Tally(entries=0, items=0, held=0, open_intents=0)
 CHANGES = (
     ChangeLine(op="update", title=HOSTILE, where=HOSTILE, start="2026-12-01T09:00:00+03:00", reason=FIELDS),
     ChangeLine(op="delete", title="Old", where="shifts.csv:9", start="2026-12-02", reason=""),
@@ -136,3 +139,21 @@ def test_a_message_that_knows_its_values_is_told_by_the_catalog() -> None:
         shown(say("reads back differently: {names}", names=(HOSTILE,)), "ru")
         == f"на портале прочитано другое: {HOSTILE}"
     )
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "undo: done"), ("ru", "выполнен (отмена)")])
+def test_an_undo_leaves_a_page_that_tells_what_the_last_pass_left_over(language: Language, said: str) -> None:
+    undo = run(61, kind="undo", counts={"deleted": 3})
+    one = sync(runs=(undo, run(60, state="partial", counts={"rejected": 2})), holds=(), tally=NOTHING)
+    seen = replace(well(), syncs=(one,))
+    assert seen.condition == "left"
+    assert ("Rejected2" if language == "en" else "Отклонено2") in re.sub(r"\s", "", Reader(page(seen, language)).text)
+    assert said not in Reader(page(seen, language)).text
+    assert said in Reader(sync_page(seen, one, language)).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_parts_of_the_page_of_a_sync_have_one_title(language: Language) -> None:
+    text = sync_page(view(), detailed(), language)
+    titles = re.findall(r"<(?:h2|h3|h4|summary|title)>([^<]+)", text)
+    assert len(titles) == len(set(titles)), titles

@@ -82,8 +82,14 @@ def _show(out: Console, runs: list[RunRecord]) -> None:
 
 def _row(run: RunRecord) -> tuple[str, ...]:
     counts = (str(run.counts.get(name, 0) or "") for name in _COUNTED)
-    state = words.STATES.get(run.state, run.state)
-    return (str(run.id), run.sync, times.local_time(run.started), times.seconds(run.seconds), state, *counts)
+    return (
+        str(run.id),
+        run.sync,
+        times.local_time(run.started),
+        times.seconds(run.seconds),
+        words.ending(run),
+        *counts,
+    )
 
 
 def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) -> None:

@@ -68,7 +68,7 @@ def _show(out: Console, found: Status, config: Path) -> None:
     show.rows(out, _TITLES, (_row(one) for one in found.syncs))
     for one in found.syncs:
         _holds(out, one)
-        show.kept(out, one.kept)
+        show.kept(out, one.kept, one.why_kept)
         _groups(out, one.unplaced, _unplaced)
         _groups(out, one.passed_over, _passed_over)
         if one.last_run is not None and one.last_run.error:
@@ -215,7 +215,7 @@ async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
             await ledger.forget_verified()
         released = await ledger.release(None)
         total += released
-        desk.print(say("{name}: {released}", name=sync.name, released=_released(released, await ledger.last_run())))
+        desk.print(say("{name}: {released}", name=sync.name, released=_released(released, await ledger.last_pass())))
     if total:
         desk.note(say("the next pass tries it again") if total == 1 else say("the next pass tries them again"))
     return 0

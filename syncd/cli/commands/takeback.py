@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -19,12 +21,14 @@ from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError, SyncdError
 from syncd.lang.saying import say, say_count
+from syncd.model.instants import instants
 from syncd.model.item import Item, Link
 from syncd.model.made_sections import MadeSection
 from syncd.model.takeback import Left
 from syncd.portal.client import Portal
 from syncd.portal.probe.run import sweep
 
+T = TypeVar("T")
 _SHOWN_LEFT = 40
 
 
@@ -177,7 +181,7 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
     )
     said += [say("nothing to do for {number}", number=plan.already)] if plan.already else []
     show.line(out, say("{parts}", parts=tuple(said)) if said else say("nothing to do"), "bold")
-    changes = sorted(plan.changes, key=lambda change: _moment(change.link or change.item))
+    changes = _in_time(plan.changes, lambda change: change.link or change.item)
     show.change_table(out, changes, zone=zone, directory=offer.directory, places=False)
     if offer.sections:
         made = _sections(offer.sections, holders(offer.sections, offer.directory))
@@ -190,7 +194,7 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
 
 
 def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
-    for one in sorted(lines, key=lambda left: _moment(left.link))[:_SHOWN_LEFT]:
+    for one in _in_time(lines, lambda left: left.link)[:_SHOWN_LEFT]:
         show.line(
             out,
             say(
@@ -206,9 +210,12 @@ def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
         out.print(say("  … and {number} more", number=len(lines) - _SHOWN_LEFT))
 
 
-def _moment(one: Link | Item | None) -> tuple[str, str]:
-    """Return the sort key by which people look for events: start, then title."""
-    return (one.start, one.title) if one is not None else ("", "")
+def _in_time(found: Iterable[T], event: Callable[[T], Link | Item | None]) -> list[T]:
+    """Return what was found in the order in which people look for events: by start, then by title."""
+    held = [(one, event(one)) for one in found]
+    moments = instants(of.start for _, of in held if of is not None)
+    held.sort(key=lambda pair: (moments[pair[1].start], pair[1].title) if pair[1] is not None else (-inf, ""))
+    return [one for one, _ in held]
 
 
 def _tell(out: Console, taken: Taken) -> None:

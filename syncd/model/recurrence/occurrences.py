@@ -359,5 +359,5 @@ def _stray(override: Override, name: str) -> str:
 
 def _moment_text(moment: Moment) -> str:
     if moment.zone is None:
-        return moment.wall.date().isoformat()
-    return f"{moment.wall.isoformat(timespec='minutes')} {moment.zone}"
+        return say("{day}", day=moment.wall.date())
+    return say("{moment} {zone}", moment=moment.wall, zone=moment.zone)

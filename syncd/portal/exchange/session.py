@@ -23,6 +23,7 @@ from syncd.clock import Clock
 from syncd.errors import LostLeaseError
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
+from syncd.portal.exchange.waited import Span, Waited
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Executed, Pace
 from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
@@ -58,20 +59,21 @@ class Traffic:
     requests: int = 0
     commands: int = 0
     refused_rate: int = 0
-    waited_s: float = 0.0
+    waited: Waited = field(default_factory=Waited)
     waiting: tuple[str, float | None] | None = None
     pushes: list[tuple[Exchange, int]] = field(default_factory=list)
 
 
 def count(
-    traffics: Iterable[Traffic], *, requests: int = 0, commands: int = 0, refused_rate: int = 0, waited_s: float = 0.0
+    traffics: Iterable[Traffic], *, requests: int = 0, commands: int = 0, refused_rate: int = 0, waited: Span = (0, 0)
 ) -> None:
     """Add to each of `traffics` what was sent and waited."""
     for traffic in traffics:
         traffic.requests += requests
         traffic.commands += commands
         traffic.refused_rate += refused_rate
-        traffic.waited_s += waited_s
+        if waited[1] > waited[0]:
+            traffic.waited.add(waited)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -295,7 +297,7 @@ class Session:
             await self.journal.intend(send.jobs)
             self.channel.check()  # again, for the disk or the database may have taken long, or the machine slept
             send.sent_at, departed = clock.monotonic(), True
-            count(self.traffics, requests=1, commands=len(send.jobs), waited_s=send.sent_at - waited_from)
+            count(self.traffics, requests=1, commands=len(send.jobs), waited=(waited_from, send.sent_at))
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
@@ -370,7 +372,7 @@ class Session:
             self._tell_waiting(None)
         # With requests in flight the time is not lost: the portal works.
         if not self.exchange.in_flight:
-            count(self.traffics, waited_s=self.channel.clock.monotonic() - now)
+            count(self.traffics, waited=(now, self.channel.clock.monotonic()))
 
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
         for traffic in self.traffics:

@@ -3,7 +3,9 @@
 in the group                               the entry
 one event without RECURRENCE-ID            that event, the others its overrides
 several of one start                       the highest SEQUENCE, then DTSTAMP; equals: the first, others rejected
-several of different starts                an entry each, with a name made of UID and start; in invitations
+several of different starts, each with a   versions of one event that was moved: the highest SEQUENCE, with a line
+SEQUENCE of its own
+several of different starts, otherwise     an entry each, with a name made of UID and start; in invitations
                                            (METHOD:REQUEST) they are versions, and the highest SEQUENCE counts
 a cancellation (METHOD:CANCEL)             it takes away those whose SEQUENCE is not higher
 one that begins with an occurrence of      that occurrence, changed (expanded.py)
@@ -33,6 +35,7 @@ from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occ
 from syncd.source.reasons import reason_of
 from syncd.source.stamps import read_stamp
 
+_SHOWN_PLACES = 5
 _CHANGE = re.compile(r"\nRECURRENCE-ID[;:]", re.IGNORECASE)
 _LATE = say("a date of it, or one counted from there, lies past the year 9999 (write the real one, or leave it out)")
 _START = re.compile(r"\nDTSTART(?:;[^:\n]*)?:([^\n]*)", re.IGNORECASE)
@@ -146,13 +149,41 @@ class _Group:
         if self._requests and self._events:
             latest = max(event.rank[0] for event in self._events)
             self._events = [event for event in self._events if event.rank[0] == latest]
-        self._events = self._uncancelled(self._events)
+        self._events = self._newest(self._uncancelled(self._events))
         expanded = find_expanded(self._events) if len(self._events) > 1 else None
         changes = self._told(expanded) if expanded is not None else ()
         taken = {change.where for change in changes}
         for event in self._latest((one for one in self._events if one.where not in taken), _start):
             is_theirs = expanded is not None and event is expanded.series
             self._series.append(_Series(main=event, expanded=changes if is_theirs else ()))
+
+    def _newest(self, events: list[VEvent]) -> list[VEvent]:
+        """Return the newest version of an event that was moved, with a line (RFC 5546, 2.1.5).
+
+        Where two starts have one SEQUENCE, the UID does not name one event, and a series beside a single event is no
+        version of it: these are all shown.
+        """
+        starts: dict[int, set[Hashable]] = {}
+        for event in events:
+            starts.setdefault(event.rank[0], set()).add(_start(event))
+        kinds = {event.recurrence is None for event in events}
+        if (
+            len(set[Hashable]().union(*starts.values())) < 2
+            or any(len(same) > 1 for same in starts.values())
+            or len(kinds) > 1
+        ):
+            return events
+        latest = max(starts)
+        newest = [event for event in events if event.rank[0] == latest]
+        older = [event.where for event in events if event.rank[0] != latest]
+        reason = say_count(
+            "an earlier version of it, with a lower SEQUENCE, stands at {places} and is not used",
+            "{count:,} earlier versions of it, with a lower SEQUENCE, stand at {places} and are not used",
+            len(older),
+            places=(*older[:_SHOWN_PLACES], "…") if len(older) > _SHOWN_PLACES else tuple(older),
+        )
+        self._problems.append(Problem(where=newest[0].where, kind="warning", reason=reason, key=self._uid))
+        return newest
 
     def _told(self, expanded: Expanded) -> tuple[VEvent, ...]:
         """Return the occurrences of a series that lack RECURRENCE-ID, with a line; one too for what may be some."""

@@ -21,6 +21,7 @@ from syncd.source.table.columns import FIELDS, ColumnMap, TableOptions
 from syncd.source.table.dashes import WITH_DASH, Dashes, could_be_both, find_dashes
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.no_entries import NoEntries, TitlesAgain
+from syncd.source.table.same_entry import same_entry
 from syncd.source.table.spans import ENDS, MOST_TIMES, SpanReader, is_nothing, named, strict
 from syncd.source.table.when import DateOrders, find_orders, read_cell
 
@@ -276,7 +277,12 @@ class RowReader:
                     continue
                 first = lines.first(entry.uid, line)
                 if first != line:
-                    part.reject(entry.where, entry.uid, self._again_at(first), entry.details.title)
+                    part.reject(
+                        entry.where,
+                        entry.uid,
+                        self._again_at(first, named=bool(values[self._uid_at])),
+                        entry.details.title,
+                    )
                     continue
                 yield entry
                 if not is_plain:
@@ -288,12 +294,9 @@ class RowReader:
         if has_others:
             no_entries.tell(self._name, part)
 
-    def _again_at(self, first: int | str) -> str:
-        """Return what is wrong with a row that is the same entry as the one at the line `first`."""
-        where = f"{self._name}:{first}"
-        if "uid" in self._mapped:
-            return say("the row at {where} has the same uid, so this one is not used", where=where)
-        return say("the row at {where} has the same owner, title and start, so this one is not used", where=where)
+    def _again_at(self, first: int | str, *, named: bool) -> str:
+        """Return what is wrong with a row that is the same entry as the one at the line `first`, and the remedy."""
+        return same_entry(f"{self._name}:{first}", titles=self._titles, positions=self._positions, named=named)
 
     def _failed(self, values: list[str]) -> str:
         """Return what is wrong with the first mapped column that holds an error of a spreadsheet; or ""."""
