@@ -143,10 +143,11 @@ class Settling:
         self._write_holds(connection)
         if self._records:
             connection.executemany(_PUT_CHANGE, self._records)
-        if self._states:
-            connection.change(_SET_STATE, self._states)
-        if self._ended:
-            connection.execute(f"DELETE FROM intents WHERE id {connection.one_of}", (connection.listed(self._ended),))  # noqa: S608
+        # Each is open still, also where it was not read: whatever is not is a fault, and nothing is kept then.
+        if self._states and connection.change(_SET_STATE, self._states) != len(self._states):
+            raise ValueError("an intent whose outcome is unknown is not open")
+        if self._ended and _ended(connection, self._ended) != len(self._ended):
+            raise ValueError("an intent that was settled is not open")
 
     def _write_holds(self, connection: Connection) -> None:
         # Most syncs have no hold, and then none of very many keys has to be looked up.
@@ -156,6 +157,11 @@ class Settling:
             connection.executemany(_DROP_HOLD, released)
         if holds := [(sync, hold) for (sync, _), hold in self._new_holds.items() if hold is not None]:
             connection.executemany(_PUT_HOLD, [summed(hold_row(sync, hold)) for sync, hold in holds])
+
+
+def _ended(connection: Connection, ids: Collection[int]) -> int:
+    """Remove the intents `ids`, and return how many of them there were."""
+    return connection.execute(f"DELETE FROM intents WHERE id {connection.one_of}", (connection.listed(ids),)).rowcount  # noqa: S608
 
 
 def _has_holds(connection: Connection, sync: str) -> bool:
