@@ -12,7 +12,7 @@ from syncd.model.json_values import Fields, unpacked
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
-from syncd.state.codec import hold_row, key_row, link_of_intent, link_row, links_of, packed
+from syncd.state.codec import hold_row, key_row, link_of_intent, link_rows, links_of, packed
 from syncd.state.rows import (
     INTENT,
     IS_KEY,
@@ -137,9 +137,8 @@ class Settling:
         """Write all of it down, in the caller's transaction."""
         if gone := [key_row(sync, key) for (sync, key), link in self._new_links.items() if link is None]:
             connection.executemany(_DROP_LINK, gone)
-        if len(gone) < len(self._new_links):
-            links = ((sync, link) for (sync, _), link in self._new_links.items() if link is not None)
-            connection.executemany(_PUT_LINK, (summed(link_row(sync, link)) for sync, link in links))
+        if links := [(sync, link) for (sync, _), link in self._new_links.items() if link is not None]:
+            connection.executemany(_PUT_LINK, map(summed, link_rows(links)))
         self._write_holds(connection)
         if self._records:
             connection.executemany(_PUT_CHANGE, self._records)

@@ -39,8 +39,10 @@ class Job:
 # Of a large push a hundred thousand wait. None can be part of a cycle, so the garbage collector need not look at them.
 # They are ordered by their first field, which no two of a queue share; a heap compares very often.
 class Waiting(Struct, kw_only=True, order=True, gc=False):
-    """A job that waits, ordered by age. `text` is its batch form, or the group in which that is packed (`Queue.text_of`);
-    without one it is `single`, a call of its own.
+    """A job that waits, ordered by age.
+
+    `text` is its batch form, or the group in which that is packed (`Queue.text_of`); without one it is `single`, a call
+    of its own.
 
     `method` is the lower-case name under which the portal counts it (`Command.budget_key`). A `suspect` is kept out of
     ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its fate was unknown then, and
