@@ -19,6 +19,7 @@ from syncd.model.elapsed import ClockNote, noted
 from syncd.model.evidence import answered
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Place
+from syncd.model.json_values import packed_fields
 from syncd.model.order import predecessors, waits_for
 from syncd.model.record import (
     Deleted,
@@ -216,6 +217,8 @@ class PushJournal:
     floor: int
     saved_at: float
     _intended: bytearray = field(init=False)
+    _flying: dict[int, Intent] = field(default_factory=dict)
+    """The intents of jobs that were sent and are not settled: of few, and the ledger need not read them again."""
     _clocks: tuple[ClockNote, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -262,7 +265,8 @@ class PushJournal:
             settled.append(Settlement(intent_id=job.id, outcome=outcome, at=now))
         if late:
             await self._note_intents(late, now)
-        await self.run.ledger.settle(self.run.run_id, settled)
+        intended = [self._flying.pop(one.intent_id) for one in settled if one.intent_id in self._flying]
+        await self.run.ledger.settle(self.run.run_id, settled, intended)
         if self.run.clock.monotonic() - self.saved_at >= _BUDGET_SAVED_EVERY_S:
             await self.save_budget()
 
@@ -306,9 +310,11 @@ class PushJournal:
         return bool(self._intended[job_id - self.first])
 
     async def _note_intents(self, job_ids: Sequence[int], now: float) -> None:
-        await self.run.ledger.intend(self.run.run_id, [self._intent(one, now) for one in job_ids])
+        intents = {one: self._intent(one, now) for one in job_ids}
+        await self.run.ledger.intend(self.run.run_id, tuple(intents.values()))
         for one in job_ids:
             self._intended[one - self.first] = True
+        self._flying |= intents
 
     def _intent(self, job_id: int, now: float) -> Intent:
         change, section_id, _ = self.sendable[job_id - self.first]
@@ -327,14 +333,14 @@ class PushJournal:
             section=shown.section,
             section_id=section_id,
             fingerprint=shown.fingerprint,
-            fields=fields,
+            fields=packed_fields(fields),
             title=shown.title,
             where=shown.where,
             starts_on=shown.starts_on,
             ends_on=shown.ends_on,
             start=shown.start,
             created_at=now,
-            before=link.sent if link is not None else None,
+            before=packed_fields(link.sent) if link is not None else None,
         )
 
     def _outcome(self, change: Change, answer: Reply, now: float, taken: Mapping[int, int]) -> Outcome:

@@ -28,20 +28,29 @@ class ItemsOfLinks(Sequence[Item]):
     def __init__(self, linked: Mapping[Key, Link]) -> None:
         self._linked = linked
         self._held: list[Item | Link] = []
+        self._packed = 0
 
     def extend(self, items: Iterable[Item]) -> None:
         """Add items, those that are as they were sent as `slim` returns them."""
         for item in items:
             link = self._linked.get(item.key)
             self._held.append(link if link is not None and _is_of(item, link) else item)
+        if len(self._held) - self._packed >= MANY:
+            self._pack()
 
     def complete(self) -> Sequence[Item]:
         """Return the items, to which none is added any more: the links of others are let go of."""
         if len(self._held) < MANY:
             return tuple(self)
         self._linked = {}
-        self._held = [one if isinstance(one, Link) else _packed(one) for one in self._held]
+        self._pack()
         return self
+
+    def _pack(self) -> None:
+        """Pack the fields of items that were added since this was last done."""
+        some = self._held[self._packed :]
+        self._held[self._packed :] = [one if isinstance(one, Link) else _packed(one) for one in some]
+        self._packed = len(self._held)
 
     def __len__(self) -> int:
         return len(self._held)

@@ -106,7 +106,9 @@ class Item:
 
 def fingerprint(fields: Fields, section: str) -> str:
     """Return the hash that tells two states of an item apart; equal fields in any order give equal hashes."""
-    return hashlib.blake2b(canonical([section, fields]), digest_size=16).hexdigest()
+    # Unpacked here: nobody asks for these values again soon, and the encoder would ask for them in turn.
+    values = orjson.loads(fields.text) if isinstance(fields, PackedFields) else fields
+    return hashlib.blake2b(canonical([section, values]), digest_size=16).hexdigest()
 
 
 def canonical(value: Json) -> bytes:

@@ -88,6 +88,8 @@ def unpacked(fields: Fields) -> Fields:
 
 def packed_fields(fields: Fields) -> Fields:
     """Return `fields` packed, in their order; unchanged if they are no JSON."""
+    if type(fields) is PackedFields:
+        return fields
     try:
         return PackedFields(trimmed(orjson.dumps(fields, default=plain)))
     except TypeError:  # half of a surrogate pair

@@ -6,7 +6,7 @@ them, and most of its text is the same in all: phrases that nearly every event h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -65,6 +65,12 @@ def shortened(text: bytes) -> bytes:
     return text
 
 
+def _all_shortened(texts: Iterable[bytes]) -> list[bytes]:
+    """Return each of the JSON `texts` shortened. One look through all of them takes less than one through each."""
+    # JSON has no line break as such, and neither has a phrase.
+    return shortened(b"\n".join(texts)).split(b"\n")
+
+
 def in_full(text: bytes) -> bytes:
     """Return the JSON that `shortened` was given; JSON itself, as earlier versions wrote it, is returned as it is."""
     for byte, phrase in _BYTES.items():
@@ -88,9 +94,11 @@ def key_of(row: Row) -> Key:
     return Key(uid=uid, place=Place(kind=calendar, owner=owner), piece=piece)
 
 
-def link_row(sync: str, link: Link) -> Row:
-    """Return `link` as sync and the columns of `LINK`."""
-    return (*key_row(sync, link.key), *_linked(link, shortened(fields_json(link.sent))))
+def link_rows(links: Sequence[tuple[str, Link]]) -> Iterator[Row]:
+    """Yield `links`, each with the name of its sync, as sync and the columns of `LINK`."""
+    sent = _all_shortened(fields_json(link.sent) for _, link in links) if links else ()
+    for (sync, link), text in zip(links, sent, strict=True):
+        yield (*key_row(sync, link.key), *_linked(link, text))
 
 
 def _linked(link: Link, sent: object) -> Row:

@@ -12,7 +12,7 @@ from syncd.model.json_values import Fields, unpacked
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection
-from syncd.state.codec import hold_row, key_row, link_of_intent, link_row, links_of, packed
+from syncd.state.codec import hold_row, key_row, link_of_intent, link_rows, links_of, packed
 from syncd.state.rows import (
     INTENT,
     IS_KEY,
@@ -137,16 +137,16 @@ class Settling:
         """Write all of it down, in the caller's transaction."""
         if gone := [key_row(sync, key) for (sync, key), link in self._new_links.items() if link is None]:
             connection.executemany(_DROP_LINK, gone)
-        if len(gone) < len(self._new_links):
-            links = ((sync, link) for (sync, _), link in self._new_links.items() if link is not None)
-            connection.executemany(_PUT_LINK, (summed(link_row(sync, link)) for sync, link in links))
+        if links := [(sync, link) for (sync, _), link in self._new_links.items() if link is not None]:
+            connection.executemany(_PUT_LINK, map(summed, link_rows(links)))
         self._write_holds(connection)
         if self._records:
             connection.executemany(_PUT_CHANGE, self._records)
-        if self._states:
-            connection.change(_SET_STATE, self._states)
-        if self._ended:
-            connection.execute(f"DELETE FROM intents WHERE id {connection.one_of}", (connection.listed(self._ended),))  # noqa: S608
+        # Each is open still, also where it was not read: whatever is not is a fault, and nothing is kept then.
+        if self._states and connection.change(_SET_STATE, self._states) != len(self._states):
+            raise ValueError("an intent whose outcome is unknown is not open")
+        if self._ended and _ended(connection, self._ended) != len(self._ended):
+            raise ValueError("an intent that was settled is not open")
 
     def _write_holds(self, connection: Connection) -> None:
         # Most syncs have no hold, and then none of very many keys has to be looked up.
@@ -156,6 +156,11 @@ class Settling:
             connection.executemany(_DROP_HOLD, released)
         if holds := [(sync, hold) for (sync, _), hold in self._new_holds.items() if hold is not None]:
             connection.executemany(_PUT_HOLD, [summed(hold_row(sync, hold)) for sync, hold in holds])
+
+
+def _ended(connection: Connection, ids: Collection[int]) -> int:
+    """Remove the intents `ids`, and return how many of them there were."""
+    return connection.execute(f"DELETE FROM intents WHERE id {connection.one_of}", (connection.listed(ids),)).rowcount  # noqa: S608
 
 
 def _has_holds(connection: Connection, sync: str) -> bool:

@@ -187,13 +187,17 @@ class SyncLedger(NotesOfSync):
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
-    def settle(self, connection: Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
+    def settle(
+        self, connection: Connection, run_id: int, settlements: Sequence[Settlement], intended: Sequence[Intent] = ()
+    ) -> None:
         """Write down what became of intents: links, holds and change records, all or nothing.
 
-        `run_id` is the run that found out. Raises ValueError for an intent that is not open and for an outcome that
-        does not fit its operation.
+        `run_id` is the run that found out. `intended` are those that this process has written down itself and knows
+        still; the others are read. Raises ValueError for an intent that is not open and for an outcome that does not
+        fit its operation.
         """
-        intents = self._open(connection, [one.intent_id for one in settlements])
+        intents = {one.id: one for one in intended}
+        intents |= self._open(connection, [one.intent_id for one in settlements if one.intent_id not in intents])
         # What a create replaces is not looked at.
         keys = {(one.sync, one.key) for one in intents.values() if one.op in ("update", "delete")}
         settling = Settling(links_for(connection, keys), self.thread.clean)
@@ -206,6 +210,8 @@ class SyncLedger(NotesOfSync):
 
     def _open(self, connection: Connection, ids: Sequence[int]) -> dict[int, Intent]:
         """Return the open intents among `ids`."""
+        if not ids:
+            return {}
         rows = connection.execute(f"{_GET_OF_INTENTS} id {connection.one_of}", (connection.listed(ids),)).fetchall()
         found = (intent_of(checked(row), PackedFields) for row in rows)
         return {one.id: one for one in found}

@@ -133,13 +133,18 @@ class Exchange:
             elif failed := [one for one in job.after if self._done.get(one) is False]:
                 settled += self._settle(job, _dependency(failed[0]))
             else:
-                text, kept = None if single else form.text, job
-                if text is not None:  # it says all that is sent, in much less memory than the values
-                    method, success = job.command.method, job.command.success
-                    bare = self._bare.get((method, success)) or Command(method=method, success=success)
-                    kept = replace(job, command=self._bare.setdefault((method, success), bare))
+                text = None if single else form.text
+                kept = job if text is None else self._without_values(job)
                 self._queue.add(kept, text, behind=[one for one in job.after if self._done[one] is None])
         return tuple(settled)
+
+    def _without_values(self, job: Job) -> Job:
+        """Return a job whose batch form says all that is sent, in much less memory than its values."""
+        method, success = job.command.method, job.command.success
+        bare = self._bare.get((method, success))
+        if bare is None:
+            bare = self._bare[method, success] = Command(method=method, success=success)
+        return Job(id=job.id, command=bare, repeatable=job.repeatable, after=job.after, careful=job.careful)
 
     def next(self, now: float) -> Send | Wait | Idle:
         """Decide what happens next at monotonic time `now`. A Send counts as in flight from here on.

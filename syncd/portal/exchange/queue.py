@@ -37,9 +37,12 @@ class Job:
 
 
 # Of a large push a hundred thousand wait. None can be part of a cycle, so the garbage collector need not look at them.
-class Waiting(Struct, kw_only=True, eq=False, gc=False):
-    """A job that waits. `text` is its batch form, or the group in which that is packed (`Queue.text_of`); without one
-    it is `single`, a call of its own.
+# They are ordered by their first field, which no two of a queue share; a heap compares very often.
+class Waiting(Struct, kw_only=True, order=True, gc=False):
+    """A job that waits, ordered by age.
+
+    `text` is its batch form, or the group in which that is packed (`Queue.text_of`); without one it is `single`, a call
+    of its own.
 
     `method` is the lower-case name under which the portal counts it (`Command.budget_key`). A `suspect` is kept out of
     ordinary batches. `sent` is True once the job has gone out, `losses` counts the times its fate was unknown then, and
@@ -56,10 +59,6 @@ class Waiting(Struct, kw_only=True, eq=False, gc=False):
     losses: int = 0
     doubt: str | None = None
     ended: bool = True
-
-    def __lt__(self, other: Waiting) -> bool:
-        """Order by age. Called by the heap many times per job, so it compares one field only."""
-        return self.seq < other.seq
 
     @property
     def lonely(self) -> bool:

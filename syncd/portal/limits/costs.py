@@ -322,10 +322,13 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
 
 def stamped(time: CallTime | None) -> float | None:
     """Return how long a command took by its own stamps, None if they cannot be trusted."""
-    if time is None or any(one is not None and one.is_integer() for one in (time.start, time.finish)):
+    if time is None:
         return None
-    if time.start is not None and time.finish is not None and time.finish >= time.start:
-        return time.finish - time.start
+    start, finish = time.start, time.finish
+    if (start is not None and start.is_integer()) or (finish is not None and finish.is_integer()):
+        return None
+    if start is not None and finish is not None and finish >= start:
+        return finish - start
     if time.duration is not None and not time.duration.is_integer():
         return time.duration
     return None

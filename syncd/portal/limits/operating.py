@@ -7,6 +7,7 @@ they do not contain yet (answers that crossed, calls below 0.1 s) is added. No m
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ class _Account:
     """What is known of a method's calls of one kind, batched or single.
 
     `counter` is the portal's. `own` holds our seconds in it, `others` what it shows in addition, None before anything
-    was seen. `bookings` are the end and the seconds of our requests, kept while answers may come that lack them.
+    was seen. `bookings` are the end and the seconds of our requests, by their ends, kept while answers may come that
+    lack them.
     """
 
     counter: Counter = field(default_factory=Counter)
@@ -63,8 +65,13 @@ class _Account:
         # Answers of requests that began earlier may still come: what counted for them must be known then.
         self.own.forget(began - _CROSSING_S)
         self.own.add(began, seconds)
-        self.bookings = [booking for booking in self.bookings if booking[0] > ended - _CROSSING_S]
-        self.bookings.append((ended, seconds))
+        # Kept in order: a quick portal ends hundreds of requests in the time for which they are kept.
+        insort(self.bookings, (ended, seconds))
+        del self.bookings[: bisect_right(self.bookings, (ended - _CROSSING_S, math.inf))]
+
+    def crossed_s(self, began: float) -> float:
+        """Return the seconds of the requests of ours that ended at `began` or later."""
+        return sum(seconds for _, seconds in self.bookings[bisect_left(self.bookings, (began,)) :])
 
     def see_others(self, first: Call, began: float, crossed: float) -> None:
         """Learn from the first call what others had used when the request began.
@@ -72,8 +79,10 @@ class _Account:
         The counters of later calls may or may not contain what other requests of ours booked meanwhile.
         """
         told_at = began + first.seconds + COUNTED_FROM_S
-        if first.used_s is None or not first.precise or any(began < ended <= told_at for ended, _ in self.bookings):
+        if first.used_s is None or not first.precise:
             return
+        if bisect_right(self.bookings, (began, math.inf)) < bisect_right(self.bookings, (told_at, math.inf)):
+            return  # one of ours ended meanwhile
         mine = self.own.used(began) - crossed
         counted = first.seconds if first.seconds > COUNTED_FROM_S else 0.0
         self.others = self.others or Neighbours()
@@ -244,7 +253,7 @@ class OperatingBudget:
         counter.add(began, own)
         last = calls[-1]
         if last.used_s is not None:
-            crossed = sum(seconds for over, seconds in account.bookings if over >= began)
+            crossed = account.crossed_s(began)
             told = last.used_s + late
             if asked is None or abs(began - asked) <= _NEAR_S:
                 account.see_others(calls[0], began, crossed)

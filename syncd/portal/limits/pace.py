@@ -390,6 +390,13 @@ class Batch:
     _rations: dict[str, Ration] = field(default_factory=dict)
     _bytes: int = 0
     _seconds: float = 0.0
+    _longest_s: float = field(init=False)
+    _counts_envelope: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Neither changes while it is filled, and both are asked for with every command.
+        self._longest_s = self.pace.longest_s
+        self._counts_envelope = ENVELOPE in self.pace.operating.accounts
 
     def takes(self, method: str, size_bytes: int) -> bool:
         """Take a command if there is room for it."""
@@ -401,14 +408,14 @@ class Batch:
             return False
         # The first command is taken however long it is: alone it cannot get any shorter.
         if self.count and (
-            self._seconds + cost > pace.longest_s
+            self._seconds + cost > self._longest_s
             or self._seconds + cost / 2 > self.fair_s
             or self._bytes + size_bytes > MAX_BATCH_BYTES
         ):
             return False
         more = cost if ration.taken else ration.least_s
         fits = ration.spent_s + more <= ration.room_s or (not ration.taken and pace.may_probe(method, self.now))
-        if not fits or (ENVELOPE in pace.operating.accounts and not pace.envelope_fits(self.now, self._seconds + cost)):
+        if not fits or (self._counts_envelope and not pace.envelope_fits(self.now, self._seconds + cost)):
             return False
         self.count += 1
         self.full = self.count >= self.size

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -105,7 +106,7 @@ def read_batch(raw: RawAnswer, keys: Sequence[str], reading: Sequence[str] | Non
         # Without a map nothing is known about any command; an empty PHP array comes as [].
         unknown = Unknown(reason=say("the batch was answered without results"), ended=True)
         return Answer(replies=(unknown,) * len(keys), time=time, whole=unknown, status=raw.status)
-    maps = {name: _map(result.get(name)) for name in _MAPS}
+    maps = _Maps(*(_map(result.get(name)) for name in _Maps._fields))
     methods = reading if reading is not None else [None] * len(keys)
     replies = tuple(_nested(key, maps, method) for key, method in zip(keys, methods, strict=True))
     return Answer(replies=replies, time=time, status=raw.status)
@@ -170,22 +171,36 @@ def call_time(value: Json, *, date: str | None = None) -> CallTime | None:
     return msgspec.structs.replace(time or CallTime(), finish=_number(said, _LATEST))
 
 
-_MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
+class _Maps(NamedTuple):
+    """The maps of a batch's answer, in each of which a command has its key; named as the portal names them."""
+
+    result: Mapping[str, Json]
+    result_error: Mapping[str, Json]
+    result_total: Mapping[str, Json]
+    result_next: Mapping[str, Json]
+    result_time: Mapping[str, Json]
 
 
-def _nested(key: str, maps: Mapping[str, Mapping[str, Json]], method: str | None) -> Reply:
-    failed, done = key in maps["result_error"], key in maps["result"]
+def _nested(key: str, maps: _Maps, method: str | None) -> Reply:
+    failed, done = key in maps.result_error, key in maps.result
     if failed and done:
         return Unknown(reason=say("the batch gave both a result and an error for this command"), ended=True)
     if failed:
-        return _refusal(maps["result_error"][key], status=None, batch=False)
+        return _refusal(maps.result_error[key], status=None, batch=False)
     if not done:
         return Unknown(reason=say("the batch was answered without a word on this command"), ended=True)
-    time, total, following = (maps[name].get(key) for name in ("result_time", "result_total", "result_next"))
-    return _done(maps["result"][key], call_time(time), total=total, following=following, method=method)
+    return _done(
+        maps.result[key],
+        call_time(maps.result_time.get(key)),
+        total=maps.result_total.get(key),
+        following=maps.result_next.get(key),
+        method=method,
+    )
 
 
 def _done(result: Json, time: CallTime | None, *, total: Json, following: Json, method: str | None) -> Done:
+    if method is None and total is None and following is None:
+        return Done(result=result, time=time)  # as every write is answered
     doubt = fault_in(method, result) if method is not None else None
     counts = [_number(said, _MOST_ROWS) for said in (total, following)]
     for name, said, count in zip(("total", "next"), (total, following), counts, strict=True):
@@ -264,6 +279,8 @@ def _map(value: Json) -> Mapping[str, Json]:
 
 def _number(value: Json, most: float) -> float | None:
     """Return a number from 0 to `most`, None for any other value."""
+    if type(value) is float:  # what nearly all are
+        return value if 0 <= value <= most else None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -55,6 +54,9 @@ MAX_BATCHED_BYTES = 200_000
 _FILTERED = re.compile(
     r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+"
 )
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.~-]+")
+"""What RFC 3986 has percent-encoded. Runs of it are written at once: `urllib.parse.quote` goes byte by byte."""
+
 _SHORT = 40
 _NO_UNICODE = say("text that is not valid Unicode")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
@@ -195,21 +197,46 @@ def batch_form(command: Command) -> tuple[str | None, str | None]:
 
 def written(command: Command) -> Written:
     """Return how the command can travel, after a single inspection."""
+    if (text := _written_flat(command)) is not None:
+        return Written(text=text)
     found = _inspect(command)
     if found.unsendable is not None or found.alone is not None:
         return found
     pairs: list[str] = []
     for name, value in command.params.items():
-        if isinstance(value, str):
-            pairs.append(_short_pair(name, value) if len(value) <= _SHORT else _pair(name, value))
-        else:
-            leaves = _variables(name, value)
-            pairs += [_short_pair(key, leaf) if len(leaf) <= _SHORT else _pair(key, leaf) for key, leaf in leaves]
+        leaves = _variables(name, value)
+        pairs += [_short_pair(key, leaf) if len(leaf) <= _SHORT else _pair(key, leaf) for key, leaf in leaves]
     text = f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
     if len(text) > MAX_BATCHED_BYTES:
         return Written(alone=f"longer than {MAX_BATCHED_BYTES} bytes")
     found.text = text
     return found
+
+
+def _written_flat(command: Command) -> str | None:
+    """Return the batch string of a command in which nothing can be wrong, None for any other.
+
+    Nearly every command of a large push is one: its values are plain texts and whole numbers. This takes half the time
+    of a look at all of it (`_inspect`) and of writing it afterwards, and says the same.
+    """
+    names, pairs, size = tuple(command.params), [], 0
+    if not names or len(names) > MAX_VARIABLES or _name_faults(names, top=True) != (None, None):
+        return None
+    for name, value in command.params.items():
+        if type(value) is str:
+            if len(value) <= _SHORT:
+                pair = _short_plain_pair(name, value)
+            else:
+                pair = _pair(name, value) if _is_plain(value) else None
+        else:
+            pair = _short_pair(name, str(value)) if type(value) is int else None
+        if pair is None:
+            return None
+        pairs.append(pair)
+        size += len(pair)
+    if size > MAX_BATCHED_BYTES // 2 or not _METHOD.fullmatch(command.method):
+        return None
+    return f"{command.method}?{'&'.join(pairs)}"
 
 
 def encode_single(command: Command, authorization: Mapping[str, str] | None = None) -> bytes:
@@ -269,8 +296,8 @@ def _inspect(command: Command) -> Written:
         else:
             items = value
         for item in items:
-            plain_text = isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item
-            if plain_text or type(item) is int:  # a bool is an int, too, but cannot be written in a query string
+            # A bool is an int, too, but cannot be written in a query string.
+            if type(item) is int or (isinstance(item, str) and _is_plain(item)):
                 leaves += 1  # the common case, in which nothing can go wrong
             else:
                 stack.append((depth + 1, item))
@@ -321,6 +348,11 @@ def _has_macro(text: str) -> bool:
     return _MACRO.search(text) is not None or ("&" in text and _MACRO.search(html.unescape(text)) is not None)
 
 
+def _is_plain(text: str) -> bool:
+    """Return True for a text in which neither PHP nor the macro substitution nor JSON can find anything."""
+    return text.isascii() and "$" not in text and "&" not in text
+
+
 def _has_surrogate(text: str) -> bool:
     try:
         text.encode()
@@ -335,9 +367,17 @@ def _quoted(text: str) -> str:
     The filter sees the whole command string as one text before it is taken apart: a title with "select" and the key
     "from" further on would make it split the key, and the portal would miss a parameter (PORTAL.md 1.5, 2.4).
     """
-    quoted = quote(text, safe="", errors="replace")
+    quoted = _UNSAFE.sub(_percent, text)
     if _FILTERED.search(quoted.lower()) is None:
         return quoted
+    return _escaped(text)
+
+
+def _percent(unsafe: re.Match[str]) -> str:
+    return _escaped(unsafe[0])
+
+
+def _escaped(text: str) -> str:
     return f"%{text.encode('utf-8', 'replace').hex('%').upper()}"
 
 
@@ -347,6 +387,7 @@ def _pair(key: str, text: str) -> str:
 
 _quoted_short = lru_cache(maxsize=1024)(_quoted)
 _short_pair = lru_cache(maxsize=4096)(_pair)
+_short_plain_pair = lru_cache(maxsize=4096)(lambda key, text: _pair(key, text) if _is_plain(text) else None)
 """For texts up to _SHORT characters, which repeat from command to command: names, dates, zones, colours."""
 
 

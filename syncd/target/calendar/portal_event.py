@@ -21,7 +21,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
 from syncd.model.evidence import marked
 from syncd.model.item import Change
-from syncd.model.json_values import Fields, Json, unpacked
+from syncd.model.json_values import Fields, Json, PackedFields, unpacked
 from syncd.model.observation import Comparison
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
@@ -94,9 +94,14 @@ def to_fields(event: EventFields) -> Fields:
     return fields
 
 
+_EVENT = msgspec.json.Decoder(EventFields)
+
+
 def from_fields(fields: Fields) -> EventFields:
     """Return the event that `to_fields` wrote. Raises msgspec.ValidationError for anything else."""
-    return msgspec.convert(unpacked(fields), EventFields)
+    if isinstance(fields, PackedFields):
+        return _EVENT.decode(fields.text)
+    return msgspec.convert(fields, EventFields)
 
 
 def wall(text: str) -> datetime:
