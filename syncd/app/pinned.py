@@ -13,6 +13,7 @@ from syncd.app import words
 from syncd.app.documents import change_document
 from syncd.app.told_json import told_json
 from syncd.cycle.prepared import Prepared
+from syncd.encoding import decoded
 from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_count
 from syncd.model.item import Change
@@ -98,7 +99,7 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
 def read(path: Path, content: bytes) -> Pins:
     """Return the pins in `content`, which `write` wrote to the file `path`; raises ConfigError if it did not."""
     try:
-        read_file = msgspec.json.decode(content, type=_PinnedFile)
+        read_file = decoded(content, type=_PinnedFile)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise ConfigError(
             say("{path} is not a plan pinned by `syncd plan --out`: {error}", path=str(path), error=message_of(error)),

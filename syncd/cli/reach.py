@@ -14,6 +14,7 @@ import msgspec
 
 from syncd import __version__
 from syncd.config import Outline
+from syncd.encoding import decoded
 from syncd.errors import StateLockedError
 from syncd.lang.saying import say
 from syncd.service.protocol import LONGEST_LINE, VERSION, Hello, socket_places
@@ -56,7 +57,7 @@ async def reach(outline: Outline, environ: Mapping[str, str]) -> Daemon | None:
 
 async def _greeted(outline: Outline, place: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Daemon:
     try:
-        hello = msgspec.json.decode(await asyncio.wait_for(reader.readline(), _HELLO_WITHIN_S), type=Hello)
+        hello = decoded(await asyncio.wait_for(reader.readline(), _HELLO_WITHIN_S), type=Hello)
     except (OSError, TimeoutError, ValueError, msgspec.MsgspecError):
         writer.close()
         raise StateLockedError(

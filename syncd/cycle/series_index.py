@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from syncd.cycle.sync import Pass
+from syncd.encoding import packed
 from syncd.model.recurrence import CompilerMemory
 from syncd.model.recurrence.records import SeriesRecord
 from syncd.source.shelf import Shelf
@@ -56,5 +57,5 @@ def _recall(shelf: Shelf, series: CompilerMemory) -> None:
 def _keep(shelf: Shelf, series: CompilerMemory) -> None:
     if series.unkept * _SHARE < series.known:
         return
-    shelf.save(msgspec.msgpack.encode(series.records()))
+    shelf.save(packed(series.records()))
     series.unkept = 0

@@ -19,6 +19,8 @@ from typing import Any, Final, Union
 
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What a message may contain. A tuple is a list, shown with commas; None in it is left out."""
+_ROOM_BYTES: Final = 16 << 10
+"""What is asked for before orjson is called, which may end the process where it gets nothing (`encoding`)."""
 _LONGEST_SPEC: Final = len(",.2f")
 """In characters. A form may come from a ledger that anybody wrote, and `{count:>999999999}` would fill the memory."""
 _MARK: Final = '{"say":'
@@ -90,6 +92,7 @@ def stored(text: str) -> str:
     """
     import orjson  # noqa: PLC0415 - what only speaks, as --help does, is quicker without it
 
+    bytes(_ROOM_BYTES)
     if isinstance(text, Saying):
         try:
             return orjson.dumps(_document(text)).decode()
@@ -104,6 +107,8 @@ def restored(text: str) -> str:
     if not text.startswith(_MARK):
         return text
     import orjson  # noqa: PLC0415 - as above
+
+    bytes(_ROOM_BYTES + 24 * len(text))
 
     try:
         message = _saying(orjson.loads(text))

@@ -18,7 +18,7 @@ import orjson
 
 from syncd.model.became import Became
 from syncd.model.bulk import bulk_dataclass
-from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
+from syncd.model.json_values import Fields, Json, PackedFields, dumps, plain, trimmed
 
 PlaceKind = str
 CALENDAR_KINDS = frozenset({"user", "group", "company_calendar"})
@@ -118,7 +118,7 @@ def canonical(value: Json) -> bytes:
     everything else in the same way, so the fingerprints in existing ledgers stay valid.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=plain)
+        return dumps(value, option=orjson.OPT_SORT_KEYS, default=plain)
     except TypeError:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=plain)
         return text.encode("utf-8", "surrogatepass")
@@ -172,7 +172,7 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     if not same:
         return item
     try:
-        text = orjson.dumps(item.fields, default=plain)
+        text = dumps(item.fields, default=plain)
     except TypeError:  # half of a surrogate pair
         return item
     sent = link.sent

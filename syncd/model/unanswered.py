@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from syncd.encoding import encoded_sorted
 from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Intent
@@ -52,7 +53,7 @@ def kept_unanswered(known: Iterable[Unanswered], more: Iterable[Unanswered]) -> 
     """Return what is to be remembered: the newest of `known` and `more`, each once."""
     left: dict[bytes, Unanswered] = {}
     for one in (*known, *more):
-        name = msgspec.json.encode(replace(one, sent_at=0.0), order="sorted")
+        name = encoded_sorted(replace(one, sent_at=0.0))
         left.pop(name, None)
         left[name] = one
     return tuple(left.values())[-MOST_UNANSWERED:]

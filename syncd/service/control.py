@@ -21,6 +21,7 @@ import structlog
 
 from syncd import __version__, events
 from syncd.clock import Clock
+from syncd.encoding import decoded
 from syncd.errors import ConfigError, SyncdError
 from syncd.lang.catalog import house, reading, told
 from syncd.lang.saying import Saying, say, stored
@@ -259,7 +260,7 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
     if not text.strip():
         return None
     try:
-        version = msgspec.json.decode(text, type=_Versioned).version
+        version = decoded(text, type=_Versioned).version
         if version != VERSION:
             raise ConfigError(
                 say(
@@ -271,7 +272,7 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
                 ),
                 say("restart the daemon after an upgrade"),
             )
-        return msgspec.json.decode(text, type=Request)
+        return decoded(text, type=Request)
     except msgspec.MsgspecError as error:
         raise ConfigError(
             say("the request cannot be read: {reason}", reason=str(error)), say("app/JSON.md describes it")
@@ -287,7 +288,7 @@ async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
     with suppress(OSError, ValueError):
         while text := await reader.readline():
             try:
-                message = msgspec.json.decode(text, type=FromClient)
+                message = decoded(text, type=FromClient)
             except msgspec.MsgspecError as error:
                 caller.fail(say("a line cannot be read: {reason}", reason=str(error)), "", ConfigError.exit_code)
                 break

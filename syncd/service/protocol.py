@@ -21,6 +21,7 @@ import msgspec
 
 from syncd.config import Config, Outline
 from syncd.config.state_place import SYSTEM_CONFIGS, owner_of
+from syncd.encoding import encoded
 from syncd.lang.catalog import LANGUAGES, Language
 from syncd.net import LONGEST_SOCKET
 
@@ -184,7 +185,7 @@ FromClient = Request | Answer | Stop
 
 def line(message: Message) -> bytes:
     """Return `message` as a line for the socket."""
-    return msgspec.json.encode(message) + b"\n"
+    return encoded(message) + b"\n"
 
 
 def socket_places(config: Config | Outline, environ: Mapping[str, str]) -> tuple[Path, ...]:

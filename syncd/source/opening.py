@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import encoded_sorted
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.source.base import Source
@@ -47,7 +48,7 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
             say('e.g. "auto", "utf-8" or "cp1251"'),
         )
     settings = {key: value for key, value in msgspec.to_builtins(options).items() if key not in _NOT_READ_BY}
-    assembly = Assembly(file_format, settings=msgspec.json.encode(settings, order="sorted").decode())
+    assembly = Assembly(file_format, settings=encoded_sorted(settings).decode())
     if is_given(options):
         if options.path is not None:
             raise ConfigError(say("{where}: path and url exclude each other", where=where), say("keep one of them"))

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from syncd import events
+from syncd.encoding import packed
 from syncd.lang.saying import say
 
 _log = structlog.get_logger()
@@ -87,7 +88,7 @@ class Shelf:
         """Keep `content`, unless it is too large or the disk does not accept it. Blocking."""
         mark = self.mark()
         if mark and len(content) <= MOST_BYTES:
-            file = msgspec.msgpack.encode(_File(mark, _sum(content), content))
+            file = packed(_File(mark, _sum(content), content))
             self.board.save(shelf_name(self.kind, self.sync), file)
 
 

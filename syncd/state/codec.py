@@ -11,17 +11,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 import orjson
 
+from syncd.encoding import decoded, encoded
 from syncd.lang.saying import restored, stored
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
-from syncd.model.json_values import Fields, PackedFields, kept_json, plain
+from syncd.model.json_values import Fields, PackedFields, dumps, kept_json, loads, plain
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 from syncd.state.rows import KEY, LINK, Row
 
-to_json: Final = partial(orjson.dumps, default=plain)
+to_json: Final = partial(dumps, default=plain)
 """Returns a JSON value as text."""
 _PHRASES: Final = (
     b'","color":"","accessibility":"busy","importance":"normal","private":false,"remind":[',
@@ -211,7 +211,7 @@ def intent_row(intent: Intent) -> Row:
     )
 
 
-def intent_of(row: Row, unpack: Callable[[bytes], Fields] = orjson.loads) -> Intent:
+def intent_of(row: Row, unpack: Callable[[bytes], Fields] = loads) -> Intent:
     """Return the intent in a row of `INTENT`; `unpack` makes its fields of their JSON."""
     (
         number, sync, run_id, op, uid, calendar, owner, piece, remote_id, section, section_id, fingerprint, fields,
@@ -270,14 +270,14 @@ def packed(link: Link | None, sent: Fields | None = None) -> bytes | None:
     text = fields_json(link.sent if sent is None else sent)
     # Only what was sent can hold a phrase: each has a letter, a quote and a colon, and no such quote is in a list of
     # texts and numbers. There quotes end a text, or begin one, or follow a backslash.
-    return orjson.dumps(_linked(link, orjson.Fragment(shortened(text) if text != _NOTHING else text)))
+    return dumps(_linked(link, orjson.Fragment(shortened(text) if text != _NOTHING else text)))
 
 
 def unpacked(text: bytes | None, key: Row) -> Link | None:
     """Return the link that `packed` wrote; `key` are the columns of its key."""
     if text is None:
         return None
-    row = orjson.loads(in_full(text))
+    row = loads(in_full(text))
     if isinstance(row[0], str):  # records of earlier versions repeat the key, and some know no stamp
         del row[:_KEY_COLUMNS]
     row[4] = kept_json(row[4])
@@ -319,7 +319,7 @@ def run_row(run: RunRecord) -> Row:
         run.commands,
         float(run.waited_s),
         float(run.seconds),
-        msgspec.json.encode(problems_with(run.problems[:MAX_PROBLEMS], stored)),
+        encoded(problems_with(run.problems[:MAX_PROBLEMS], stored)),
         max(run.problem_count, len(run.problems)),
         stored(run.error),
     )
@@ -335,12 +335,12 @@ def run_of(row: Row) -> RunRecord:
         started=started,
         finished=finished,
         state=state,
-        counts=orjson.loads(counts),
+        counts=loads(counts),
         requests=requests,
         commands=commands,
         waited_s=waited_s,
         seconds=seconds,
-        problems=problems_with(msgspec.json.decode(problems, type=tuple[Problem, ...]), restored),
+        problems=problems_with(decoded(problems, type=tuple[Problem, ...]), restored),
         problem_count=count,
         error=restored(error),
         kind=kind if of else "pass",

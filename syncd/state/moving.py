@@ -18,10 +18,9 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Final, Protocol
 
-import orjson
-
 from syncd.errors import StateError
 from syncd.lang.saying import say
+from syncd.model.json_values import dumps
 from syncd.state.base import Connection
 from syncd.state.rows import CHANGE, INTENT, KEY, RUN, SUMMED_HOLD, SUMMED_LINK, SUMMED_NOTE, Row
 
@@ -38,6 +37,8 @@ TABLES: Final = {
 NUMBERED: Final = ("runs", "changes")
 """The tables whose rows are numbered by the database, and never get the number of an earlier one."""
 _HASHED_AT_ONCE: Final = 1_000
+_ROW_BYTES: Final = 1_000
+"""How long a row is as JSON, about, with much to spare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,5 +194,5 @@ class Digest:
         # Many at once: taken one by one, millions of rows cost more to be hashed than to be read and written.
         while some := [*islice(left, _HASHED_AT_ONCE)]:
             self.count += len(some)
-            self._hash.update(orjson.dumps(some, default=bytes.decode))
+            self._hash.update(dumps(some, default=bytes.decode, about_bytes=len(some) * _ROW_BYTES))
             yield from some

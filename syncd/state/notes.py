@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
-import orjson
 
 from syncd.errors import StateError
 from syncd.lang.saying import restored, say, stored
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
-from syncd.model.json_values import Json
+from syncd.model.json_values import Json, loads
 from syncd.model.second_writer import Looked
 from syncd.model.settled import Settled
 from syncd.model.traces import Suspect
@@ -133,7 +132,7 @@ def read_note(connection: Connection, scope: str, name: str) -> tuple[Json, floa
     if row is None:
         return None
     *_, value, at = checked(row)
-    return orjson.loads(value), at
+    return loads(value), at
 
 
 def drop_note(connection: Connection, scope: str, name: str) -> None:
@@ -186,7 +185,7 @@ class NotesOfSync:
     def notes(self, connection: Connection) -> SyncNotes:
         """Return all notes on the sync; raises StateError if what is known of its uids cannot be read."""
         rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (self.scope,)))
-        found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
+        found = {name: (loads(value), at) for _, name, value, at in rows}
         values = {name: value for name, (value, _) in found.items()}
         verified, due = found.get(_VERIFIED), found.get(DUE)
         if self.thread.readonly and self.thread.doubt is not None:

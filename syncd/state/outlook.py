@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
+from syncd.model.json_values import loads
 from syncd.model.record import RunRecord
 from syncd.state.base import Connection, Cursor
 from syncd.state.codec import run_of
@@ -49,7 +48,7 @@ def outlooks(connection: Connection, names: Collection[str]) -> Mapping[str, Out
         sync = scope.removeprefix("sync/")
         if name == PAUSED:
             paused[sync] = at
-        elif isinstance(moment := orjson.loads(value), int | float | None):
+        elif isinstance(moment := loads(value), int | float | None):
             due[sync] = Due(at=moment, noted=at)
     return {
         name: Outlook(newest=newest.get(name), paused=paused.get(name), due=due.get(name), absent=absent.get(name, 0))

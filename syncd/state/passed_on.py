@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import orjson
-
-from syncd.model.json_values import Json
+from syncd.model.json_values import Json, loads
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.notes import write_note
 
@@ -52,7 +50,7 @@ class PassedOn:
     def waiting(self, connection: Connection) -> tuple[PassedHint, ...]:
         """Return the hints that wait."""
         rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ? ORDER BY at, name", (self._rows,))
-        return tuple(PassedHint(name=name, value=orjson.loads(value), at=at) for name, value, at in rows.fetchall())
+        return tuple(PassedHint(name=name, value=loads(value), at=at) for name, value, at in rows.fetchall())
 
     @writing
     def drop(self, connection: Connection, hints: Collection[PassedHint]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import decoded, encoded
 from syncd.errors import ConfigError, held_elsewhere
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
@@ -83,7 +84,7 @@ class LedgerTokens:
         assert self._writable is not None, "nothing is stored that is not held"
         value = msgspec.to_builtins(authorisation)
         if self._box is not None:
-            value = {_SEALED: self._box.encrypt(msgspec.json.encode(value)).decode()}
+            value = {_SEALED: self._box.encrypt(encoded(value)).decode()}
         await self._writable.of_portal(self._name).note_tokens(value, self._clock.now())
 
     def _opened(self, kept: Json) -> object:
@@ -98,7 +99,7 @@ class LedgerTokens:
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - an extra
 
         try:
-            value: object = msgspec.json.decode(self._box.decrypt(sealed.encode()))
+            value: object = decoded(self._box.decrypt(sealed.encode()))
         except InvalidToken:
             said = say(
                 "the tokens of [portals.{name}] in the state were encrypted with another token_key", name=self._name

@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Sequence
 
 import msgspec
-import orjson
+
+from syncd.model.json_values import dumps, loads
 
 TOGETHER = 250
 """How many texts are packed together: larger groups are hardly smaller, and are held for longer once unpacked."""
@@ -28,7 +29,7 @@ class TextGroup(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 def grouped(first: int, texts: Sequence[str | None]) -> TextGroup:
     """Return the texts of the jobs from number `first` on, packed. A job that travels alone has none."""
-    return TextGroup(first, zlib.compress(orjson.dumps(texts), _FAST))
+    return TextGroup(first, zlib.compress(dumps(texts, about_bytes=sum(len(text or "") for text in texts)), _FAST))
 
 
 class Unpacking:
@@ -43,5 +44,5 @@ class Unpacking:
         if texts is None:
             if len(self._groups) >= _UNPACKED_AT_ONCE:
                 del self._groups[next(iter(self._groups))]
-            texts = self._groups[group] = orjson.loads(zlib.decompress(group.packed))
+            texts = self._groups[group] = loads(zlib.decompress(group.packed))
         return texts[number - group.first]

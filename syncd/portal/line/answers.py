@@ -14,9 +14,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import orjson
 
 from syncd.lang.saying import say
+from syncd.model.json_values import loads
 from syncd.portal.line.shapes import fault_in, rows_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 from syncd.scrub import within
@@ -215,7 +215,7 @@ def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refus
     if 300 <= raw.status < 400:
         return {}, Unknown(reason=_elsewhere(raw), ended=_ended(raw))
     try:
-        body: Json = orjson.loads(raw.body)
+        body: Json = loads(raw.body)
     except ValueError:
         return {}, Unknown(reason=_unreadable(raw), ended=_ended(raw))
     if not isinstance(body, Mapping):

@@ -15,10 +15,9 @@ from functools import lru_cache
 from typing import Literal
 
 import msgspec
-import orjson
 
 from syncd.lang.saying import say
-from syncd.model.json_values import Json
+from syncd.model.json_values import Json, dumps
 
 Reach = Literal["command", "method", "rate", "portal"]
 """What a refusal applies to: this command, all commands of its method, the whole request, the caller."""
@@ -244,12 +243,13 @@ def encode_single(command: Command, authorization: Mapping[str, str] | None = No
     reason = unsendable_because(command)
     if reason is not None:
         raise ValueError(f"{command.method} cannot be sent: {reason}")
-    return orjson.dumps(_plain({**command.params, **(authorization or {})}))
+    return dumps(_plain({**command.params, **(authorization or {})}))
 
 
 def encode_batch(commands: Mapping[str, str], authorization: Mapping[str, str] | None = None) -> bytes:
     """Return the JSON body of a `batch` call from encoded commands by their keys, which must not be numbers."""
-    return orjson.dumps({"halt": 0, "cmd": dict(commands), **(authorization or {})})
+    about_bytes = sum(map(len, commands.values()))
+    return dumps({"halt": 0, "cmd": dict(commands), **(authorization or {})}, about_bytes=about_bytes)
 
 
 def alone_because(command: Command) -> str | None:

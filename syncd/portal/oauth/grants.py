@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
-import orjson
 
 from syncd.lang.saying import say
+from syncd.model.json_values import loads
 from syncd.net import is_loopback, is_renaming
 
 _LONGEST_TEXT = 300
@@ -114,7 +114,7 @@ def token_answer(status: int, body: bytes) -> TokenAnswer:
     So is a failure of the server itself: it says nothing about the tokens, which may have been given out before it.
     """
     try:
-        said = orjson.loads(body)
+        said = loads(body)
     except ValueError:
         return Silent(reason=say("HTTP {status} without readable JSON", status=status))
     if not isinstance(said, Mapping):

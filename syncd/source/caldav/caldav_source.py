@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import packed
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
@@ -275,4 +276,4 @@ def _load(cache: FeedCache | None, name: str) -> dict[str, Known]:
 
 
 def _save(cache: FeedCache, name: str, known: Mapping[str, Known]) -> None:
-    cache.save(name, zlib.compress(msgspec.msgpack.encode(known), 1))
+    cache.save(name, zlib.compress(packed(known), 1))

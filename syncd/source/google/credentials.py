@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import decoded
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.saying import say
 from syncd.net import keeps_secrets
@@ -113,7 +114,7 @@ def read_token(text: str, client: KeyFile | None, *, where: str) -> KeyFile:
 
 def _decoded(text: str, kind: type[Decoded], name: str, remedy: str) -> Decoded:
     try:
-        return msgspec.json.decode(text.encode("utf-8", "replace"), type=kind)
+        return decoded(text.encode("utf-8", "replace"), type=kind)
     except msgspec.DecodeError:  # what it says may quote the secret
         raise ConfigError(say("{name} is not the JSON that Google gives", name=name), remedy) from None
 
@@ -270,7 +271,7 @@ def _signer(key: KeyFile) -> Sign:
 
 def _said(answer: WebAnswer) -> Mapping[str, object]:
     try:
-        found = msgspec.json.decode(answer.body)
+        found = decoded(answer.body)
     except msgspec.DecodeError:
         return {}
     return found if isinstance(found, dict) else {}

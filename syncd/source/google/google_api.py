@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import decoded
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, LoginError, Tokens
@@ -278,7 +279,7 @@ _FOR_ALL: tuple[tuple[frozenset[str], str, str], ...] = (
 def _reasons(answer: WebAnswer) -> tuple[frozenset[str], str]:
     """Return the reasons of a refusal, and what it says."""
     try:
-        error = msgspec.json.decode(answer.body, type=_Refusal).error
+        error = decoded(answer.body, type=_Refusal).error
     except msgspec.DecodeError:
         return frozenset(), ""
     return frozenset(filter(None, (one.reason for one in (*error.errors, *error.details)))), error.message
@@ -286,7 +287,7 @@ def _reasons(answer: WebAnswer) -> tuple[frozenset[str], str]:
 
 def _decoded(answer: WebAnswer, kind: type[Shape], name: str) -> Shape:
     try:
-        return msgspec.json.decode(answer.body, type=kind)
+        return decoded(answer.body, type=kind)
     except msgspec.DecodeError as error:
         text = say(
             "{name}: the answer was cut short, or is not what Google's API gives ({error})", name=name, error=str(error)

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import decoded, encoded
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
@@ -90,7 +91,7 @@ class GoogleConsent:
                 at_home=True,
             )
         try:
-            said = msgspec.json.decode(answer.body, type=dict[str, str | int])
+            said = decoded(answer.body, type=dict[str, str | int])
         except msgspec.DecodeError:
             said = {}
         token = said.get("refresh_token")
@@ -105,7 +106,7 @@ class GoogleConsent:
             "type": "authorized_user", "client_id": self._client.client_id, "refresh_token": token,
             "client_secret": self._client.client_secret, "token_uri": self._client.token_uri,
         }  # fmt: skip
-        return msgspec.json.encode(kept).decode()
+        return encoded(kept).decode()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import packed
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
@@ -360,4 +361,4 @@ def _load(cache: FeedCache | None, name: str) -> Store:
 
 
 def _save(cache: FeedCache, name: str, store: Store) -> None:
-    cache.save(name, zlib.compress(msgspec.msgpack.encode(store), 1))
+    cache.save(name, zlib.compress(packed(store), 1))

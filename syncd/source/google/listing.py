@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from syncd.encoding import decoded, encoded_short
 from syncd.lang.saying import say
 from syncd.source.accounts.groups import Series
 from syncd.source.accounts.told import Told
@@ -113,17 +114,18 @@ def merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str, keep:
 
 def _identified(raw: msgspec.Raw, calendar: str, keep: Keep) -> tuple[_Id, bytes]:
     item = _item(raw, calendar)
-    return _Id(id=item.id, recurring_event_id=item.recurring_event_id, status=item.status), _ENCODE(keep(item))
+    named = _Id(id=item.id, recurring_event_id=item.recurring_event_id, status=item.status)
+    return named, encoded_short(keep(item), _ENCODE)
 
 
 def _item(raw: msgspec.Raw, calendar: str) -> Item:
     """Return an event; of one that is none its id, and why; raises WebError for one without an id."""
     try:
-        return msgspec.json.decode(raw, type=Item)
+        return decoded(raw, type=Item)
     except msgspec.DecodeError as error:
         why = str(error)  # names of fields and types, and nothing that people have written
     try:
-        one = msgspec.json.decode(raw, type=_Odd)
+        one = decoded(raw, type=_Odd)
     except msgspec.DecodeError:
         text = say(
             "calendar {calendar}: the list holds an event without an id, so it cannot be told which it is",
@@ -138,7 +140,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 def _series_of(content: bytes) -> str:
-    return msgspec.json.decode(content, type=_Id).recurring_event_id or ""
+    return decoded(content, type=_Id).recurring_event_id or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,7 @@ class _Group:
     around: Surroundings
 
     def told(self) -> tuple[Told, ...]:
-        items = [msgspec.json.decode(content, type=Item) for content in self.contents]
+        items = [decoded(content, type=Item) for content in self.contents]
         return tuple(read_item(item, self.around) for item in items)
 
 

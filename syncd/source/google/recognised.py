@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from syncd.encoding import decoded
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 
@@ -26,7 +27,7 @@ def first_keys(content: bytes, place: str) -> Keys | None:
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
     try:
-        file = msgspec.json.decode(content, type=_File)
+        file = decoded(content, type=_File)
     except msgspec.DecodeError:
         return None
     if file.web is not None:

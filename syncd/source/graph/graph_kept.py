@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from syncd.encoding import packed, packed_sorted
 from syncd.source.base import FeedCache
 from syncd.source.graph.graph_known import KnownCalendar
 
@@ -35,7 +36,7 @@ def stamp_of(calendar: KnownCalendar) -> str:
     """Return the stamp of a calendar's content."""
     views = tuple(msgspec.structs.replace(view, link="") for view in calendar.views)
     bare = KnownCalendar(views=views, singles=calendar.singles, series=calendar.series)
-    return blake2b(msgspec.msgpack.encode(bare, order="sorted"), digest_size=16).hexdigest()
+    return blake2b(packed_sorted(bare), digest_size=16).hexdigest()
 
 
 def load(cache: FeedCache | None, links_name: str, names: Mapping[str, str]) -> dict[str, Kept]:
@@ -69,10 +70,10 @@ def save(
         return
     for calendar, kept in now.items():
         if calendar in names and kept.stamp != before.get(calendar, Kept()).stamp:
-            packed = msgspec.msgpack.encode(_Content(format=_FORMAT, calendar=kept.calendar))
-            cache.save(names[calendar], zlib.compress(packed, 1))
+            content = packed(_Content(format=_FORMAT, calendar=kept.calendar))
+            cache.save(names[calendar], zlib.compress(content, 1))
     links = {one: (kept.stamp, tuple(view.link for view in kept.calendar.views)) for one, kept in now.items()}
-    cache.save(links_name, zlib.compress(msgspec.msgpack.encode(links), 1))
+    cache.save(links_name, zlib.compress(packed(links), 1))
 
 
 def _links(packed: bytes | None) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -14,6 +14,7 @@ from functools import partial
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.source.accounts.people import Calendar, CalendarList
@@ -73,7 +74,7 @@ class GraphPeople:
             for one in await self._expanded(server, calendar, errors):
                 targets.setdefault(one.key, replace(one, by_domain=one.key in members))
         if before != self._listed and cache is not None:
-            await asyncio.to_thread(cache.save, self._name, msgspec.msgpack.encode(self._listed))
+            await asyncio.to_thread(cache.save, self._name, packed(self._listed))
         return list(targets.values())
 
     async def _expanded(

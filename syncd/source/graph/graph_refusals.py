@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from syncd.encoding import decoded
 from syncd.lang.saying import say
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebAnswer, refusal
@@ -99,7 +100,7 @@ def _meaning(status: int, code: str, said: str, mailbox: str) -> tuple[str, str]
 
 def _fault(body: bytes) -> _Fault:
     try:
-        return msgspec.json.decode(body, type=_Body).error
+        return decoded(body, type=_Body).error
     except msgspec.DecodeError:
         return _Fault()
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.clock import Clock
+from syncd.encoding import decoded, encoded
 from syncd.lang.saying import say
 from syncd.source.graph.graph_event import SELECTED, GraphEvent, only_time
 from syncd.source.graph.graph_known import GraphRow, View
@@ -245,7 +246,7 @@ class GraphServer:
     def _event(self, raw: msgspec.Raw, kind: type[E], mailbox: str) -> E:
         """Return an event; of one that is none its id, and why. Raises WebError for one without an id."""
         try:
-            event = msgspec.json.decode(raw, type=kind)
+            event = decoded(raw, type=kind)
             return only_time(event) if self._only_times else event
         except msgspec.DecodeError as error:
             why = str(error)  # names of properties and types, and nothing that people have written
@@ -280,7 +281,7 @@ class GraphServer:
             {"id": str(number), "method": "GET", "url": path, "headers": {"Prefer": _PREFER}}
             for number, path in enumerate(paths)
         ]
-        body = msgspec.json.encode({"requests": asked})
+        body = encoded({"requests": asked})
         answer = await self._ask("POST", f"{self._root}/$batch", body=body)
         if answer.status != 200:
             # A server or a proxy that knows no batches still answers one request after the other.
@@ -338,7 +339,7 @@ class GraphServer:
 
 def _decoded(body: bytes, kind: type[T], mailbox: str) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoded(body, type=kind)
     except msgspec.ValidationError as error:
         raise UnusableError(
             say("{name}: Graph's answer has another shape than documented: {error}", name=mailbox, error=str(error))

@@ -13,9 +13,8 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-import msgspec
-
 from syncd.clock import Clock
+from syncd.encoding import encoded_sorted, packed, packed_sorted
 from syncd.errors import SourceError, SyncdError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
@@ -242,7 +241,7 @@ class ListedGraphSource(GraphSource):
 def _settings(options: ChoiceOptions) -> str:
     """Return the options that change what the same events are read as."""
     read = {name: getattr(options, name) for name in ChoiceOptions.__struct_fields__ if name != "calendars"}
-    return msgspec.json.encode(read, order="sorted").decode()
+    return encoded_sorted(read).decode()
 
 
 def _stops(error: SourceError) -> bool:
@@ -254,11 +253,11 @@ def _series_of(kept: Kept, clocks: Clocks) -> Iterator[Series]:
     """Yield the single events and the series of a calendar, each with a digest of all that it is read from."""
     calendar = kept.calendar
     for one, event in sorted(calendar.singles.items()):
-        digest = _digest(msgspec.msgpack.encode(event), clocks)
+        digest = _digest(packed(event), clocks)
         yield Series(id=_shown(event), uid=one, digest=digest, told=partial(_single, event, clocks))
     bounds = repr([(view.first, view.end) for view in calendar.views]).encode()
     for one, series in sorted(calendar.series.items()):
-        digest = _digest(msgspec.msgpack.encode(series, order="sorted") + bounds, clocks)
+        digest = _digest(packed_sorted(series) + bounds, clocks)
         shown = _shown(series.master) if series.master is not None else one[:20]
         yield Series(id=shown, uid=one, digest=digest, told=partial(_many, series, calendar.views, clocks))
 

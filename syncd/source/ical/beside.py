@@ -13,10 +13,9 @@ from threading import Thread, Timer
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from syncd import child
 from syncd.control_groups import cores
+from syncd.encoding import packed
 from syncd.source.ical.asking import AskedGroup, Asking, receive, send
 from syncd.threads import begin
 
@@ -71,7 +70,7 @@ class Beside:
             return  # there may be no more processes, or no memory for one
         try:
             assert process.stdin is not None
-            send(process.stdin, msgspec.msgpack.encode(self._asking))
+            send(process.stdin, packed(self._asking))
             while numbers := next_of(self._chunks, from_end=True):
                 if not self._has_done(process, numbers):
                     return
@@ -90,7 +89,7 @@ class Beside:
         answer = b""
         try:
             begin(watch)
-            send(process.stdin, msgspec.msgpack.encode(self._asked(numbers)))
+            send(process.stdin, packed(self._asked(numbers)))
             answer = receive(process.stdout)
         except (OSError, ValueError, MemoryError, OverflowError):
             pass  # it died or answers nonsense, a UID is no text, or there may be no more threads

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from syncd.encoding import packed
 from syncd.source.base import ReadContext
 from syncd.source.ical.packed import Block
 from syncd.source.shelf import Shelf
@@ -43,7 +44,7 @@ class KnownGroups:
         self._unsaved += new
         known = sum(len(block) for blocks in files.values() for block in blocks)
         if shelf is not None and shelf.board.writable and self._unsaved and self._unsaved * _SHARE >= known:
-            shelf.save(msgspec.msgpack.encode(files))
+            shelf.save(packed(files))
             self._unsaved = 0
 
 

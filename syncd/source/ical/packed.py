@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import astuple, fields, force_setattr
 
+from syncd.encoding import packed
 from syncd.lang.saying import Saying, restored, stored
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, ProblemKind, Recurrence, Span, Timed
 from syncd.source.ical.group_result import GroupResult, Unusual
@@ -121,7 +122,7 @@ _GROUPS = msgspec.msgpack.Decoder(list[PackedGroup | None])
 
 def pack(groups: Sequence[PackedGroup | None]) -> bytes:
     """Return groups as bytes."""
-    return zlib.compress(msgspec.msgpack.encode(groups), _LEVEL)
+    return zlib.compress(packed(groups), _LEVEL)
 
 
 def unpack(packed: bytes) -> list[PackedGroup | None]:
@@ -153,7 +154,7 @@ def packed_group(result: GroupResult, uid: str, name: str) -> PackedGroup | None
             if unusual is not None
             else None,
         )
-        msgspec.msgpack.encode(group)
+        packed(group)
     except (ValueError, TypeError, OverflowError, KeyError):
         return None
     return group

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from syncd.encoding import decoded_by
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.source.encodings import decode
@@ -38,7 +39,7 @@ _HAS_MORE = ("has_more", "hasMore", "has_next", "hasNext", "moreItems")
 def read_document(content: bytes, *, name: str, encoding: str = "auto") -> object:
     """Return the values of a document; raises SourceError if the bytes are no whole JSON."""
     try:
-        return _DECODER.decode(content.removeprefix(_BOM))
+        return decoded_by(_DECODER, content.removeprefix(_BOM))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         ends = "truncated" in str(error)  # or there is half of a surrogate pair, which is read below
     text, _, _ = decode(content, encoding, name=name, kind="JSON")

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import encoded_sorted
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
 from syncd.source.base import Source
@@ -173,4 +174,4 @@ def _format(options: JsonOptions, records: str, way: _Way, *, alone: bool) -> Js
 def _settings(options: JsonOptions) -> str:
     """Return all options that change what the same bytes are read as."""
     given = {key: value for key, value in msgspec.to_builtins(options).items() if key not in _NOT_READ_BY}
-    return msgspec.json.encode(given, order="sorted").decode()
+    return encoded_sorted(given).decode()

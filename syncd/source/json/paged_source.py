@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.model.entry import Snapshot
@@ -80,7 +81,7 @@ class PagedSource:
         proved = known.proved if read.short else read.digest
         now = KnownPages(pages=dict(read.pages), proved=proved)
         if now != known and context.cache is not None:
-            await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(now))
+            await asyncio.to_thread(context.cache.save, self._cache_name, packed(now))
         self._known = now
         found = await asyncio.to_thread(self._files, read)
         files = await asyncio.to_thread(self._assembly.weighed, found, [], context)

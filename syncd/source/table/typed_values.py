@@ -23,10 +23,12 @@ from typing import Any
 
 import msgspec
 
+from syncd.encoding import encoded_short
+
 _MOST_DIGITS = 60
 _HALF_SECOND_US = 500_000
 _LONGEST_CLOCK = timedelta(hours=100)
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+_ENCODE = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 
 
 def text_of(value: object) -> str:
@@ -38,7 +40,7 @@ def text_of(value: object) -> str:
 def encoded(value: object) -> bytes:
     """Return the JSON of a value; equal values give equal bytes."""
     try:
-        return _ENCODER.encode(value)
+        return encoded_short(value, _ENCODE)
     except UnicodeEncodeError:  # half of a surrogate pair
         return json.dumps(value, default=str).encode()
 

@@ -19,6 +19,7 @@ from hashlib import blake2b
 import msgspec
 
 from syncd.clock import Clock
+from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
 from syncd.model.entry import Problem, Snapshot
@@ -150,7 +151,7 @@ class WebSource:
         kept = await asyncio.to_thread(_keep, answer, body)
         self._kept = kept if kept.conditions or context.cache is not None else None
         if context.cache is not None:
-            await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(kept))
+            await asyncio.to_thread(context.cache.save, self._cache_name, packed(kept))
 
     async def _parsed(self, context: ReadContext, under: str, files: Weighed) -> Snapshot:
         snapshot = await asyncio.to_thread(self._assembly.parsed, files, context)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from syncd.errors import StateError, StateUnavailableError, message_of
 from syncd.lang.saying import say
+from syncd.model.json_values import dumps
 from syncd.state.rows import DamagedRowError, Row, Update
 
+_LISTED_BYTES: Final = 48
+"""How long a value of a list is, about: most are ids, and keys of half a dozen words."""
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
 _SPARE_PAGES: Final = 256
@@ -76,7 +78,7 @@ class SqliteConnection(sqlite3.Connection):
 
     def listed(self, values: Collection[Any]) -> str:
         """Return `values` as one parameter."""
-        return orjson.dumps(list(values)).decode()
+        return dumps(list(values), about_bytes=len(values) * _LISTED_BYTES).decode()
 
     def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
         """Carry out one query for each of the rows, and return the results of all of them."""

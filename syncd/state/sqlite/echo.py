@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from syncd.encoding import decoded, encoded
 from syncd.lang.saying import say
 from syncd.state.base import Doubt
 
@@ -55,7 +56,7 @@ def echo_of(path: Path, generation: int, booted_at: float, *, clean: bool) -> Ec
 def read_echo(path: Path) -> Echo | None:
     """Return the echo of the ledger at `path`, None if there is none that can be read."""
     try:
-        return msgspec.json.decode(_beside(path).read_bytes(), type=Echo)
+        return decoded(_beside(path).read_bytes(), type=Echo)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
@@ -64,7 +65,7 @@ def write_echo(path: Path, echo: Echo) -> None:
     """Leave `echo` beside the ledger at `path`, in place of an earlier one; raises OSError."""
     descriptor = os.open(_beside(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        text = msgspec.json.encode(echo) + b"\n"
+        text = encoded(echo) + b"\n"
         os.pwrite(descriptor, text, 0)
         os.ftruncate(descriptor, len(text))
     finally:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import orjson
-
 from syncd.errors import StateError
 from syncd.lang.saying import say
+from syncd.model.json_values import dumps, loads
 from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
 from syncd.state.sqlite.backup import synced
@@ -56,7 +55,7 @@ class LeavingFile:
 
     def mark_moved(self, target: str, move: str) -> None:
         """Have it refuse from now on and tell where it went; earlier versions take it for one of a newer syncd."""
-        value = orjson.dumps({"to": target, "move": move})
+        value = dumps({"to": target, "move": move})
         with translated(self.path):
             with transaction(self.connection):
                 (version,) = self.connection.execute("PRAGMA user_version").fetchone()
@@ -103,7 +102,7 @@ class ArrivingFile:
                 return None
             finally:
                 found.close()
-        return None if row is None else str(orjson.loads(row[0]))
+        return None if row is None else str(loads(row[0]))
 
     @contextmanager
     def filling(self, move: str) -> Iterator[None]:
@@ -119,7 +118,7 @@ class ArrivingFile:
             apply(connection, STEPS, 0)
             with transaction(connection):
                 yield
-                row = summed(("moved", _ARRIVING, orjson.dumps(move), 0.0))
+                row = summed(("moved", _ARRIVING, dumps(move), 0.0))
                 connection.execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", row)
 
     def _refuse_ledger(self) -> None:

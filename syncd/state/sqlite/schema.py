@@ -11,10 +11,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import orjson
-
 from syncd.errors import StateError
 from syncd.lang.saying import say, say_count
+from syncd.model.json_values import loads
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
 from syncd.state.sqlite.connection import DamagedError
 
@@ -167,7 +166,7 @@ def moved_of(connection: sqlite3.Connection) -> tuple[str, str] | None:
     if version < MOVED:
         return None
     row = connection.execute("SELECT value FROM notes WHERE scope = 'moved' AND name = 'to'").fetchone()
-    told = orjson.loads(row[0]) if row is not None else {}
+    told = loads(row[0]) if row is not None else {}
     return str(told.get("to", say("another place"))), str(told.get("move", ""))
 
 
