@@ -48,6 +48,11 @@ def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_onl
     (entries,) = [one for one in checked["checks"] if one["name"] == "entries shifts"]
     assert (code, entries["ok"]) == (1, False)
     assert "shifts.csv:2: there is no title" in entries["detail"]
+    assert "status" not in entries["detail"]
+    (notes,) = [one for one in checked["checks"] if one["name"] == "notes shifts"]
+    assert (notes["ok"], notes["remedy"]) == (True, "")
+    assert "status 'Late' is not" in notes["detail"]
+    assert "title" not in notes["detail"]
 
 
 def test_a_check_says_which_encoding_was_assumed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
