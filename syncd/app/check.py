@@ -140,11 +140,14 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
         assumed = (*snapshot.assumed[:_SHOWN], *ending)
         detail = say("{found}; {assumed}", found=detail, assumed=assumed)
     yield Check(name=name, ok=True, detail=detail)
-    if problems:
-        ok = all(problem.kind == "warning" for problem in problems)  # entries with a warning are synced
-        said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
-        remedy = "" if ok else say("correct these entries")
-        yield Check(name=f"entries {sync.name}", ok=ok, detail=said, remedy=remedy)
+    # Entries with a warning are synced, so they need not be corrected.
+    warnings = tuple(problem for problem in problems if problem.kind == "warning")
+    if wrong := tuple(problem for problem in problems if problem.kind != "warning"):
+        remedy = say("correct these entries")
+        yield Check(name=f"entries {sync.name}", ok=False, detail=_first(wrong), remedy=remedy)
+    if warnings:
+        name = f"notes {sync.name}" if wrong else f"entries {sync.name}"
+        yield Check(name=name, ok=True, detail=_first(warnings))
 
 
 def _of_source(sync: Sync, said: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 
@@ -18,11 +19,13 @@ from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_count
 from syncd.model.item import Change
 from syncd.model.json_values import Json
+from syncd.model.zones import as_told, in_zone_of
 from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
 _LONGEST_VALUE = 60
+_ZONED = {"start": "zone_from", "end": "zone_to"}
 
 
 class _PinnedPlan(msgspec.Struct):
@@ -41,7 +44,7 @@ class Pins:
     """The pinned changes by sync: the digest of each change and its description."""
 
     path: Path
-    plans: Mapping[str, Mapping[str, str]]
+    plans: Mapping[str, Mapping[str, Mapping[str, Json]]]
 
     def check(self, prepared: Prepared) -> None:
         """Raise GuardError unless `prepared` does exactly what was pinned."""
@@ -51,9 +54,11 @@ class Pins:
                 say("{sync}: {path} holds no plan for this sync", sync=prepared.sync, path=str(self.path)),
                 say("pin a new one with `syncd plan --out`"),
             )
-        current = {_digest(change): _said(change_document(change)) for change in prepared.plan.changes}
-        extra = [said for digest, said in current.items() if digest not in pinned]
-        missing = [said for digest, said in pinned.items() if digest not in current]
+        current = {_digest(change): _document(change) for change in prepared.plan.changes}
+        # In the zone of the plan's table, which stands above.
+        zone = prepared.run.sync.zone
+        extra = [_said(change, zone) for digest, change in current.items() if digest not in pinned]
+        missing = [_said(change, zone) for digest, change in pinned.items() if digest not in current]
         if extra or missing:
             differences = [say("now also: {change}", change=one) for one in extra[:_SHOWN]]
             differences += [say("no longer: {change}", change=one) for one in missing[:_SHOWN]]
@@ -82,7 +87,7 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
         "plans": [
             {
                 "sync": one.sync,
-                "changes": [within(change_document(change), clean) for change in one.plan.changes],
+                "changes": [within(_document(change), clean) for change in one.plan.changes],
                 "digests": [_digest(change) for change in one.plan.changes],
             }
             for one in plans
@@ -110,10 +115,7 @@ def read(path: Path, content: bytes) -> Pins:
             say("{path} was pinned by another version of syncd", path=str(path)),
             say("pin a new one with `syncd plan --out`"),
         )
-    plans = {
-        one.sync: {digest: _said(change) for digest, change in zip(one.digests, one.changes, strict=True)}
-        for one in read_file.plans
-    }
+    plans = {one.sync: dict(zip(one.digests, one.changes, strict=True)) for one in read_file.plans}
     return Pins(path, plans)
 
 
@@ -125,24 +127,54 @@ def _digest(change: Change) -> str:
     return f"{change.op}:{change.key}:{remote_id}:{fingerprint}"
 
 
-def _said(change: Mapping[str, Json]) -> str:
+def _document(change: Change) -> dict[str, Json]:
+    """Return a change as it is pinned: with the zones in which its times are told."""
+    sent = change.item.fields if change.item is not None else {}
+    return change_document(change) | {"zones": {name: sent.get(zoned) for name, zoned in _ZONED.items()}}
+
+
+def _said(change: Mapping[str, Json], zone: str | None) -> str:
     said = say(
         "{op} «{title}» {start}",
         op=words.OPS.get(str(change.get("op")), str(change.get("op"))),
         title=str(change.get("title")),
-        start=str(change.get("start")),
+        start=as_told(str(change.get("start")), zone),
     )
     fields = change.get("fields")
     if change.get("op") != "update" or not isinstance(fields, Mapping):
         return said
     differs = tuple(
-        say("{field} {change}", field=words.field(name), change=_short(*pair))
-        for name, pair in sorted(fields.items())
-        if isinstance(pair, list | tuple)
+        say("{field} {before} → {after}", field=words.field(name), before=before, after=after)
+        for name, (before, after) in _differences(change, fields, zone)
     )
     return say("{said}, {differs}", said=said, differs=differs)
 
 
-def _short(before: Json, after: Json) -> str:
-    texts = (str(value) for value in (before, after))
-    return " → ".join(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…" for text in texts)
+def _differences(
+    change: Mapping[str, Json], fields: Mapping[str, Json], zone: str | None
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each field that differs with its value before and after, times on the clock of `zone`."""
+    own = change.get("zones")
+    for name, pair in sorted(fields.items()):
+        if not isinstance(pair, list | tuple):
+            continue
+        zones = fields.get(_ZONED.get(name, ""))
+        if not isinstance(zones, list | tuple):
+            zones = (own.get(name) if isinstance(own, Mapping) else None,) * 2
+        times = [_clock(value, of, zone) for value, of in zip(pair, zones, strict=True)]
+        # A moment that is only written in another zone is told as it is sent.
+        before, after = times if name in _ZONED and times[0] != times[1] else map(_short, pair)
+        yield name, (before, after)
+
+
+def _clock(value: Json, own: Json, zone: str | None) -> str:
+    """Return a time of the clocks of the zone `own` as people in `zone` read it; anything else as it is."""
+    try:
+        return as_told(in_zone_of(str(value), str(own)), zone)
+    except (ValueError, ZoneInfoNotFoundError):  # no time, or one in a zone that only the portal knows
+        return _short(value)
+
+
+def _short(value: Json) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help=say("show what would change and why; changes nothing"))
     _names(plan)
     _reading(plan)
-    plan.add_argument("--out", type=Path, metavar=_FILE, help=say("pin the plan, for `sync --plan FILE`"))
+    plan.add_argument("--out", type=_file, metavar=_FILE, help=say("pin the plan, for `sync --plan FILE`"))
     _json(plan)
 
     sync = commands.add_parser("sync", help=say("make one pass, then exit"))
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     _reading(sync)
     sync.add_argument("--plan", type=Path, metavar=_FILE, help=say("do exactly what was pinned, else exit with code 4"))
     _force(sync)
-    sync.add_argument("--report", type=Path, metavar=_FILE, help=say("write a CSV with one row per entry"))
+    sync.add_argument("--report", type=_file, metavar=_FILE, help=say("write a CSV with one row per entry"))
     _json(sync)
 
     _add_bulk(commands)
@@ -146,7 +146,9 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     init.add_argument(
         "--webhook", metavar="URL", help=say("the portal's inbound webhook, to see its people and groups")
     )
-    init.add_argument("-o", dest="out", type=Path, metavar=_FILE, help=say("where to write it (default: stdout)"))
+    init.add_argument(
+        "-o", dest="out", type=_file_or_stdout, metavar=_FILE, help=say("where to write it (default: stdout)")
+    )
 
 
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -228,7 +230,7 @@ def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     authorize.add_argument("name", metavar=_NAME, help=say("the sync whose source it is"))
     authorize.add_argument(
         "--out",
-        type=Path,
+        type=_file,
         metavar=_FILE,
         help=say("where to keep the token instead; an earlier one there is replaced"),
     )
@@ -244,7 +246,7 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     what = state.add_subparsers(dest="what", metavar=_WHAT, required=True)
     backup = what.add_parser("backup", help=say("copy the state to a file, also while the daemon works with it"))
-    backup.add_argument("file", type=Path, metavar=_FILE, help=say("where to; an earlier backup there is replaced"))
+    backup.add_argument("file", type=_file, metavar=_FILE, help=say("where to; an earlier backup there is replaced"))
     _json(backup)
     check = what.add_parser("check", help=say("read the whole state and compare every row with its checksum"))
     _json(check)
@@ -304,7 +306,7 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     _names(migrate)
     migrate.add_argument(
-        "--report", type=Path, metavar=_FILE, help=say("write a CSV with one row per entry, read back")
+        "--report", type=_file, metavar=_FILE, help=say("write a CSV with one row per entry, read back")
     )
     _yes(migrate)
     _json(migrate)
@@ -413,6 +415,16 @@ def _json(parser: argparse.ArgumentParser) -> None:
 def _choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...]) -> None:
     """Add an argument that errors call by its choices, as the usage line does; its name is only an identifier."""
     parser.add_argument(name, choices=choices, metavar="{" + ",".join(choices) + "}")
+
+
+def _file_or_stdout(text: str) -> Path | None:
+    return None if text == "-" else Path(text)
+
+
+def _file(text: str) -> Path:
+    if text == "-":  # stdout has what the command tells
+        raise argparse.ArgumentTypeError(told(say("name a file; this one is not written to stdout")))
+    return Path(text)
 
 
 def _number(text: str) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from syncd.lang.catalog import reader, told
 from syncd.lang.saying import say
 from syncd.model.json_values import Json
-from syncd.model.zones import as_read
+from syncd.model.zones import as_read, in_zone_of
 
 
 def local_time(unix: float) -> str:
@@ -36,9 +36,7 @@ def clock_time(value: Json, own: Json, zone: str | None) -> Json:
     if not isinstance(value, str):
         return value
     try:
-        moment = datetime.fromisoformat(value)
-        if "T" in value and moment.tzinfo is None:
-            value = moment.replace(tzinfo=ZoneInfo(str(own))).isoformat()
+        value = in_zone_of(value, str(own))
     except (ValueError, ZoneInfoNotFoundError):  # no time, or one in a zone that only the portal knows
         return value
     return when(value, zone)

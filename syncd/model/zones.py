@@ -265,6 +265,17 @@ def as_read(start: str, zone: str | None) -> str:
     return moment.isoformat(" ", "minutes")
 
 
+def in_zone_of(value: str, own: str) -> str:
+    """Return an ISO time without an offset with that of the zone `own`; anything else that is a date or time as it is.
+
+    Raises ValueError for what is none, and ZoneInfoNotFoundError for an unknown zone.
+    """
+    moment = datetime.fromisoformat(value)
+    if "T" in value and moment.tzinfo is None:
+        return moment.replace(tzinfo=ZoneInfo(own)).isoformat()
+    return value
+
+
 def as_told(start: str, zone: str | None) -> str:
     """Return the start of an item like `as_read`, as a message that is told in the reader's notation."""
     try:

@@ -47,7 +47,9 @@ def _read_any(text: str) -> tuple[datetime, bool, timedelta | None]:
     try:
         wall = datetime(int(year), int(month), int(day))
     except ValueError:
-        raise ValueError(say("there is no day {year}-{month}-{day}", year=year, month=month, day=day)) from None
+        raise ValueError(
+            say("{text!r}: there is no day {year}-{month}-{day}", text=text, year=year, month=month, day=day)
+        ) from None
     if hour is None:
         return wall, False, None
     seconds = int(second or 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,11 @@ def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_onl
     (entries,) = [one for one in checked["checks"] if one["name"] == "entries shifts"]
     assert (code, entries["ok"]) == (1, False)
     assert "shifts.csv:2: there is no title" in entries["detail"]
+    assert "status" not in entries["detail"]
+    (notes,) = [one for one in checked["checks"] if one["name"] == "notes shifts"]
+    assert (notes["ok"], notes["remedy"]) == (True, "")
+    assert "status 'Late' is not" in notes["detail"]
+    assert "title" not in notes["detail"]
 
 
 def test_a_check_says_which_encoding_was_assumed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,6 +184,32 @@ def test_a_pinned_plan_is_carried_out_exactly_or_not_at_all(folder: Path, capsys
     code, _, err = run(capsys, "sync", "--plan", "shifts.csv")
     assert code == 2
     assert "shifts.csv is not a plan" in err
+
+
+def test_what_a_pinned_plan_no_longer_matches_is_told_in_the_zone_of_its_table(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, feed = folder / "syncd.toml", folder / "feed.ics"
+    source = '[sync.source]\ntype = "ics"\npath = "feed.ics"\n\n[sync.target]'
+    text = re.sub(r"\[sync\.source\].*\[sync\.target\]", source, config.read_text(), flags=re.DOTALL)
+    config.write_text(text.replace('owner = "{owner}"', "owner = 3"))
+    day = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}"
+    for hour, arguments in ((6, ("sync",)), (7, ("plan", "--out", "plan.json")), (8, ("sync", "--plan", "plan.json"))):
+        starts, ends = (f"{day.replace('-', '')}T{one:02}0000Z" for one in (hour, hour + 1))
+        feed.write_text(
+            "BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\nSUMMARY:Talk\n"
+            f"DTSTART:{starts}\nDTEND:{ends}\nEND:VEVENT\nEND:VCALENDAR\n"
+        )
+        code, out, _ = run(capsys, *arguments)
+    said = " ".join(out.split())
+    assert code == 4
+    assert f"start {day} 09:00 → {day} 11:00" in said
+    assert f"start {day} 09:00 → {day} 10:00" in said
+    assert f"«Talk» {day} 11:00" in said
+    assert "06:00" not in said
+    assert f"начало {day[8:]}.{day[5:7]}.{day[:4]} 09:00" in " ".join(
+        run(capsys, *arguments, "--lang", "ru")[1].split()
+    )
 
 
 def test_the_report_has_one_row_per_entry(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,18 @@ def test_a_schedule_and_a_portal_give_a_config_that_check_and_sync_take(tmp_path
     assert syncd(tmp_path, "sync").returncode == 0
 
 
+def test_a_hyphen_stands_for_stdout_and_for_no_file_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "shifts.csv").write_text(SHIFTS.format(KNOWN), encoding="utf-8")
+    done = syncd(tmp_path, "init", "--source", "shifts.csv", "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads(done.stdout)["sync"][0]["source"]["path"] == "shifts.csv"
+    assert done.stdout == syncd(tmp_path, "init", "--source", "shifts.csv").stdout
+    for arguments in (("plan", "--out", "-"), ("sync", "--report", "-"), ("migrate", "--report", "-")):
+        with pytest.raises(SystemExit, match="2"):
+            syncd(tmp_path, *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["shifts.csv"]
+
+
 def uncommented(text: str) -> str:
     """Return the config with the comment sign taken from every key."""
     return re.sub(r"(?m)^# ?(?=\[|[\w\"-]+ = )", "", text)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import ConfigError, SourceError
+from syncd.lang import catalog
 from syncd.model.entry import AllDay, Recurrence, Reminder, Timed
 from syncd.model.filter import Filter, compile_condition
 from syncd.source import open_source
@@ -827,3 +828,10 @@ def test_records_are_cut_as_python_s_own_reader_cuts_them_however_often(text: st
     assert ([at for at, _ in rows.broken], rows.open_at) == (broken, open_at)
     rows.begins_at = 1
     assert list(rows) == expected[1:]
+
+
+def test_a_day_that_does_not_exist_is_quoted_as_the_source_has_it_in_every_language() -> None:
+    part = parse(HEADER + "\n1,A,2026-13-45,\n2,B,2026-02-30,\n")
+    for problem, text in zip(part.problems, ("2026-13-45", "2026-02-30"), strict=True):
+        assert f"start '{text}': there is no day {text}" in problem.reason
+        assert text in catalog.told(problem.reason, "ru")

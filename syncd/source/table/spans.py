@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from syncd.lang.saying import say
+from syncd.lang.saying import Saying, say
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span, Timed
 from syncd.source.field_values import after, all_day_span, in_zone, timed_span
@@ -308,9 +308,16 @@ def named(field: str, text: str, error: ValueError) -> ValueError:
     reason, label = reason_of(error), LABELS[field]
     if isinstance(error, cell_values.CellError):
         return ValueError(say("{field} {text!r} {reason}", field=label, text=text, reason=reason))
-    if text in reason:
+    if _quotes(reason, text):
         return ValueError(say("{field}: {reason}", field=label, reason=reason))
     return ValueError(say("{field} {text!r}: {reason}", field=label, text=text, reason=reason))
+
+
+def _quotes(reason: str, text: str) -> bool:
+    """Return True if `reason` has the text in every language: a date made of numbers is written as the reader's."""
+    if not isinstance(reason, Saying):
+        return text in reason
+    return any(isinstance(value, str) and _quotes(value, text) for value in reason.values.values())
 
 
 def _says_all_day(text: str) -> bool | None:
