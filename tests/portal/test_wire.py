@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 import orjson
 import pytest
@@ -176,6 +176,34 @@ def test_any_batched_value_comes_back_from_the_query_string_as_its_text(params: 
     command = Command(method="m.x", params=params)
     if alone_because(command) is None:
         assert parse(encode_command(command).partition("?")[2]) == (as_php(as_text(params)) or [])
+
+
+FLAT = st.dictionaries(
+    KEYS | st.sampled_from(["from", "a.b", "a[b", " x", "$result[a]"]),
+    st.text(max_size=60)
+    | st.text("select from$result[a]&amp;\N{CYRILLIC SMALL LETTER ZHE}\ud800", max_size=60)
+    | st.integers()
+    | st.booleans()
+    | st.none(),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FLAT)
+def test_a_flat_command_is_written_as_it_is_beside_a_list(params: dict[str, Any]) -> None:
+    flat = Command(method="m.x", params=params)
+    beside = Command(method="m.x", params={**params, "zz": ["x"]})
+    assert alone_because(flat) == alone_because(beside)
+    assert unsendable_because(flat) == unsendable_because(beside)
+    if alone_because(flat) is None:
+        assert encode_command(beside) == f"{encode_command(flat)}&zz%5B0%5D=x"
+
+
+@given(st.text("aZ09_.~- %/?\N{CYRILLIC SMALL LETTER ZHE}\N{EURO SIGN}\N{GRINNING FACE}\n"))
+def test_text_is_percent_encoded_as_python_does(text: str) -> None:
+    assert encode_command(Command(method="m", params={"a": text})) == f"m?a={quote(text, safe='')}"
 
 
 def test_a_command_without_parameters_has_no_question_mark() -> None:

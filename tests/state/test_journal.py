@@ -185,6 +185,35 @@ async def test_what_is_not_open_cannot_be_settled(ledger: Ledger) -> None:
         await settled(ledger, run_id, 99, Dropped())
 
 
+async def test_what_the_caller_knows_of_its_intents_settles_them_like_what_is_read(ledger: Ledger) -> None:
+    run_id = await begun(ledger)
+    ids = await ledger.of(SYNC).reserve_ids(2)
+    intents = [intent(number, run_id, uid) for number, uid in zip(ids, "ab", strict=True)]
+    await ledger.of(SYNC).intend(run_id, intents)
+    settlements = [Settlement(intent_id=one, outcome=Written(remote_id=one, version=1), at=1.0) for one in ids]
+    await ledger.of(SYNC).settle(run_id, settlements, intents[:1])
+    told, read = await ledger.of(SYNC).links()
+    assert replace(told, key=read.key, remote_id=read.remote_id) == read
+    assert await ledger.of(SYNC).open_intents() == ()
+
+
+@pytest.mark.parametrize("outcome", [Written(remote_id=9, version=1), Unsettled(reason="no answer", ended=False)])
+async def test_an_intent_that_only_the_caller_takes_for_open_settles_nothing(ledger: Ledger, outcome: Outcome) -> None:
+    run_id = await begun(ledger)
+    ids = await ledger.of(SYNC).reserve_ids(2)
+    intents = [intent(number, run_id, uid) for number, uid in zip(ids, "ab", strict=True)]
+    await ledger.of(SYNC).intend(run_id, intents)
+    await settled(ledger, run_id, ids[0], Dropped())
+    both = [
+        Settlement(intent_id=ids[1], outcome=Written(remote_id=8, version=1), at=1.0),
+        Settlement(intent_id=ids[0], outcome=outcome, at=1.0),
+    ]
+    with pytest.raises(ValueError, match="not open"):
+        await ledger.of(SYNC).settle(run_id, both, intents)
+    assert [one.id for one in await ledger.of(SYNC).open_intents()] == [ids[1]]
+    assert await ledger.of(SYNC).links() == ()
+
+
 async def test_intents_need_a_reserved_id_and_their_own_run(ledger: Ledger) -> None:
     run_id = await begun(ledger)
     (number,) = await ledger.of(SYNC).reserve_ids(1)
