@@ -149,6 +149,13 @@ class OutOfMemoryError(SyncdError):
         )
 
 
+def for_want_of_memory(error: BaseException) -> bool:
+    """Return True for a MemoryError, and for a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(for_want_of_memory, error.exceptions))
+    return isinstance(error, MemoryError)
+
+
 def held_elsewhere(portal: str, holder: str) -> StateLockedError:
     """Return the error for work on a portal that another machine may write to; `holder` follows "is"."""
     return StateLockedError(

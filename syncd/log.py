@@ -176,6 +176,15 @@ class _Bounded(logging.Filter):
         return seen < _MOST_A_MINUTE
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what libraries log; a line for which there is no memory is lost, and ends nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
+        """Tell of an error while a line was written."""
+        if not isinstance(sys.exc_info()[1], MemoryError):
+            super().handleError(record)
+
+
 def _level(verbosity: int) -> int:
     if verbosity < 0:
         return logging.ERROR
@@ -186,7 +195,7 @@ def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbo
     """Send what libraries log (lost exceptions of asyncio, aiohttp) through the same processors."""
     from structlog.stdlib import ProcessorFormatter, add_logger_name  # noqa: PLC0415 - see configure
 
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.addFilter(_Bounded())
     handler.setFormatter(
         ProcessorFormatter(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import mmap
 import resource
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FEW_BYTES = 1 << 20
 """What a thread takes at first besides its stack, with much to spare: its first call takes 16 kB."""
@@ -47,7 +52,12 @@ class Threads(ThreadPoolExecutor):
     says RuntimeError for both, which would pass for a defect, or waits for ever (see `begin`).
     """
 
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a thread call `fn`, and return the future of its result."""
+        return super().submit(_freed, fn, *args, **kwargs)
+
     def _adjust_thread_count(self) -> None:
+        self._count_out_the_dead()
         try:
             if len(self._threads) < self._max_workers:
                 require_room()
@@ -56,3 +66,24 @@ class Threads(ThreadPoolExecutor):
             if not self._threads:
                 self._work_queue.get_nowait()  # who is told that it was not done must not find it done later
                 raise MemoryError(str(error)) from None
+
+    def _count_out_the_dead(self) -> None:
+        """Let others take the places of threads that found no memory to tell what became of their work, and ended."""
+        dead = {thread for thread in self._threads if not thread.is_alive()}
+        if dead:
+            self._threads -= dead
+            while self._idle_semaphore.acquire(blocking=False):  # how many of those wait for work, nobody knows
+                pass
+
+
+def _freed(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `fn`; a MemoryError that it raises keeps nothing of the memory that was taken.
+
+    Whoever waits for the result is told by calls that take memory themselves; without any he would wait for ever. The
+    frames of an error hold all that its functions had made.
+    """
+    try:
+        return fn(*args, **kwargs)
+    except MemoryError as error:
+        text = str(error)
+    raise MemoryError(text)

@@ -23,6 +23,8 @@ _LAST_DOCUMENT = b'{"error": "there is no memory left", "remedy": "let syncd hav
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (README, "Exit codes"); raises SystemExit for a wrong command line."""
     given = sys.argv[1:] if argv is None else argv
+    if argv is None:  # in a process of our own
+        sys.unraisablehook = _unraisable
     try:
         return _told(given)
     except MemoryError:
@@ -30,6 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--json" in given:
             os.write(1, _LAST_DOCUMENT)
         return _OUT_OF_MEMORY
+
+
+def _unraisable(ignored: sys.UnraisableHookArgs) -> None:
+    """Tell of an error that nobody can catch, unless it is want of memory, which is told where it can be caught."""
+    if ignored.exc_type is not MemoryError:
+        sys.__unraisablehook__(ignored)
 
 
 def _told(given: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-import msgspec
 from rich.console import Console
 from rich.progress import Progress as Bar
 
@@ -18,6 +17,7 @@ from syncd.cli import progress
 from syncd.cli.files import content, writing
 from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
+from syncd.encoding import decoded
 from syncd.errors import ConfigError, StoppedError, SyncdError
 from syncd.lang.catalog import reader, told
 from syncd.lang.saying import restored, say
@@ -96,7 +96,7 @@ async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.E
         daemon.writer.write(line(request))
         client = _Client(daemon, getattr(arguments, "report", None), stop, closing)
         while text := await _next(daemon.reader):
-            code = await client.heard(msgspec.json.decode(text, type=FromDaemon))
+            code = await client.heard(decoded(text, type=FromDaemon))
             if code is not None:
                 return code
     raise StoppedError(

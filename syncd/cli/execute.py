@@ -13,12 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO, cast
 
+from syncd.cli.event_loop import Loop
 from syncd.cli.outlet import certain, shown, tell
-from syncd.errors import OutOfMemoryError, SyncdError
+from syncd.errors import OutOfMemoryError, SyncdError, for_want_of_memory
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
+from syncd.model.json_values import dumps
 from syncd.scrub import Scrubber
-from syncd.threads import Threads
 
 INTERRUPTED = 130
 _WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
     try:
-        with asyncio.Runner(loop_factory=_Loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             return runner.run(_with_signals(command_of(arguments.command), arguments))
     except SyncdError as error:
         print_error(error, as_json=getattr(arguments, "json", False))
@@ -45,22 +46,6 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
         # `syncd plan | head` is no error. Python would complain when it flushes stdout at exit, so stdout is replaced.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """The event loop of a command, which waits for its threads itself when it ends.
-
-    asyncio starts one more thread for that, and waits for ever if there is no memory for its first call (`threads`).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pool = Threads(thread_name_prefix="asyncio")
-        self.set_default_executor(self._pool)
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
-        """Wait until the threads have done what they are about; nothing else runs on the loop any more."""
-        self._pool.shutdown()
 
 
 class _Stderr(io.TextIOBase):
@@ -135,7 +120,10 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
         loop.add_signal_handler(one, on_signal)
     try:
         return await command(arguments, stop)
-    except MemoryError:  # before the loop ends, as its frames are let go of here
+    except Exception as error:  # before the loop ends, as its frames are let go of here
+        if not for_want_of_memory(error):
+            raise
+        del error
         print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
         return OutOfMemoryError.exit_code
 
@@ -170,14 +158,12 @@ def config_path(arguments: argparse.Namespace) -> Path:
 def print_error(error: SyncdError, *, as_json: bool) -> None:
     """Print an error with its remedy, and its JSON document if one was asked for."""
     if as_json:
-        import orjson
-
         document = {
             "error": certain(told(error.message)),
             "remedy": certain(told(error.remedy)),
             "exit_code": error.exit_code,
         }
-        print(orjson.dumps(document).decode())
+        print(dumps(document).decode())
     from syncd.log import ranked
 
     text = f"syncd: {shown(error.message)}" + (f"\n       {shown(error.remedy)}" if error.remedy else "")

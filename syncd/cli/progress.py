@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -67,14 +68,23 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
             following.cancel()
 
 
+class _Bar(Bar):
+    """A bar that is drawn when it is told something; rich draws it in a thread, for which there may be no memory."""
+
+    def update(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as rich's own
+        """Take in how far the work is, and show it."""
+        super().update(*arguments, **{"refresh": True, **options})
+
+
 def make_bar() -> Bar:
     """Return a bar on stderr that has not begun."""
-    return Bar(
+    return _Bar(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
+        auto_refresh=False,
         transient=True,  # the result says what the last state of the bar would say
     )
 

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import structlog
 
 from syncd import events
 from syncd.clock import Clock
+from syncd.threads import begin
 
 _log = structlog.get_logger()
 _POLL_S = 5.0
@@ -57,6 +59,11 @@ def stat_files(paths: Iterable[Path]) -> FileState:
             continue
         found.append((str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns))
     return tuple(sorted(found))
+
+
+def state_of(watched: Watched) -> FileState:
+    """Return the state of the files of one sync."""
+    return stat_files(watched.files())
 
 
 class Settling:
@@ -112,7 +119,11 @@ class Watcher:
         places: tuple[tuple[Path, int], ...] = ()
         try:
             while True:
-                states, here = await asyncio.to_thread(self._look)
+                try:
+                    states, here = await asyncio.to_thread(self._look)
+                except MemoryError:  # passes that need less of it go on, and so must this
+                    await self._clock.sleep(_POLL_S)
+                    continue
                 # A directory that was replaced has another inode, and inotify goes on watching the old one.
                 if self._hints is not None and (here != places or self._listening is None):
                     places = here
@@ -131,7 +142,7 @@ class Watcher:
 
     def _look(self) -> tuple[dict[str, FileState], tuple[tuple[Path, int], ...]]:
         """Return the state of every sync's files, and the directories to listen to with their inodes."""
-        states = {one.name: stat_files(one.files()) for one in self._watched}
+        states = {one.name: state_of(one) for one in self._watched}
         places = {place: inode for one in self._watched for place, inode in [_nearest(one.folder)]}
         return states, tuple(sorted(places.items()))
 
@@ -139,7 +150,7 @@ class Watcher:
         try:
             async for _ in hints(places, any(one.deep for one in self._watched)):
                 self._hinted.set()
-        except (OSError, RuntimeError) as error:  # a directory disappeared, or there are too many to watch
+        except (OSError, RuntimeError, MemoryError) as error:  # a directory disappeared, or there are too many to watch
             _log.warning(events.SOURCE_UNWATCHED, reason=str(error), seconds=_POLL_S)
             self._hints = None
 
@@ -175,6 +186,9 @@ def system_hints() -> Hints | None:
 async def _watchfiles(places: Sequence[Path], deep: bool) -> AsyncIterator[object]:
     from watchfiles import awatch  # noqa: PLC0415 - optional
 
+    # Its own thread is not Python's: where it cannot begin, the process is aborted or waits for it for ever.
+    begin(trial := Thread(target=str))
+    trial.join()
     async for changes in awatch(
         *places, watch_filter=None, step=_STEP_MS, debounce=_NO_DEBOUNCE_MS, rust_timeout=0, recursive=deep
     ):

@@ -168,13 +168,17 @@ def test_a_clock_that_is_set_back_a_day_stops_nothing() -> None:
     assert len(run_inline(main()).began) == 2
 
 
-def test_failures_back_off_and_a_success_ends_that() -> None:
+@pytest.mark.parametrize("error", [PortalUnreachableError("down"), MemoryError()])
+def test_failures_back_off_and_a_success_ends_that(error: SyncdError | MemoryError) -> None:
     async def main() -> Stand:
         stand = Stand()
-        results = iter([PortalUnreachableError("down")] * 4 + [None] * 99)
+        results = iter([error] * 4 + [None] * 99)
 
         async def work(_stop: asyncio.Event) -> SyncdError | None:
-            return next(results)
+            result = next(results)
+            if isinstance(result, MemoryError):
+                raise result
+            return result
 
         await stand.run_for(2000, stand.sync("a", Every(seconds=60), work))
         return stand

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from syncd.service.watch import Settling, Watched, Watcher, stat_files, system_hints
+from syncd.service import watch
+from syncd.service.watch import FileState, Settling, Watched, Watcher, stat_files, system_hints
 from syncd.source import open_source
 from syncd.source.base import FileBacked
+from syncd.threads import begin
+from tests.support.few_threads import allow_threads
 from tests.support.sandbox import SimClock, run_inline
 
 
@@ -149,6 +154,56 @@ def test_hints_make_the_watcher_look_at_once_and_a_broken_one_falls_back_to_look
     first, second = run_inline(main())
     assert 102 <= first <= 103.1
     assert 402 <= second <= 409
+
+
+def test_a_look_without_memory_ends_nothing_and_hints_without_any_fall_back_to_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act(tmp_path, "write a.csv")
+    looks: list[float] = []
+    allow_threads(monkeypatch, 0)
+
+    async def hints(_places: Sequence[Path], _deep: bool) -> AsyncIterator[object]:
+        begin(threading.Thread(target=str))
+        yield "something"
+
+    async def main() -> list[float]:
+        clock, told = SimClock(), list[float]()
+
+        def look(files: Watched) -> FileState:
+            looks.append(clock.monotonic())
+            if len(looks) < 4:
+                raise MemoryError
+            return stat_files(files.files())
+
+        monkeypatch.setattr(watch, "state_of", look)
+        watcher = Watcher(
+            [watched(tmp_path, "a.csv")], clock=clock, changed=lambda _: told.append(clock.monotonic()), hints=hints
+        )
+        running = asyncio.create_task(watcher.run())
+        await asyncio.sleep(100)
+        act(tmp_path, "write a.csv")
+        await asyncio.sleep(20)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return told
+
+    (told,) = run_inline(main())
+    assert 102 <= told <= 110
+    assert [later - looks[0] for later in looks[:4]] == [0, 5, 10, 15]
+
+
+@pytest.mark.skipif(find_spec("watchfiles") is None, reason="watchfiles is optional")
+def test_inotify_is_not_asked_where_its_thread_could_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        hints = system_hints()
+        assert hints is not None
+        async for _ in hints([tmp_path], False):
+            break
+
+    allow_threads(monkeypatch, 0)
+    with pytest.raises(MemoryError, match="can't start new thread"):
+        asyncio.run(main())
 
 
 def test_after_its_directory_was_replaced_the_watcher_listens_to_the_new_one(tmp_path: Path) -> None:
