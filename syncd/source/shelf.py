@@ -69,7 +69,7 @@ class Shelf:
             return None
         try:
             file = msgspec.msgpack.decode(kept, type=_File)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.discard(str(error))
             return None
         if file.sum != _sum(file.content):

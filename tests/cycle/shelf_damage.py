@@ -37,4 +37,11 @@ def packed_again(file: Path, content: bytes) -> None:
     file.write_bytes(msgspec.msgpack.encode(shelf._File(known.mark, shelf._sum(content), content)))
 
 
-DAMAGES = (cut, turn_a_bit, empty, put_something_else)
+def turn_a_bit_of_the_mark(file: Path) -> None:
+    """Make bytes that are no text of the mark, which stands first."""
+    content = bytearray(file.read_bytes())
+    content[5] ^= 0x80
+    file.write_bytes(content)
+
+
+DAMAGES = (cut, turn_a_bit, turn_a_bit_of_the_mark, empty, put_something_else)

@@ -52,6 +52,6 @@ def _loaded(shelf: Shelf) -> Mapping[str, Sequence[Block]]:
     content = shelf.load()
     try:
         return _FILES.decode(content) if content is not None else {}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         shelf.discard(str(error))
         return {}
