@@ -18,7 +18,7 @@ import orjson
 
 from syncd.model.became import Became
 from syncd.model.bulk import bulk_dataclass
-from syncd.model.json_values import Fields, Json, PackedFields, dumps, plain, trimmed
+from syncd.model.json_values import Fields, Json, PackedFields, dumps, loads, plain, trimmed
 
 PlaceKind = str
 CALENDAR_KINDS = frozenset({"user", "group", "company_calendar"})
@@ -107,7 +107,7 @@ class Item:
 def fingerprint(fields: Fields, section: str) -> str:
     """Return the hash that tells two states of an item apart; equal fields in any order give equal hashes."""
     # Unpacked here: nobody asks for these values again soon, and the encoder would ask for them in turn.
-    values = orjson.loads(fields.text) if isinstance(fields, PackedFields) else fields
+    values = loads(fields.text) if isinstance(fields, PackedFields) else fields
     return hashlib.blake2b(canonical([section, values]), digest_size=16).hexdigest()
 
 
