@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
+from syncd.model.instants import instants
 from syncd.model.item import Change, Item, Key, Link, Op, Place
 from syncd.model.order import in_order, predecessors, rank
 
@@ -82,3 +84,11 @@ def test_a_plan_is_in_the_order_of_moments_whatever_zones_its_entries_are_told_i
                "2026-12-01T07:00:00+03:00"]  # fmt: skip
     for given in (changes, changes[::-1]):
         assert [one.item.start for one in in_order(given) if one.item is not None] == by_time
+
+
+def test_the_texts_of_one_zone_are_in_the_order_of_their_moments() -> None:
+    starts = ["2026-12-01T00:30:00+03:00", "", "2026-12-01", "2026-11-30T23:00:00+03:00", "2026-12-01T07:00:00+03:00"]
+    mixed = [*starts, "2027-01-01T00:00:00+00:00"]
+    assert min(instants([*mixed, "2026-12-01T09:00:00 no time"]).values()) == -inf
+    one, many = instants(starts), instants(mixed)
+    assert sorted(starts, key=lambda start: one[start]) == sorted(starts, key=lambda start: many[start])
