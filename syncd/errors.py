@@ -150,10 +150,14 @@ class OutOfMemoryError(SyncdError):
 
 
 def for_want_of_memory(error: BaseException) -> bool:
-    """Return True for a MemoryError, and for a group of nothing else."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(for_want_of_memory, error.exceptions))
-    return isinstance(error, MemoryError)
+    """Return True for a MemoryError, a library that found no memory to be loaded, and a group of nothing else."""
+    match error:
+        case BaseExceptionGroup():
+            return all(map(for_want_of_memory, error.exceptions))
+        case ImportError():  # the linker's words, which nothing translates
+            return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+        case _:
+            return isinstance(error, MemoryError)
 
 
 def held_elsewhere(portal: str, holder: str) -> StateLockedError:

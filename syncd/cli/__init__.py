@@ -54,14 +54,15 @@ def _told(given: Sequence[str]) -> int:
     with outlets(scrubber), speaking(given):  # at once, because a message about the command line repeats it
         try:
             return _main(given, scrubber)
-        except MemoryError:  # before the loop began, as in an import
-            from syncd.cli.execute import print_error
-            from syncd.errors import OutOfMemoryError
-
-            print_error(OutOfMemoryError(), as_json="--json" in given)
-            return OutOfMemoryError.exit_code
-        except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
+        except Exception as error:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
+            from syncd.errors import OutOfMemoryError, for_want_of_memory
             from syncd.log import ranked
+
+            if for_want_of_memory(error):  # before the loop began, as in an import
+                from syncd.cli.execute import print_error
+
+                print_error(OutOfMemoryError(), as_json="--json" in given)
+                return OutOfMemoryError.exit_code
 
             sys.stderr.write(ranked(scrubber.text(traceback.format_exc()).rstrip("\n"), "critical", sys.stderr) + "\n")
             said = say("syncd: that is a defect of syncd; nothing has to be repaired by hand")

@@ -125,12 +125,9 @@ def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch, caplog:
 def test_a_group_is_for_want_of_memory_only_if_nothing_else_is_in_it() -> None:
     alone = ExceptionGroup("tasks", [MemoryError(), ExceptionGroup("others", [MemoryError()])])
     mixed = ExceptionGroup("tasks", [MemoryError(), ValueError()])
-    assert [for_want_of_memory(one) for one in (MemoryError(), alone, mixed, ValueError())] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    library = ImportError("/usr/lib/x.so: failed to map segment from shared object")
+    wanting = (MemoryError(), alone, library)
+    assert [one for one in (*wanting, ValueError(), mixed, ImportError("x")) if for_want_of_memory(one)] == [*wanting]
 
 
 def test_the_bar_is_drawn_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

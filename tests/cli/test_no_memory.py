@@ -15,10 +15,14 @@ def _none(*_arguments: object, **_options: object) -> None:
 
 
 @pytest.mark.parametrize("document", [False, True])
+@pytest.mark.parametrize("error", [MemoryError(), ImportError("x.so: failed to map segment from shared object")])
 def test_no_memory_to_load_a_command_is_told_as_such_and_is_no_defect(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], document: bool
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], document: bool, error: Exception
 ) -> None:
-    monkeypatch.setattr(execute, "command_of", _none)
+    def unloadable(_name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(execute, "command_of", unloadable)
     assert cli.main(["status", *(["--json"] if document else [])]) == 7
     out, err = capsys.readouterr()
     assert "MemoryMax" in err
