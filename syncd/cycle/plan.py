@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -269,7 +269,8 @@ async def _listed(
     sync, watched = run.sync, {hold.key.uid for hold in held}
     snapshot = await reading.parsed()
     if isinstance(entries := snapshot.entries, Stowed):
-        await run.worked_out(entries.unpack)  # for they are gone through several times
+        # Where all links are read, there is no room for the entries beside them.
+        await run.worked_out(entries.put_away if sent is None else entries.unpack)
     links: Sequence[Link] = await run.ledger.links() if sent is None else ()
     sync.check_links((link.key.place for link in links) if sent is None else sent.places)
     used = {link.key.uid for link in links} if sent is None else sent.named
@@ -282,17 +283,7 @@ async def _listed(
     linked = {link.key: link for link in links}
     shape = partial(shape_all, sync, context=context, linked=linked, sent=sent, watched=watched)
     shaping = await run.worked_out(shape, read.snapshot, read.kept)
-    if sent is None:
-        # Where all links are read, and the portal next, there is no room for the entries beside them.
-        await run.worked_out(_put_away, (read.snapshot.entries, read.kept.entries))
     return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
-
-
-def _put_away(some: Iterable[Sequence[Entry]]) -> None:
-    """Keep entries as bytes, if there are so many that it is worth while."""
-    for entries in some:
-        if isinstance(entries, Stowed):
-            entries.put_away()
 
 
 async def _streamed(
