@@ -143,7 +143,7 @@ def key_of(members: Sequence[RawMember]) -> bytes:
 
 def lines_of(members: Sequence[RawMember]) -> tuple[int, ...]:
     """Return the lines at which the components of a group begin."""
-    return tuple([member.piece.line for member in members])
+    return (members[0].piece.line,) if len(members) == 1 else tuple([member.piece.line for member in members])
 
 
 def text_of(content: bytes, encoding: str) -> str:

@@ -90,6 +90,8 @@ class PackedGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """
         if self.lines and self.lines != lines:
             return None
+        if len(self.entries) == 1 and not (self.problems or self.rejected or self.unusual):  # nearly always
+            return GroupResult(lines=lines, entry=_entry_of(self.entries[0], uid, name, lines), sequence=self.sequence)
         entries = tuple(_entry_of(one, uid, name, lines) for one in self.entries)
         return GroupResult(
             lines=lines,
@@ -264,9 +266,12 @@ def _shared(details: Details) -> Details:
     Nobody else has seen these details yet.
     """
     own = cast(msgspec.Struct, details)
-    for name in ("description", "location", "organizer"):
-        if text := getattr(details, name):
-            force_setattr(own, name, intern(text))
+    if details.description:
+        force_setattr(own, "description", intern(details.description))
+    if details.location:
+        force_setattr(own, "location", intern(details.location))
+    if details.organizer:
+        force_setattr(own, "organizer", intern(details.organizer))
     if details.columns:
         force_setattr(own, "columns", tuple((intern(title), value) for title, value in details.columns))
     return details

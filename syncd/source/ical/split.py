@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate
 
 from syncd.lang.saying import say
 from syncd.model.bulk import bulk_dataclass
@@ -23,8 +23,13 @@ _GAPPED_FOLD = re.compile(rb"\r?\n(?:\r?\n)*[ \t]")
 """A fold with blank lines in it, as some programs and mail gateways leave; slower to look for."""
 _GLUED = re.compile(rb"(END:VCALENDAR)[ \t]*(?:\xef\xbb\xbf)?(?=BEGIN:VCALENDAR)", re.IGNORECASE)
 _FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
-_TOKEN = re.compile(rb"\n" + _FIRST.pattern)
-"""It begins with a newline and names both cases because `re` finds such a pattern several times faster."""
+"""It names both cases because `re` finds such a pattern several times faster, as it does one that begins with "\\n"."""
+_NO_MARK = rb"(?:\n(?![Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[^\n]*+)*+"
+_NEXT = re.compile(rb"\n(?:(BEGIN:VEVENT)\r?" + _NO_MARK + rb"\n(END:VEVENT)(?=\r?\n|\Z)|" + _FIRST.pattern + rb")")
+"""An event with nothing in it that begins or ends, as nearly all are, or else the next token.
+
+One match for an event instead of two, with what follows from each, halves the time that a large feed takes.
+"""
 _SLICE = 1_000_000
 _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
 """Components that are never nested in another one, so the BEGIN of one ends the component before it."""
@@ -197,13 +202,17 @@ class _Splitter:
         self._gap = 0
 
     def run(self) -> Feed:
-        first = _FIRST.match(self._stream)
-        for token in chain((first,) if first else (), _TOKEN.finditer(self._stream)):
-            name = token[2].upper()
-            if token[1].upper() == b"BEGIN":
-                self._begin(name, token.start(1), token.end())
+        if first := _FIRST.match(self._stream):
+            self._token(first[1], first[2], first.start(), first.end())
+        for token in _NEXT.finditer(self._stream):
+            start, end = token.span()
+            if token[1] is None:
+                self._token(token[3], token[4], start + 1, end)
+            elif self._calendar is not None and self._open is None:
+                self._whole(self._calendar, start + 1, end)
             else:
-                self._end(name, token.start(1), token.end())
+                self._begin(b"VEVENT", start + 1, token.end(1))
+                self._end(b"VEVENT", token.start(2), end)
         end = len(self._stream)
         if self._open is not None:
             line, kind = self._open.line, self._open.kind.decode()
@@ -212,6 +221,21 @@ class _Splitter:
         if self._calendar is not None:
             self._unfinished(say("the file ends without END:VCALENDAR"))
         return self._feed
+
+    def _token(self, mark: bytes, kind: bytes, start: int, end: int) -> None:
+        if mark.upper() == b"BEGIN":
+            self._begin(kind.upper(), start, end)
+        else:
+            self._end(kind.upper(), start, end)
+
+    def _whole(self, calendar: Calendar, start: int, end: int) -> None:
+        """Add an event that begins and ends where none is open: what `_begin` and `_end` do."""
+        self._add_head(calendar, start)
+        if self._nested or self._holes or self._stray:
+            self._nested, self._holes, self._stray = [], [], b""
+        line = self._lines.at(start)
+        calendar.events.append(RawComponent(stream=self._stream, start=start, end=end, line=line))
+        self._gap = end
 
     def _begin(self, name: bytes, start: int, end: int) -> None:
         if name == b"VCALENDAR":
