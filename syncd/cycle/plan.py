@@ -24,6 +24,7 @@ from syncd.cycle.look import (
 from syncd.cycle.prepared import Prepared, recognise
 from syncd.cycle.read import Named, Shaping, asks_for_all, context_of, named, shape_all, shape_recognised, shape_stream
 from syncd.cycle.series_index import keep_series, recall_series
+from syncd.cycle.shapes_index import keep_shapes, recall_shapes
 from syncd.cycle.sync import Pass, check_home
 from syncd.lang.saying import say
 from syncd.model.diff import make_plan
@@ -238,6 +239,8 @@ async def _shaped(
         links, shaped = await _left(run, shaped, shaped.unseen)
     if keep and read.has_series:
         await keep_series(run)
+    if keep:
+        await keep_shapes(run)
     return read, shaped, links, renamed, directory
 
 
@@ -282,7 +285,10 @@ async def _listed(
     context = context_of(sync, directory, reading.now)
     linked = {link.key: link for link in links}
     shape = partial(shape_all, sync, context=context, linked=linked, sent=sent, watched=watched)
-    shaping = await run.worked_out(shape, read.snapshot, read.kept)
+    known = None
+    if sent is not None and not snapshot.unnamed:  # what has no name is compared with every place that is used
+        known = await recall_shapes(run, context, len(read.kept.entries))
+    shaping = await run.worked_out(shape, read.snapshot, read.kept, known=known, learns=keep)
     return _First(read=read, shaping=shaping, context=context, again=shape, links=links)
 
 

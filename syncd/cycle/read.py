@@ -19,6 +19,7 @@ from syncd.model.as_sent import ItemsOfLinks
 from syncd.model.entry import Again, Entry, Problem, Snapshot, file_of, is_nameless, telling
 from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Key, Link, Place, slim
+from syncd.model.known_shapes import KnownShapes, Recalling
 from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
@@ -109,11 +110,14 @@ def shape_all(
     linked: Mapping[Key, Link] | None = None,
     sent: SentLinks | None = None,
     watched: Collection[str] = (),
+    known: KnownShapes | None = None,
+    learns: bool = False,
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
 
     Items that are as they were sent share what they hold with the links in `linked`. With `sent` they are only counted,
-    and their uids are wanted only if they are `watched`.
+    and their uids are wanted only if they are `watched`. Those of which it is `known` what they become are not shaped
+    for that; with `learns` this is known of the others afterwards.
     """
     shapes = _Shapes(
         linked=linked,
@@ -121,8 +125,16 @@ def shape_all(
         watched=watched,
         items=[] if linked is None or sent is not None else ItemsOfLinks(linked),
     )
-    for entry, one in shaped(sync.target, kept.entries, context):
-        shapes.add(entry, one)
+    if known is None or shapes.unseen is None:
+        for entry, one in shaped(sync.target, kept.entries, context):
+            shapes.add(entry, one)
+    else:
+        recalling = Recalling(known, shapes.unseen, watched, learns=learns)
+        for entry, one in shaped(sync.target, recalling.left(kept.entries), context):
+            shapes.add(entry, one)
+            recalling.learn(entry, one.items, one.problems, stands=one.stands)
+        recalling.finish()
+        shapes.add_recalled(recalling)
     return shapes.finished(sync, snapshot, kept, context)
 
 
@@ -165,6 +177,13 @@ class _Shapes:
         # That of its link, or else the entry's would be kept as well.
         self._uids.add(own[0].key.uid if own else entry.uid)
         self.items.extend(own)
+
+    def add_recalled(self, recalled: Recalling) -> None:
+        """Add the entries that needed no shaping."""
+        self._as_sent += recalled.as_sent
+        self._familiar += recalled.as_sent
+        self._files |= recalled.files
+        self._uids |= recalled.outside
 
     def finished(self, sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
         """Return all of it, once the entries of `kept` have been added."""

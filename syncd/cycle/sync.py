@@ -24,6 +24,7 @@ from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
 from syncd.model.item import Key, Place
+from syncd.model.known_shapes import KnownShapes
 from syncd.model.plan import Policy
 from syncd.model.record import RunKind, RunRecord, RunState
 from syncd.model.traces import Heard
@@ -58,7 +59,7 @@ class Sync:
     and what series became. `window_given` is True if the config names the window, `everything` if all days count
     instead. `uids` says what names entries: the source, or their content. `mark` returns a mark that differs whenever
     the config or the program does, "" while it cannot be told, and blocks; without one no pass is taken for settled,
-    and nothing is kept for the next process.
+    and nothing is kept for the next process. `shapes` is what is known of the entries of the last pass.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Sync:
     everything: bool = False
     index: Board | None = None
     mark: Callable[[], str] | None = None
+    shapes: KnownShapes = field(default_factory=KnownShapes, repr=False, compare=False)
 
     def today(self, now: float) -> date:
         """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""

@@ -109,9 +109,13 @@ class Unseen:
         if not decided:
             return tuple(worded for worded, _ in found)
         for _, at in found:
-            self._seen[at & _LAST] = self._seen.get(at & _LAST, 0) | 1 << (at >> _BITS)
-        self.number -= len(found)
+            self.see(at)
         return ()
+
+    def see(self, at: int) -> None:
+        """Take notice of an item that is as it was sent: the link of that number (`SentLinks.find`) is seen."""
+        self._seen[at & _LAST] = self._seen.get(at & _LAST, 0) | 1 << (at >> _BITS)
+        self.number -= 1
 
     def keys(self, links: Iterable[SentRow]) -> tuple[Sequence[Key], Collection[str]]:
         """Return the keys of those of the `links` that are unseen; they are all links, in the order of keys.

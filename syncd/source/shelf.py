@@ -19,8 +19,8 @@ from syncd.lang.saying import say
 
 _log = structlog.get_logger()
 MOST_BYTES = 200_000_000
-Kind = Literal["parsed", "series"]
-"""What is kept: what a source parsed, or what series became."""
+Kind = Literal["parsed", "series", "shaped"]
+"""What is kept: what a source parsed, what series became, or what other entries became."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -14,9 +14,12 @@ from random import Random
 from unittest.mock import patch
 
 from syncd.app.application import App
+from syncd.cycle import shapes_index
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.sync import Sync
+from syncd.model import known_shapes
+from syncd.model.known_shapes import KnownShapes, Recalling
 from syncd.source import open_source
 from syncd.source.ical import feed_reader, known_groups, large_file
 from tests.cycle.edits import decided, told
@@ -70,19 +73,26 @@ def small(random: Random) -> Iterator[None]:
         patch.object(large_file, "BLOCK", random.choice((1, 2, 5, 100))),
         patch.object(large_file, "_WELL_FILLED", random.choice((1, 2))),
         patch.object(known_groups, "_SHARE", random.choice((2, 50))),
+        patch.object(shapes_index, "MANY", 2),
+        patch.object(shapes_index, "_SHARE", random.choice((2, 50))),
+        patch.object(known_shapes, "_ENDS_PART", random.choice((0, 1, 3))),
+        patch.object(known_shapes, "_LONGEST", random.choice((2, 100))),
     ):
         yield
 
 
 class FeedLife:
-    """A sync of a feed, and what a `random` life does to the feed and to the index. `taken` groups were not parsed."""
+    """A sync of a feed, and what a `random` life does to the feed and to the index.
+
+    `taken` groups were not parsed, and of `unshaped` entries it was known what they become.
+    """
 
     def __init__(self, folder: Path, random: Random) -> None:
         self.random = random
         self.stage = Stage(folder, CONFIG)
         self.head, self.zone = HEADS[0], ZONES[0]
         self.events = [self._event() for _ in range(16)]
-        self.compared = self.taken = self.parsed = 0
+        self.compared = self.taken = self.parsed = self.unshaped = 0
 
     def _event(self) -> str:
         random = self.random
@@ -139,7 +149,7 @@ class FeedLife:
 
     def _damage(self) -> None:
         """Something happens to the index."""
-        for file in self.stage.folder.glob("state/syncd.db-index/parsed*"):
+        for file in self.stage.folder.glob("state/syncd.db-index/*"):
             content = bytearray(file.read_bytes())
             match self.random.randrange(4):
                 case 0:
@@ -153,7 +163,8 @@ class FeedLife:
     async def _compared(self, sync: Sync, app: App) -> None:
         """Compare the plan of a process that finds the index with that of one that does without."""
         known_sync, whole_sync = self._anew(sync, app), self._anew(sync, app)
-        known = await preview(app.open_pass(known_sync, asyncio.Event()), verify=False)
+        with patch.object(Recalling, "finish", self._noted):
+            known = await preview(app.open_pass(known_sync, asyncio.Event()), verify=False)
         whole = await preview(app.open_pass(whole_sync, asyncio.Event()), verify=False, fresh=True)
         assert told(known) == told(whole), self.events
         if known.settled is None:
@@ -168,7 +179,18 @@ class FeedLife:
             result = await run_pass(app.open_pass(self._anew(sync, app), asyncio.Event()), PassOptions())
             assert result.error is None, result.error
 
+    @property
+    def _noted(self) -> Callable[[Recalling], None]:
+        finish = Recalling.finish
+
+        def noted(recalling: Recalling) -> None:
+            self.unshaped += recalling.as_sent
+            finish(recalling)
+
+        return noted
+
     def _anew(self, sync: Sync, app: App) -> Sync:
         """Return the sync as another process has it, which has read nothing yet."""
         source = app.config.syncs[0].source
-        return replace(sync, source=open_source(source.options, source.base, where="", clock=self.stage.clock))
+        anew = open_source(source.options, source.base, where="", clock=self.stage.clock)
+        return replace(sync, source=anew, shapes=KnownShapes())

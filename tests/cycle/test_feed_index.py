@@ -228,3 +228,4 @@ def test_a_plan_with_the_index_is_always_the_one_without(tmp_path: Path, seed: i
     life = FeedLife(tmp_path, Random(seed))
     life.play(15)
     assert (life.compared, life.taken > 0, life.parsed > 0) == (15, True, True)
+    assert life.unshaped > 0
