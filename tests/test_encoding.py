@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -56,16 +57,24 @@ print(*sorted(ends))
 """
 
 
+def ends_of(work: str) -> list[str]:
+    """Return how processes end in which `work` meets ever larger limits.
+
+    They are not measured: what counts the lines that are reached asks for memory, too, and need not look what it got.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SYNCD_TESTS_")}
+    command = (sys.executable, "-P", "-c", _STEPS, work)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
+
+
 @pytest.mark.parametrize("work", ["loads", "dumps", "document", "decoded", "encoded", "packed"])
 def test_a_long_text_without_memory_is_a_memory_error_however_much_is_missing(work: str) -> None:
-    done = subprocess.run((sys.executable, "-P", "-c", _STEPS, work), capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "7"]
+    assert ends_of(work) == ["0", "7"]
 
 
 @pytest.mark.parametrize("work", ["many loads", "many dumps"])
 def test_many_short_texts_without_memory_are_a_memory_error(work: str) -> None:
-    done = subprocess.run((sys.executable, "-P", "-c", _STEPS, work), capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["7"]
+    assert ends_of(work) == ["7"]
 
 
 def test_want_of_memory_is_no_malformed_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Fields = Mapping[str, Json]
 
 _SHORT_BYTES = 4 << 10
-_CALLS = 128
+_CALLS = 32
 _FOR_CALLS_BYTES = 4 << 20
 """What there has to be for so many short texts, and for the code between them: they leave 3 MB at most."""
 _PER_READ_BYTE = 24
