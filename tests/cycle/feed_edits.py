@@ -151,6 +151,8 @@ class FeedLife:
         """Something happens to the index."""
         for file in self.stage.folder.glob("state/syncd.db-index/*"):
             content = bytearray(file.read_bytes())
+            if not content:  # cut before, and not written again since
+                continue
             match self.random.randrange(4):
                 case 0:
                     file.unlink()
