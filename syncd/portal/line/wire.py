@@ -349,8 +349,11 @@ def _has_macro(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    """Return True for a text in which neither PHP nor the macro substitution nor JSON can find anything."""
-    return text.isascii() and "$" not in text and "&" not in text
+    """Return True for a text, in any script, in which neither PHP nor the macro substitution nor JSON can find a thing.
+
+    A macro begins with a dollar sign, or with an ampersand before HTML's entities are read (`_has_macro`).
+    """
+    return "$" not in text and "&" not in text and (text.isascii() or not _has_surrogate(text))
 
 
 def _has_surrogate(text: str) -> bool:
