@@ -14,9 +14,9 @@ from syncd.app import words
 from syncd.app.documents import change_document
 from syncd.app.told_json import told_json
 from syncd.cycle.prepared import Prepared
-from syncd.encoding import decoded
 from syncd.errors import ConfigError, GuardError, message_of
 from syncd.lang.saying import joined, say, say_count
+from syncd.model.encoding import decoded
 from syncd.model.item import Change
 from syncd.model.json_values import Json
 from syncd.model.zones import as_told, in_zone_of

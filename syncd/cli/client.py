@@ -17,10 +17,10 @@ from syncd.cli import progress
 from syncd.cli.files import content, writing
 from syncd.cli.question import agreed, asked
 from syncd.cli.reach import Daemon
-from syncd.encoding import decoded
 from syncd.errors import ConfigError, StoppedError, SyncdError
 from syncd.lang.catalog import reader, told
 from syncd.lang.saying import restored, say
+from syncd.model.encoding import decoded
 from syncd.portal.client import Progress
 from syncd.service.protocol import (
     VERSION,

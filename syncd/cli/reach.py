@@ -14,9 +14,9 @@ import msgspec
 
 from syncd import __version__
 from syncd.config import Outline
-from syncd.encoding import decoded
 from syncd.errors import StateLockedError
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded
 from syncd.service.protocol import LONGEST_LINE, VERSION, Hello, socket_places
 
 _HELLO_WITHIN_S = 5.0

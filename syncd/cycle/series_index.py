@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from syncd.cycle.sync import Pass
-from syncd.encoding import packed
+from syncd.model.encoding import packed
 from syncd.model.recurrence import CompilerMemory
 from syncd.model.recurrence.records import SeriesRecord
 from syncd.source.shelf import Shelf

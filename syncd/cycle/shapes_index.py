@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from syncd.cycle.sync import Pass
-from syncd.encoding import packed
+from syncd.model.encoding import packed
 from syncd.model.known_shapes import MANY, KnownShapes, PartShapes
 from syncd.source.shelf import Shelf
 from syncd.target.base import ShapeContext

@@ -20,7 +20,7 @@ from typing import Any, Final, Union
 Value = Union[str, int, float, date, timedelta, "tuple[Value | None, ...]"]
 """What a message may contain. A tuple is a list, shown with commas; None in it is left out."""
 _ROOM_BYTES: Final = 16 << 10
-"""What is asked for before orjson is called, which may end the process where it gets nothing (`encoding`)."""
+"""What is asked for before orjson is called, which may end the process where it gets nothing (`model/encoding.py`)."""
 _LONGEST_SPEC: Final = len(",.2f")
 """In characters. A form may come from a ledger that anybody wrote, and `{count:>999999999}` would fill the memory."""
 _MARK: Final = '{"say":'

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from syncd.encoding import packed
+from syncd.model.encoding import packed
 from syncd.model.entry import AllDay, Entry, Problem, file_of
 from syncd.model.item import Item
 from syncd.model.sent_links import Unseen

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from syncd.encoding import encoded_sorted
+from syncd.model.encoding import encoded_sorted
 from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Intent

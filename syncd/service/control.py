@@ -21,10 +21,10 @@ import structlog
 
 from syncd import __version__, events
 from syncd.clock import Clock
-from syncd.encoding import decoded
 from syncd.errors import ConfigError, SyncdError
 from syncd.lang.catalog import house, reading, told
 from syncd.lang.saying import Saying, say, stored
+from syncd.model.encoding import decoded
 from syncd.scrub import Clean, printable, within
 from syncd.service.protocol import (
     LONGEST_LINE,

@@ -21,8 +21,8 @@ import msgspec
 
 from syncd.config import Config, Outline
 from syncd.config.state_place import SYSTEM_CONFIGS, owner_of
-from syncd.encoding import encoded
 from syncd.lang.catalog import LANGUAGES, Language
+from syncd.model.encoding import encoded
 from syncd.net import LONGEST_SOCKET
 
 VERSION: Final = 1

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import encoded_sorted
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
+from syncd.model.encoding import encoded_sorted
 from syncd.source.base import Source
 from syncd.source.encodings import known_encoding
 from syncd.source.file_source import FileSource

@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.encoding import packed
 from syncd.lang.saying import say
+from syncd.model.encoding import packed
 
 _log = structlog.get_logger()
 MOST_BYTES = 200_000_000

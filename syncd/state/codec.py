@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import orjson
 
-from syncd.encoding import decoded, encoded
 from syncd.lang.saying import restored, stored
+from syncd.model.encoding import decoded, encoded
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
 from syncd.model.json_values import Fields, PackedFields, dumps, kept_json, loads, plain

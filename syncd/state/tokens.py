@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import decoded, encoded
 from syncd.errors import ConfigError, held_elsewhere
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded, encoded
 from syncd.model.json_values import Json
 from syncd.portal.oauth.application import TokensUnreadableError
 from syncd.portal.oauth.grants import Authorisation

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import packed
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
+from syncd.model.encoding import packed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import Assembly, FileBytes, join

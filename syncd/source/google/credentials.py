@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import decoded
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded
 from syncd.net import keeps_secrets
 from syncd.source.web.web_client import WebAnswer, WebClient
 

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import decoded
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded
 from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, LoginError, Tokens
 from syncd.source.google.event_item import Alarm
 from syncd.source.web.error import WebError

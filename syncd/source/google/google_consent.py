@@ -20,10 +20,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import decoded, encoded
 from syncd.errors import ConfigError, SourceError
 from syncd.lang.catalog import told
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded, encoded
 from syncd.source.accounts.consent import Show, Typed
 from syncd.source.google.credentials import CALENDAR_SCOPE, KeyFile, read_client
 from syncd.source.google.google_options import GoogleOptions, read_web, secret_of

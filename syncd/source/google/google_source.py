@@ -17,10 +17,10 @@ from pathlib import Path
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import packed
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.lang.saying import say, say_count
 from syncd.log import entry_crashed
+from syncd.model.encoding import packed
 from syncd.model.entry import Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar

@@ -15,8 +15,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from syncd.encoding import decoded, encoded_short
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded, encoded_short
 from syncd.source.accounts.groups import Series
 from syncd.source.accounts.told import Told
 from syncd.source.google.event_item import Item, Surroundings, read_item

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from syncd.encoding import decoded
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded
 
 Keys = tuple[tuple[str, str, str], ...]
 """Keys of `[sync.source]` with their values and comments."""

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from syncd.encoding import packed, packed_sorted
+from syncd.model.encoding import packed, packed_sorted
 from syncd.source.base import FeedCache
 from syncd.source.graph.graph_known import KnownCalendar
 

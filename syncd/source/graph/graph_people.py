@@ -14,9 +14,9 @@ from functools import partial
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import packed
 from syncd.source.accounts.people import Calendar, CalendarList
 from syncd.source.base import FeedCache
 from syncd.source.graph.graph_server import GraphServer, place_of

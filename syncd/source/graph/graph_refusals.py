@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from syncd.encoding import decoded
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebAnswer, refusal
 

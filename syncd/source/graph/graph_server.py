@@ -16,8 +16,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.clock import Clock
-from syncd.encoding import decoded, encoded
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded, encoded
 from syncd.source.graph.graph_event import SELECTED, GraphEvent, only_time
 from syncd.source.graph.graph_known import GraphRow, View
 from syncd.source.graph.graph_login import GraphLogin

@@ -14,10 +14,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from syncd.clock import Clock
-from syncd.encoding import encoded_sorted, packed, packed_sorted
 from syncd.errors import SourceError, SyncdError
 from syncd.lang.saying import say
 from syncd.log import entry_crashed
+from syncd.model.encoding import encoded_sorted, packed, packed_sorted
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar, Series

@@ -15,7 +15,7 @@ from typing import Self
 
 from syncd import child
 from syncd.control_groups import cores
-from syncd.encoding import packed
+from syncd.model.encoding import packed
 from syncd.source.ical.asking import AskedGroup, Asking, receive, send
 from syncd.threads import begin
 

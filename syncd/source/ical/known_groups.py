@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from syncd.encoding import packed
+from syncd.model.encoding import packed
 from syncd.source.base import ReadContext
 from syncd.source.ical.packed import Block
 from syncd.source.shelf import Shelf

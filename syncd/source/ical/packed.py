@@ -15,8 +15,8 @@ from typing import cast
 import msgspec
 from msgspec.structs import astuple, fields, force_setattr
 
-from syncd.encoding import packed
 from syncd.lang.saying import Saying, restored, stored
+from syncd.model.encoding import packed
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, ProblemKind, Recurrence, Span, Timed
 from syncd.source.ical.group_result import GroupResult, Unusual
 

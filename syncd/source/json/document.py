@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from syncd.encoding import decoded_by
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded_by
 from syncd.source.encodings import decode
 from syncd.source.field_values import clean, damaged
 

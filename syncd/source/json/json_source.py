@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import encoded_sorted
 from syncd.errors import ConfigError
 from syncd.lang.saying import say
+from syncd.model.encoding import encoded_sorted
 from syncd.source.base import Source
 from syncd.source.encodings import known_encoding
 from syncd.source.files import Assembly

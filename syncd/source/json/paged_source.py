@@ -21,9 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import packed
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes

@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from syncd.encoding import encoded_short
+from syncd.model.encoding import encoded_short
 
 _MOST_DIGITS = 60
 _HALF_SECOND_US = 500_000

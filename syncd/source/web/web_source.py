@@ -19,9 +19,9 @@ from hashlib import blake2b
 import msgspec
 
 from syncd.clock import Clock
-from syncd.encoding import packed
 from syncd.errors import SourceError
 from syncd.lang.saying import say
+from syncd.model.encoding import packed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself

@@ -21,8 +21,8 @@ from typing import Final
 
 import msgspec
 
-from syncd.encoding import decoded, encoded
 from syncd.lang.saying import say
+from syncd.model.encoding import decoded, encoded
 from syncd.state.base import Doubt
 
 CLOCK_TOLERANCE_S: Final = 30.0

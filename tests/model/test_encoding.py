@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 import syncd
-from syncd.encoding import decoded, encoded, encoded_short, encoded_sorted, packed, packed_sorted
 from syncd.model import json_values
+from syncd.model.encoding import decoded, encoded, encoded_short, encoded_sorted, packed, packed_sorted
 from syncd.model.json_values import dumps, loads
 from syncd.portal.exchange.packed_texts import grouped
 
@@ -24,7 +24,7 @@ import collections, os, re, resource, sys
 from pathlib import Path
 import msgspec
 from syncd.app.told_json import told_json
-from syncd.encoding import decoded, encoded, packed
+from syncd.model.encoding import decoded, encoded, packed
 from syncd.model.json_values import dumps, loads
 rows = [{"id": n, "name": f"Shift {n}", "from": "2026-12-01T10:00:00", "of": [n, None]} for n in range(6_000)]
 text = dumps(rows, about_bytes=1_000_000)
@@ -114,4 +114,4 @@ def test_nothing_reads_or_writes_without_asking_for_room() -> None:
     files = [path.relative_to(top) for path in top.rglob("*.py")]
     found = [str(path) for path in files if "sandbox" not in path.parts and bare.search((top / path).read_text())]
     # The sandbox is a portal, which has memory. Short messages are not worth an import: they ask for room themselves.
-    assert sorted(found) == ["encoding.py", "lang/saying.py", "model/json_values.py"]
+    assert sorted(found) == ["lang/saying.py", "model/encoding.py", "model/json_values.py"]
